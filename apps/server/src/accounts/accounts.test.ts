@@ -1,0 +1,168 @@
+import { scryptSync } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Account } from '../contract.js'
+import { newPerson, nextNews, password, Person, startChat, type Chat } from '../test/chat.js'
+
+describe('accounts', () => {
+  let chat: Chat
+  beforeAll(async () => {
+    chat = await startChat()
+  })
+  afterAll(() => chat.stop())
+
+  const signUp = (body: unknown) => new Person(chat.url).ask<{ error?: { code: string; message: string } }>('POST', '/api/accounts', body)
+  const accountsThere = async () => (await chat.database.db.query<{ count: number }>('select count(*) from accounts'))[0]?.count
+
+  describe('signing up', () => {
+    it('makes an account that is signed in at once', async () => {
+      const ann = new Person(chat.url)
+      const { status, body } = await ann.ask<Account>('POST', '/api/accounts', { name: ' Ann  ', email: 'Ann@Example.com', password })
+      expect(status).toBe(201)
+      expect(body).toEqual({ id: expect.stringMatching(/^[0-9a-f-]{36}$/) as string, name: 'Ann', email: 'ann@example.com', avatarUrl: null })
+      expect((await ann.ask('GET', '/api/me')).body).toEqual(body)
+    })
+
+    it('is refused for an address that has an account, in any case of letters', async () => {
+      await newPerson(chat.url).then(({ account }) => signUp({ name: 'Other', email: account.email.toUpperCase(), password })).then(({ status, body }) => {
+        expect(status).toBe(409)
+        expect(body.error?.code).toBe('conflict')
+      })
+    })
+
+    it('gives the address to one of two who ask at the same moment', async () => {
+      const both = await Promise.all([1, 2].map(() => signUp({ name: 'Twin', email: 'twin@example.com', password })))
+      expect(both.map(({ status }) => status).sort()).toEqual([201, 409])
+    })
+
+    it.each([
+      ['no body', undefined, 'Invalid input'],
+      ['a list', [], 'Invalid input'],
+      ['no name', { email: 'x@example.com', password }, 'name'],
+      ['a name of the wrong type', { name: { $gt: '' }, email: 'x@example.com', password }, 'name'],
+      ['an empty name', { name: '  ', email: 'x@example.com', password }, 'name'],
+      ['a name of two lines', { name: 'a\nb', email: 'x@example.com', password }, 'name'],
+      ['a name with a NUL', { name: 'a\u0000b', email: 'x@example.com', password }, 'name'],
+      ['a name with half a character', { name: 'a\ud800', email: 'x@example.com', password }, 'name'],
+      ['a very long name', { name: 'x'.repeat(61), email: 'x@example.com', password }, 'name'],
+      ['a bad address', { name: 'X', email: 'x', password }, 'email'],
+      ['an address with a line break', { name: 'X', email: 'x@example.com\r\nBcc: y@example.com', password }, 'email'],
+      ['a short password', { name: 'X', email: 'x@example.com', password: 'short' }, '10 characters'],
+      ['a known password', { name: 'X', email: 'x@example.com', password: 'Password123' }, 'first that anybody would try'],
+      ['a monotonous password', { name: 'X', email: 'x@example.com', password: 'aaaaaaaaaaaaaaa' }, 'first that anybody would try'],
+      ['the address as password', { name: 'X', email: 'somebody@example.com', password: 'somebody@example.com' }, 'your name or address'],
+      ['an endless password', { name: 'X', email: 'x@example.com', password: 'abcdef'.repeat(100) }, 'at most 200'],
+    ])('is refused with %s, and changes nothing', async (_what, body, message) => {
+      const before = await accountsThere()
+      const answer = await signUp(body)
+      expect(answer.status).toBe(400)
+      expect(answer.body.error).toMatchObject({ code: 'invalid', message: expect.stringContaining(message) as string })
+      expect(await accountsThere()).toBe(before)
+    })
+
+    it('is refused with a body that is not JSON, or larger than 64 KB', async () => {
+      const ann = new Person(chat.url)
+      const broken = await ann.ask('POST', '/api/accounts', '{"name": ')
+      expect([broken.status, broken.body]).toEqual([400, { error: { code: 'invalid', message: 'The request could not be read.' } }])
+      const large = await ann.ask('POST', '/api/accounts', { name: 'x'.repeat(70_000), email: 'x@example.com', password })
+      expect([large.status, large.body]).toEqual([413, { error: { code: 'too_large', message: 'This is too large.' } }])
+    })
+  })
+
+  describe('passwords', () => {
+    it('are stored as scrypt hashes with their parameters and a salt of their own', async () => {
+      const people = await Promise.all([newPerson(chat.url), newPerson(chat.url)])
+      const rows = await chat.database.db.query<{ hash: string }>('select password_hash as hash from accounts where id = any($1::uuid[])', [people.map(({ account }) => account.id)])
+      const [first = '', second = ''] = rows.map(({ hash }) => hash)
+      expect(first).toMatch(/^scrypt\$16384\$8\$5\$[\w-]{22}\$[\w-]{43}$/)
+      expect(first).not.toBe(second)
+    })
+
+    it('hashed with older parameters still work, and are hashed anew at the next sign-in', async () => {
+      const ann = await newPerson(chat.url)
+      const salt = Buffer.from('an old salt here')
+      const key = scryptSync(password, salt, 32, { N: 1024, r: 8, p: 1 })
+      const old = `scrypt$1024$8$1$${salt.toString('base64url')}$${key.toString('base64url')}`
+      await chat.database.db.query('update accounts set password_hash = $2 where id = $1', [ann.account.id, old])
+      expect((await new Person(chat.url).ask('POST', '/api/session', { email: ann.account.email, password })).status).toBe(201)
+      const [row] = await chat.database.db.query<{ hash: string }>('select password_hash as hash from accounts where id = $1', [ann.account.id])
+      expect(row?.hash).toMatch(/^scrypt\$16384\$/)
+    })
+
+    it('may be long and of any script', async () => {
+      const ann = new Person(chat.url)
+      const long = 'пароль 🔑 '.repeat(18)
+      const email = 'long@example.com'
+      expect((await ann.ask('POST', '/api/accounts', { name: 'Ann', email, password: long })).status).toBe(201)
+      expect((await ann.ask('POST', '/api/session', { email, password: long })).status).toBe(201)
+      expect((await ann.ask('POST', '/api/session', { email, password: long.slice(0, -2) })).status).toBe(401)
+    })
+  })
+
+  describe('the profile', () => {
+    it('can get another name', async () => {
+      const ann = await newPerson(chat.url)
+      const { status, body } = await ann.ask<Account>('PATCH', '/api/me', { name: 'Анна' })
+      expect([status, body.name]).toEqual([200, 'Анна'])
+    })
+
+    it('gets a new password only for the current one', async () => {
+      const ann = await newPerson(chat.url)
+      const wrong = await ann.ask('PATCH', '/api/me', { password: 'a whole new one', currentPassword: 'a wrong one' })
+      expect(wrong.status).toBe(403)
+      expect((await ann.ask('PATCH', '/api/me', { password: 'a whole new one', currentPassword: password })).status).toBe(200)
+      expect((await ann.ask('POST', '/api/session', { email: ann.account.email, password })).status).toBe(401)
+      expect((await ann.ask('POST', '/api/session', { email: ann.account.email, password: 'a whole new one' })).status).toBe(201)
+    })
+
+    it('with a new password goes on here, and ends everywhere else, sockets included', async () => {
+      const here = await newPerson(chat.url)
+      const there = new Person(chat.url)
+      await there.ask('POST', '/api/session', { email: here.account.email, password })
+      const socket = await there.connect()
+      const closed = new Promise((resolve) => socket.once('disconnect', resolve))
+      expect((await here.ask('PATCH', '/api/me', { password: 'a whole new one', currentPassword: password })).status).toBe(200)
+      expect(await closed).toBe('io server disconnect')
+      expect((await there.ask('GET', '/api/me')).status).toBe(401)
+      expect((await here.ask('GET', '/api/me')).status).toBe(200)
+    })
+
+    it('is not changed by an empty or malformed request', async () => {
+      const ann = await newPerson(chat.url)
+      for (const body of [{}, { name: 7 }, { name: '' }, { password: 'short', currentPassword: password }]) {
+        expect((await ann.ask('PATCH', '/api/me', body)).status).toBe(400)
+      }
+      expect((await ann.ask('GET', '/api/me')).body).toEqual(ann.account)
+    })
+
+    it('keeps its address to itself: others see a name and a picture', async () => {
+      const [ann, ben] = await Promise.all([newPerson(chat.url, 'Ann'), newPerson(chat.url, 'Ben')])
+      const room = await ann.openRoom()
+      await ben.join(room.id)
+      const socket = await ben.connect()
+      const news = nextNews(socket, 'messages:posted', ({ messages }) => messages[0]?.author.id === ann.account.id)
+      await ann.post(await ann.connect(), room.id, 'hello')
+      const members = await ben.ask('GET', `/api/rooms/${room.id}/members`)
+      expect(JSON.stringify([await news, members.body])).not.toContain(ann.account.email)
+    })
+  })
+
+  it('answers a request without a session with 401, whatever it asks for', async () => {
+    const stranger = new Person(chat.url)
+    const room = await (await newPerson(chat.url)).openRoom()
+    for (const [method, path] of [
+      ['GET', '/api/me'],
+      ['PATCH', '/api/me'],
+      ['PUT', '/api/me/avatar'],
+      ['GET', '/api/rooms'],
+      ['POST', '/api/rooms'],
+      ['PUT', `/api/rooms/${room.id}/membership`],
+      ['DELETE', `/api/rooms/${room.id}/membership`],
+      ['GET', `/api/rooms/${room.id}/members`],
+      ['PUT', `/api/rooms/${room.id}/members`],
+      ['GET', `/api/rooms/${room.id}/messages`],
+    ] as const) {
+      const { status, body } = await stranger.ask(method, path)
+      expect({ method, path, status, body }).toEqual({ method, path, status: 401, body: { error: { code: 'unauthenticated', message: 'Please sign in.' } } })
+    }
+  })
+})

@@ -1,0 +1,74 @@
+import { z } from 'zod'
+import { ChatError } from '../platform/errors.js'
+import type { Database } from '../platform/db.js'
+import { recordEvent } from '../platform/outbox.js'
+import { hashPassword, isOutdated, verifyPassword, weaknessOf } from './password.js'
+import { accountByEmail, accountById, insertAccount, replaceHash, updateName, updatePassword, type AccountRow } from './queries.js'
+
+/** An address in the form it is stored and compared in. */
+export function emailOf() {
+  return z.string().trim().toLowerCase().pipe(z.email('must be an address like ann@example.com').max(254))
+}
+
+export type Accounts = ReturnType<typeof createAccounts>
+
+/** Who can sign in. */
+export function createAccounts({ db }: { db: Database }) {
+  // Verified against when there is no such account, so that a stranger cannot tell by the time it takes.
+  const nobody = hashPassword('a password of nobody')
+
+  function refuseWeak(password: string, about: { name: string; email: string }) {
+    const weakness = weaknessOf(password, about)
+    if (weakness !== null) throw new ChatError('invalid', weakness)
+  }
+
+  return {
+    /** @throws ChatError `invalid` for a weak password, `conflict` when the address is taken. */
+    async signUp({ name, email, password }: { name: string; email: string; password: string }): Promise<AccountRow> {
+      refuseWeak(password, { name, email })
+      const hash = await hashPassword(password)
+      return db.transaction(async (tx) => {
+        const account = await insertAccount(tx, name, email, hash)
+        if (account === undefined) throw new ChatError('conflict', 'This address already has an account.')
+        await recordEvent(tx, { type: 'account.registered', payload: { accountId: account.id } })
+        return account
+      })
+    },
+
+    /** @throws ChatError `unauthenticated`, the same for an unknown address and a wrong password. */
+    async signIn({ email, password }: { email: string; password: string }): Promise<AccountRow> {
+      const account = await accountByEmail(db, email)
+      const right = await verifyPassword(password, account?.passwordHash ?? (await nobody))
+      if (account === undefined || !right) throw new ChatError('unauthenticated', 'Wrong address or password.')
+      if (isOutdated(account.passwordHash)) await replaceHash(db, account.id, account.passwordHash, await hashPassword(password))
+      return account
+    },
+
+    find: (id: string): Promise<AccountRow | undefined> => accountById(db, id),
+
+    /** @throws ChatError `not_found`. */
+    async findByEmail(email: string): Promise<AccountRow> {
+      const account = await accountByEmail(db, email)
+      if (account === undefined) throw new ChatError('not_found', 'Nobody here has this address.')
+      return account
+    },
+
+    /**
+     * Changes what is given. A new password needs the current one and ends all other sessions (a new `sessionEpoch`).
+     * @throws ChatError `invalid` for a weak password, `forbidden` when the current one is wrong.
+     */
+    async change(account: AccountRow, { name, password, currentPassword }: { name?: string; password?: string; currentPassword?: string }): Promise<AccountRow> {
+      let hash: string | undefined
+      if (password !== undefined) {
+        if (!(await verifyPassword(currentPassword ?? '', account.passwordHash))) throw new ChatError('forbidden', 'The current password is wrong.')
+        refuseWeak(password, { name: name ?? account.name, email: account.email })
+        hash = await hashPassword(password)
+      }
+      return db.transaction(async (tx) => {
+        if (name !== undefined) await updateName(tx, account.id, name)
+        if (hash !== undefined) await updatePassword(tx, account.id, hash)
+        return (await accountById(tx, account.id)) ?? account
+      })
+    },
+  }
+}

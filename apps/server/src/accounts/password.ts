@@ -1,0 +1,54 @@
+import { randomBytes, scrypt, timingSafeEqual, type ScryptOptions } from 'node:crypto'
+import { promisify } from 'node:util'
+import { createGate } from '../platform/gate.js'
+
+const derive = promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt)
+
+// OWASP Password Storage Cheat Sheet, one of its equal choices for scrypt: 16 MiB and about 0.2 s of one core.
+const current = { N: 2 ** 14, r: 8, p: 5 }
+const keyLength = 32
+
+// Node runs scrypt on the four threads that DNS and files need too: two sign-ins at a time leave room for them.
+const gate = createGate(2)
+
+/** Hashes a password. The parameters travel in the hash: `scrypt$N$r$p$salt$key`, the last two in base64url. */
+export async function hashPassword(password: string): Promise<string> {
+  const salt = randomBytes(16)
+  const key = await gate(() => derive(password.normalize('NFKC'), salt, keyLength, current))
+  return ['scrypt', current.N, current.r, current.p, salt.toString('base64url'), key.toString('base64url')].join('$')
+}
+
+/** Does the password belong to the hash? Takes the same time whether or not it does. */
+export async function verifyPassword(password: string, hash: string): Promise<boolean> {
+  const [, N, r, p, salt = '', key = ''] = hash.split('$')
+  const expected = Buffer.from(key, 'base64url')
+  const options = { N: Number(N), r: Number(r), p: Number(p) }
+  const actual = await gate(() => derive(password.normalize('NFKC'), Buffer.from(salt, 'base64url'), expected.length, options))
+  return timingSafeEqual(actual, expected)
+}
+
+/** Was it made with other parameters than today's? Then it is made anew at the next sign-in. */
+export function isOutdated(hash: string): boolean {
+  return !hash.startsWith(`scrypt$${current.N}$${current.r}$${current.p}$`)
+}
+
+// Long enough to pass the length rule, and the first that anybody would try.
+const guessable = new Set(
+  ('1234567890 0123456789 0987654321 12345678910 123456789a 1q2w3e4r5t qwertyuiop qwerty12345 qwerty123456 password12 ' +
+    'password123 password1234 passw0rd123 administrator letmein123 welcome123 iloveyou123 changeme123 abcdefghij abc1234567').split(' '),
+)
+
+/**
+ * Why a password will not do, as a sentence, or null when it is fine: 10 to 200 characters, not one of the best-known
+ * ones, more than four different characters, and neither the person's name nor address.
+ */
+export function weaknessOf(password: string, about: { name: string; email: string }): string | null {
+  const characters = [...password]
+  if (characters.length < 10) return 'A password needs 10 characters or more.'
+  if (characters.length > 200) return 'A password can have at most 200 characters.'
+  const lower = password.toLowerCase()
+  if (guessable.has(lower) || new Set(characters).size < 5) return 'This password is among the first that anybody would try.'
+  const personal = [about.name.toLowerCase(), about.email, about.email.split('@')[0]]
+  if (personal.includes(lower)) return 'A password must not be your name or address.'
+  return null
+}

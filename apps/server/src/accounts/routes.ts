@@ -1,0 +1,50 @@
+import { Router, type RequestHandler } from 'express'
+import { z } from 'zod'
+import type { Account } from '../contract.js'
+import type { News } from '../news.js'
+import { line, parse } from '../platform/input.js'
+import type { Limiter } from '../platform/limiter.js'
+import { signedIn, type Sessions } from '../sessions/sessions.js'
+import { emailOf, type Accounts } from './accounts.js'
+import type { AccountRow } from './queries.js'
+
+interface AccountRoutes {
+  accounts: Accounts
+  sessions: Sessions
+  news: News
+  limiter: Limiter
+  requireAccount: RequestHandler
+  toAccount: (row: AccountRow) => Account
+}
+
+const newAccount = z.object({ name: line(60), email: emailOf(), password: z.string() })
+const changes = z
+  .object({ name: line(60), password: z.string(), currentPassword: z.string().max(1000) })
+  .partial()
+  .refine(({ name, password }) => name !== undefined || password !== undefined, 'name or password must be given')
+
+/** Signing up and profiles. */
+export function createAccountRoutes({ accounts, sessions, news, limiter, requireAccount, toAccount }: AccountRoutes): Router {
+  return Router()
+    .post('/api/accounts', async (req, res) => {
+      const wanted = parse(newAccount, req.body)
+      await limiter.take(req.ip ?? '')
+      const account = await accounts.signUp(wanted)
+      await sessions.begin(req, account)
+      req.log.info({ accountId: account.id }, 'signed up')
+      res.status(201).json(toAccount(account))
+    })
+    .get('/api/me', requireAccount, (_req, res) => {
+      res.json(toAccount(signedIn(res)))
+    })
+    .patch('/api/me', requireAccount, async (req, res) => {
+      const wanted = parse(changes, req.body)
+      const account = await accounts.change(signedIn(res), wanted)
+      if (wanted.password !== undefined) {
+        // This session goes on under a new id; all others are over, and so are their sockets.
+        const { id } = await sessions.begin(req, account)
+        news.send({ ended: { accountId: account.id, exceptSessionId: id } })
+      }
+      res.json(toAccount(account))
+    })
+}

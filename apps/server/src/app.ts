@@ -1,0 +1,204 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createAccounts } from './accounts/accounts.js'
+import type { AccountRow } from './accounts/queries.js'
+import { createAccountRoutes } from './accounts/routes.js'
+import { createAvatars } from './avatars/avatars.js'
+import { createDiskStorage } from './avatars/disk-storage.js'
+import { createMinioStorage } from './avatars/minio-storage.js'
+import { createAvatarRoutes } from './avatars/routes.js'
+import type { Storage } from './avatars/storage.js'
+import type { Config } from './config.js'
+import { createConsumers } from './consumers.js'
+import type { Account } from './contract.js'
+import { createHttp, createOriginCheck } from './http.js'
+import { createMailboxMailer } from './mail/mailbox-mailer.js'
+import type { Mailer } from './mail/mailer.js'
+import { createMailgunMailer } from './mail/mailgun-mailer.js'
+import { createMailRoutes } from './mail/routes.js'
+import { createMessages } from './messages/messages.js'
+import { createMessageRoutes } from './messages/routes.js'
+import { registerMessages } from './messages/socket.js'
+import { createNews, type Dispatch } from './news.js'
+import { createDatabase } from './platform/db.js'
+import { createInProcessBus } from './platform/in-process-bus.js'
+import { createLimiter } from './platform/limiter.js'
+import { createLog, type Log } from './platform/log.js'
+import { startOpsServer, type OpsServer } from './platform/ops-server.js'
+import { createRelay } from './platform/relay.js'
+import { connectRedis } from './platform/redis.js'
+import { repeat } from './platform/repeat.js'
+import { compareSchema } from './platform/schema.js'
+import { createNoWire, createRedisWire } from './platform/wire.js'
+import { createPresence, refreshEveryMs } from './presence/presence.js'
+import { registerTyping } from './presence/socket.js'
+import { createHeadWatch, endDeadSessions, reconcileMemberships } from './reconcile.js'
+import { createRooms } from './rooms/rooms.js'
+import { createRoomRoutes } from './rooms/routes.js'
+import { registerRooms } from './rooms/socket.js'
+import { createSessionRoutes } from './sessions/routes.js'
+import { createSessions, requireAccount } from './sessions/sessions.js'
+import { createSockets } from './sockets.js'
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+
+export interface App {
+  log: Log
+  /** Where people reach it, and the port it listens on; known once started. */
+  url: string
+  port: number
+  start(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** What a test may put in place of what the configuration asks for. */
+export interface Replacements {
+  log?: Log
+  mailer?: Mailer
+  storage?: Storage
+}
+
+/** The composition root: the only file that picks adapters and joins slices. Nothing connects before `start`. */
+export function createApp(config: Config, replacements: Replacements = {}): App {
+  const log = replacements.log ?? createLog({ name: 'server', level: config.logLevel })
+
+  // Backing services: the real one where an address is given, the built-in one otherwise.
+  const db = createDatabase({ url: config.databaseUrl, poolSize: config.poolSize, onIdleError: (err) => log.warn({ err }, 'lost a database connection') })
+  const redis = config.sessions.store.kind === 'redis' ? connectRedis({ url: config.sessions.store.url, log }) : null
+  const wire = config.sessions.store.kind === 'redis' && redis !== null ? createRedisWire({ url: config.sessions.store.url, publisher: redis, log }) : createNoWire()
+  const storage = replacements.storage ?? (config.storage.kind === 's3' ? createMinioStorage(config.storage) : createDiskStorage(config.storage))
+  const mailer = replacements.mailer ?? (config.mail.kind === 'mailgun' ? createMailgunMailer(config.mail) : createMailboxMailer({ db }))
+  // With RabbitMQ events are the worker's business: the server only writes them down.
+  const bus = config.bus.kind === 'in-process' ? createInProcessBus({ db }) : null
+  const relay = bus === null ? null : createRelay({ db, bus, log })
+
+  // Slices. News passes the head watch on its way to the sockets of this process.
+  const deliver = (dispatch: Dispatch) => {
+    if ('event' in dispatch && dispatch.event === 'messages:posted') {
+      for (const { seq } of dispatch.news.messages) headWatch.note(dispatch.news.roomId, seq)
+    }
+    sockets.deliver(dispatch)
+  }
+  const news = createNews({ wire, deliver })
+  const avatars = createAvatars({ db, storage, cdnPrefix: config.cdnPrefix, log })
+  const avatarUrl = avatars.urlOf
+  const toAccount = ({ id, name, email, avatarKey }: AccountRow): Account => ({ id, name, email, avatarUrl: avatarUrl(avatarKey) })
+  const accounts = createAccounts({ db })
+  const sessions = createSessions({ config, db, redis: redis?.client ?? null, accounts })
+  const rooms = createRooms({ db, news, avatarUrl })
+  const messages = createMessages({ db, news, rooms, avatarUrl })
+
+  const shared = redis?.client ?? null
+  const signInLimiter = createLimiter('sign-in', config.limits.signIn, shared)
+  const signUpLimiter = createLimiter('sign-up', config.limits.signUp, shared)
+  const uploadLimiter = createLimiter('upload', config.limits.upload, shared)
+  // Counted by each replica alone: a slow Redis must not delay a message.
+  const postLimiter = createLimiter('post', config.limits.post, null)
+
+  const checkOrigin = createOriginCheck(config.publicUrl)
+  const signedInOnly = requireAccount(sessions)
+  const http = createServer(
+    createHttp({
+      config,
+      log,
+      sessions,
+      checkOrigin,
+      isReady,
+      version,
+      routers: [
+        createAccountRoutes({ accounts, sessions, news, limiter: signUpLimiter, requireAccount: signedInOnly, toAccount }),
+        createSessionRoutes({ accounts, sessions, news, limiter: signInLimiter, toAccount }),
+        createAvatarRoutes({ avatars, accounts, limiter: uploadLimiter, requireAccount: signedInOnly, toAccount }),
+        createRoomRoutes({ rooms, accounts, requireAccount: signedInOnly }),
+        createMessageRoutes({ messages, requireAccount: signedInOnly }),
+        ...(config.mail.kind === 'mailbox' ? [createMailRoutes({ db, onlyOwn: config.production, sessions })] : []),
+      ],
+    }),
+  )
+  const sockets = createSockets({
+    http,
+    log,
+    sessions,
+    rooms,
+    checkOrigin,
+    onArrival: (accountId) => presence.arrived(accountId),
+    onDeparture: (accountId) => presence.departed(accountId),
+    register(socket) {
+      registerMessages(socket, { messages, limiter: postLimiter })
+      registerRooms(socket, { rooms })
+      registerTyping(socket, { news, rooms, avatarUrl })
+    },
+  })
+  const presence = createPresence({ db, news, rooms, isConnectedHere: sockets.isConnected, onError: (err) => log.warn({ err }, 'presence not noted') })
+  const headWatch = createHeadWatch({ sockets, messages })
+
+  let leaving = false
+  let schemaIsCurrent = false
+  async function isReady(): Promise<boolean> {
+    if (leaving) return false
+    try {
+      if (schemaIsCurrent) await db.query('select 1')
+      else schemaIsCurrent = (await compareSchema(db)).missing.length === 0
+      return schemaIsCurrent
+    } catch {
+      return false
+    }
+  }
+
+  let ops: OpsServer
+  let repeated: { stop(): Promise<void> }[] = []
+
+  const app: App = {
+    log,
+    url: '',
+    port: 0,
+
+    async start() {
+      log.info(
+        { database: 'postgres', sessions: config.sessions.store.kind, bus: config.bus.kind, storage: config.storage.kind, mail: config.mail.kind },
+        'starting with these adapters',
+      )
+      if (config.storage.kind === 'disk') await storage.prepare()
+      http.listen(config.port, config.host)
+      await once(http, 'listening')
+      app.port = (http.address() as AddressInfo).port
+      app.url = config.publicUrl ?? `http://${config.host}:${app.port}`
+      ops = await startOpsServer({ host: config.host, port: config.metricsPort, isReady })
+
+      if (bus !== null) for (const consumer of createConsumers({ db, accounts, rooms, messages, mailer, publicUrl: app.url })) await bus.subscribe(consumer)
+      relay?.start()
+      repeated = [
+        repeat({ name: 'heads', ms: 800, log, work: () => headWatch.look() }),
+        repeat({ name: 'memberships', ms: 2_000, log, work: reconcileInDoubt }),
+        repeat({ name: 'presence', ms: refreshEveryMs, log, work: () => presence.refresh() }),
+        repeat({ name: 'sessions', ms: 30_000, log, work: () => endDeadSessions({ sockets, sessions }) }),
+      ]
+    },
+
+    /** /readyz turns red first; once traffic has moved away, what is in hand is finished, and things close in reverse order. */
+    async stop() {
+      leaving = true
+      await sleep(config.drainMs)
+      await sockets.drain(config.drainMs)
+      await Promise.all(repeated.map((work) => work.stop()))
+      await relay?.stop()
+      await bus?.close()
+      ops?.close()
+      wire.close()
+      redis?.close()
+      await db.close()
+    },
+  }
+
+  // While hints arrive there is little to mend: one look in a while. In doubt, one every two seconds.
+  let looks = 0
+  async function reconcileInDoubt() {
+    looks += 1
+    if (!wire.isHealthy() || looks % 15 === 0) await reconcileMemberships({ sockets, rooms })
+  }
+
+  return app
+}

@@ -1,0 +1,39 @@
+import { acceptance } from './tasks/acceptance.js'
+import { bucket } from './tasks/bucket.js'
+import { doctor } from './tasks/doctor.js'
+import { fixtures } from './tasks/fixtures.js'
+import { migrateSchema } from './tasks/migrate.js'
+import { replay } from './tasks/replay.js'
+import { upkeep } from './tasks/upkeep.js'
+import { readConfig, type Config } from './config.js'
+import { explain } from './platform/explain.js'
+import { createLog, type Log } from './platform/log.js'
+
+/** A task of the command line. Returns the exit code. */
+export type Task = (given: { config: Config; log: Log }) => Promise<number>
+
+const tasks: Record<string, { run: Task; what: string }> = {
+  migrate: { run: migrateSchema, what: 'bring the database to the schema of this release' },
+  fixtures: { run: fixtures, what: 'add the demo people and rooms, once' },
+  bucket: { run: bucket, what: 'make the bucket (or folder) for pictures' },
+  upkeep: { run: upkeep, what: 'forget what has expired; run it every day' },
+  replay: { run: replay, what: 'put parked events back to work' },
+  acceptance: { run: acceptance, what: 'try the whole chat at PUBLIC_URL, as people use it' },
+  doctor: { run: doctor, what: 'say which part is broken, and what to do about it' },
+}
+
+const [name = ''] = process.argv.slice(2)
+const task = tasks[name]
+if (task === undefined) {
+  const lines = Object.entries(tasks).map(([key, { what }]) => `  ${key.padEnd(12)}${what}`)
+  process.stderr.write(`usage: node dist/cli.js <task>\n${lines.join('\n')}\n`)
+  process.exitCode = 2
+} else {
+  try {
+    const config = readConfig(process.env)
+    process.exitCode = await task.run({ config, log: createLog({ name, level: config.logLevel }) })
+  } catch (error) {
+    process.stderr.write(`${explain(error)}\n`)
+    process.exitCode = 1
+  }
+}

@@ -1,0 +1,197 @@
+/** The one reader of the environment. Choices of adapters are unions, so that half a choice cannot exist. */
+
+export interface S3Config {
+  kind: 's3'
+  endPoint: string
+  port: number
+  ssl: boolean
+  accessKey: string
+  secretKey: string
+  bucket: string
+}
+
+export interface MailgunConfig {
+  kind: 'mailgun'
+  apiKey: string
+  domain: string
+  from: string
+  /** Base address of the API: the EU region has its own. */
+  url: string
+}
+
+/** So many attempts in so many seconds. */
+export interface Limit {
+  points: number
+  seconds: number
+}
+
+export interface Config {
+  production: boolean
+  logLevel: string
+  host: string
+  port: number
+  metricsPort: number
+  /** Origin people type into their browser, without a trailing slash; null: whatever host they asked for. */
+  publicUrl: string | null
+  /** Reverse proxies in front whose X-Forwarded-For is believed. */
+  trustedProxies: number
+  databaseUrl: string
+  poolSize: number
+  sessions: { store: { kind: 'redis'; url: string } | { kind: 'postgres' }; ttlSeconds: number; secrets: string[] }
+  bus: { kind: 'rabbitmq'; uri: string } | { kind: 'in-process' }
+  storage: S3Config | { kind: 'disk'; dir: string }
+  /** Where browsers fetch pictures from, without a trailing slash; null: from the chat server. */
+  cdnPrefix: string | null
+  mail: MailgunConfig | { kind: 'mailbox' }
+  /** What `GET /assets/config.json` says when no nginx serves it. */
+  web: { domain: string; loginUrl: string }
+  limits: { signIn: Limit; signUp: Limit; post: Limit; upload: Limit }
+  /** How long to go on serving after a signal, so that proxies stop sending first. */
+  drainMs: number
+  /** When to give up on a graceful stop. */
+  stopTimeoutMs: number
+}
+
+/** Every problem of the environment at once, one per line. */
+export class ConfigError extends Error {
+  constructor(readonly problems: string[]) {
+    super(`The environment is not complete:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`)
+    this.name = 'ConfigError'
+  }
+}
+
+/**
+ * Reads the configuration. Outside production a missing address selects the built-in adapter; in production each
+ * built-in one must be named (`STORAGE=disk`), so that a forgotten variable cannot lose data quietly.
+ * @throws ConfigError naming every problem.
+ */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const problems: string[] = []
+  const production = env.NODE_ENV === 'production'
+
+  const text = (name: string) => env[name]?.trim() || undefined
+  const required = (name: string, why?: string) => {
+    const value = text(name)
+    if (value === undefined) problems.push(`${name} is missing${why === undefined ? '' : ` (${why})`}`)
+    return value ?? ''
+  }
+  const whole = (name: string, fallback: number, min: number, max: number) => {
+    const value = text(name)
+    if (value === undefined) return fallback
+    if (/^\d+$/.test(value) && Number(value) >= min && Number(value) <= max) return Number(value)
+    problems.push(`${name} must be a whole number from ${min} to ${max}, not "${value}"`)
+    return fallback
+  }
+  const flag = (name: string, fallback: boolean) => {
+    const value = text(name)?.toLowerCase()
+    if (value === undefined) return fallback
+    if (value !== 'true' && value !== 'false') problems.push(`${name} must be true or false, not "${value}"`)
+    return value === 'true'
+  }
+  const url = (name: string, value: string | undefined, ...protocols: string[]) => {
+    if (value === undefined || value === '') return
+    const parsed = URL.canParse(value) ? new URL(value) : undefined
+    // Only its name is shown: addresses carry passwords.
+    if (parsed === undefined || !protocols.includes(parsed.protocol)) {
+      problems.push(`${name} must be an address that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`)
+    }
+  }
+  const limit = (name: string, points: number, seconds: number): Limit => {
+    const match = /^(\d+)\/(\d+)$/.exec(text(name) ?? `${points}/${seconds}`)
+    if (match !== null && Number(match[1]) > 0 && Number(match[2]) > 0) return { points: Number(match[1]), seconds: Number(match[2]) }
+    problems.push(`${name} must be attempts/seconds, like ${points}/${seconds}, not "${text(name)}"`)
+    return { points, seconds }
+  }
+  /** Which adapter: the outside one when one of its variables is set, else the built-in one, named in production. */
+  const outside = (chooser: string, builtIn: string, names: string[]) => {
+    const choice = text(chooser)
+    if (choice !== undefined && choice !== builtIn) problems.push(`${chooser} can only be ${builtIn}, not "${choice}"`)
+    const set = names.find((name) => text(name) !== undefined)
+    if (set !== undefined && choice === builtIn) problems.push(`${chooser}=${builtIn} and ${set} contradict each other`)
+    if (set === undefined && choice === undefined && production) {
+      problems.push(`${names[0]} is missing (or say ${chooser}=${builtIn})`)
+    }
+    return set
+  }
+
+  const databaseUrl = required('DATABASE_URL', 'postgres://user:password@host:5432/name')
+  url('DATABASE_URL', databaseUrl, 'postgres:', 'postgresql:')
+
+  const redis = outside('SESSIONS', 'postgres', ['SESSION_REDIS'])
+  url('SESSION_REDIS', text('SESSION_REDIS'), 'redis:', 'rediss:')
+  const rabbitmq = outside('BUS', 'in-process', ['AMQP_URI'])
+  url('AMQP_URI', text('AMQP_URI'), 'amqp:', 'amqps:')
+
+  const s3Names = ['S3_ENDPOINT', 'S3_PORT', 'S3_SSL', 'S3_ACCESS_KEY', 'S3_SECRET_KEY', 'S3_BUCKET']
+  const s3 = outside('STORAGE', 'disk', s3Names)
+  const s3Ssl = flag('S3_SSL', true)
+  const storage: Config['storage'] =
+    s3 === undefined
+      ? { kind: 'disk', dir: `${text('DATA_DIR') ?? '.data'}/avatars` }
+      : {
+          kind: 's3',
+          endPoint: required('S3_ENDPOINT', `${s3} is set`),
+          port: whole('S3_PORT', s3Ssl ? 443 : 80, 1, 65535),
+          ssl: s3Ssl,
+          accessKey: required('S3_ACCESS_KEY', `${s3} is set`),
+          secretKey: required('S3_SECRET_KEY', `${s3} is set`),
+          bucket: text('S3_BUCKET') ?? 'avatars',
+        }
+  if (storage.kind === 's3' && /[:/]/.test(storage.endPoint)) {
+    problems.push('S3_ENDPOINT must be a host name; its port goes into S3_PORT, and S3_SSL says whether it speaks TLS')
+  }
+
+  const mailgun = outside('MAIL', 'mailbox', ['MAILGUN_APIKEY', 'MAILGUN_DOMAIN', 'MAILGUN_FROM', 'MAILGUN_URL'])
+  const mail: Config['mail'] =
+    mailgun === undefined
+      ? { kind: 'mailbox' }
+      : {
+          kind: 'mailgun',
+          apiKey: required('MAILGUN_APIKEY', `${mailgun} is set`),
+          domain: required('MAILGUN_DOMAIN', `${mailgun} is set`),
+          from: required('MAILGUN_FROM', `${mailgun} is set`),
+          url: text('MAILGUN_URL') ?? 'https://api.mailgun.net',
+        }
+  url('MAILGUN_URL', text('MAILGUN_URL'), 'https:', 'http:')
+
+  const secrets = required('COOKIE_SECRET', 'a comma list: the first signs, all verify').split(',').map((secret) => secret.trim())
+  if (text('COOKIE_SECRET') !== undefined && secrets.some((secret) => secret.length < 16)) {
+    problems.push('COOKIE_SECRET: each secret needs 16 characters or more')
+  }
+
+  const publicUrl = production ? required('PUBLIC_URL', 'like https://chat.example.com') : text('PUBLIC_URL')
+  url('PUBLIC_URL', publicUrl, 'https:', 'http:')
+  url('CDN_PREFIX', text('CDN_PREFIX'), 'https:', 'http:')
+
+  const config: Config = {
+    production,
+    logLevel: text('DEBUG') === undefined ? 'info' : 'debug',
+    host: text('HOST') ?? (production ? '0.0.0.0' : '127.0.0.1'),
+    port: whole('PORT', 8080, 0, 65535),
+    metricsPort: whole('METRICS_PORT', 9464, 0, 65535),
+    publicUrl: publicUrl === undefined || !URL.canParse(publicUrl) ? null : new URL(publicUrl).origin,
+    trustedProxies: whole('TRUSTED_PROXIES', 0, 0, 10),
+    databaseUrl,
+    poolSize: whole('DATABASE_POOL', 10, 2, 200),
+    sessions: {
+      store: redis === undefined ? { kind: 'postgres' } : { kind: 'redis', url: required('SESSION_REDIS') },
+      ttlSeconds: whole('SESSION_TTL', 7 * 24 * 3600, 60, 365 * 24 * 3600),
+      secrets,
+    },
+    bus: rabbitmq === undefined ? { kind: 'in-process' } : { kind: 'rabbitmq', uri: required('AMQP_URI') },
+    storage,
+    cdnPrefix: text('CDN_PREFIX')?.replace(/\/+$/, '') ?? null,
+    mail,
+    web: { domain: text('WEB_DOMAIN') ?? '', loginUrl: text('WEB_LOGIN_URL') ?? '/sign-in' },
+    limits: {
+      signIn: limit('LIMIT_SIGN_IN', 20, 900),
+      signUp: limit('LIMIT_SIGN_UP', 20, 3600),
+      post: limit('LIMIT_POST', 40, 10),
+      upload: limit('LIMIT_UPLOAD', 20, 3600),
+    },
+    drainMs: whole('DRAIN_MS', production ? 5_000 : 0, 0, 60_000),
+    stopTimeoutMs: whole('STOP_TIMEOUT_MS', production ? 25_000 : 8_000, 100, 600_000),
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+  return config
+}

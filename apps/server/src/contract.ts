@@ -1,0 +1,118 @@
+/**
+ * What the chat says over HTTP and Socket.IO: types only, shared with the browser.
+ * docs/protocol.md describes the same in words, and a test holds the two together.
+ */
+
+export type ErrorCode =
+  | 'invalid'
+  | 'unauthenticated'
+  | 'forbidden'
+  | 'not_found'
+  | 'conflict'
+  | 'too_large'
+  | 'unsupported_media'
+  | 'rate_limited'
+  | 'unavailable'
+  | 'fault'
+
+export interface ErrorBody {
+  code: ErrorCode
+  message: string
+}
+
+/** The account that is asking: only its owner ever sees the address. */
+export interface Account {
+  id: string
+  name: string
+  email: string
+  avatarUrl: string | null
+}
+
+/** What everybody may know about an account. */
+export interface Person {
+  id: string
+  name: string
+  avatarUrl: string | null
+}
+
+export interface Member extends Person {
+  online: boolean
+}
+
+export type RoomKind = 'public' | 'private'
+
+export interface Room {
+  id: string
+  name: string
+  kind: RoomKind
+  joined: boolean
+  /** `seq` of the newest message, 0 in an empty room. */
+  head: number
+  /** `seq` up to which the asking account has read. */
+  read: number
+  unread: number
+}
+
+export interface Message {
+  /** Place in the room: 1, 2, 3 … without holes. */
+  seq: number
+  /** UUID chosen by the sender, unique per author: sending it again changes nothing. */
+  id: string
+  author: Person
+  /** Empty once the message is deleted. */
+  body: string
+  /** ISO 8601, UTC. */
+  postedAt: string
+  replyTo: number | null
+  editedAt: string | null
+  deleted: boolean
+}
+
+/** A stretch of a room's history in ascending `seq`, and the `seq` of the newest message there is. */
+export interface Page {
+  messages: Message[]
+  head: number
+}
+
+export interface NewMessage {
+  roomId: string
+  id: string
+  body: string
+  /** `seq` of the message in the same room that this one answers. */
+  replyTo?: number | null
+}
+
+export interface Posted {
+  seq: number
+  id: string
+  postedAt: string
+}
+
+export type Ack<T> = (reply: { data: T } | { error: ErrorBody }) => void
+
+export interface ClientToServerEvents {
+  'message:post': (message: NewMessage, ack: Ack<Posted>) => void
+  'message:edit': (change: { roomId: string; seq: number; body: string }, ack: Ack<Message>) => void
+  'message:delete': (which: { roomId: string; seq: number }, ack: Ack<Message>) => void
+  'room:read': (upTo: { roomId: string; seq: number }, ack: Ack<{ read: number }>) => void
+  'typing:start': (where: { roomId: string }, ack?: Ack<Record<string, never>>) => void
+}
+
+export interface ServerToClientEvents {
+  'messages:posted': (news: { roomId: string; messages: Message[] }) => void
+  'message:edited': (news: { roomId: string; message: Message }) => void
+  'message:deleted': (news: { roomId: string; message: Message }) => void
+  /** How far a room has come: whoever has less asks for the rest over HTTP. */
+  'room:head': (news: { roomId: string; head: number }) => void
+  'presence:changed': (news: { accountId: string; online: boolean }) => void
+  /** Somebody is typing; the receiver forgets it after `expiresInMs`. */
+  'typing:changed': (news: { roomId: string; account: Person; expiresInMs: number }) => void
+}
+
+/** `GET /assets/config.json`: what differs between environments and is known only at run time. */
+export interface WebConfig {
+  /** Origin of the chat server, e.g. `https://chat.example.com`; empty means the page's own. */
+  domain: string
+  /** Where a visitor without a session is sent. */
+  loginUrl: string
+}

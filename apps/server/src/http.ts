@@ -1,0 +1,141 @@
+import { randomUUID } from 'node:crypto'
+import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler, type Router } from 'express'
+import helmet from 'helmet'
+import { pinoHttp } from 'pino-http'
+import type { Config } from './config.js'
+import { assetsDirectory, readPage } from './page.js'
+import { bodyOf, ChatError, statusOf } from './platform/errors.js'
+import type { Log } from './platform/log.js'
+import type { Sessions } from './sessions/sessions.js'
+
+interface HttpOptions {
+  config: Config
+  log: Log
+  sessions: Sessions
+  checkOrigin: CheckOrigin
+  routers: Router[]
+  isReady: () => Promise<boolean>
+  version: string
+}
+
+export type CheckOrigin = (headers: { origin?: string | undefined; host?: string | undefined }) => void
+
+/**
+ * Whoever changes something says where the request comes from, and it must be our own pages: browsers send Origin by
+ * themselves and no page can forge it, so no other site can act in somebody's name.
+ */
+export function createOriginCheck(publicUrl: string | null): CheckOrigin {
+  return ({ origin, host }) => {
+    const own = publicUrl === null ? origin !== undefined && URL.canParse(origin) && new URL(origin).host === host : origin === publicUrl
+    if (!own) throw new ChatError('forbidden', 'This request does not come from the chat itself.')
+  }
+}
+
+const pages = ['/', '/sign-in', '/sign-up', '/profile', '/rooms/:id']
+
+/** Middleware in order, routers, health, pages, the one error handler. */
+export function createHttp({ config, log, sessions, checkOrigin, routers, isReady, version }: HttpOptions): Express {
+  const app = express()
+  app.set('trust proxy', config.trustedProxies)
+  app.disable('x-powered-by')
+  app.disable('etag')
+
+  app.get('/healthz', (_req, res) => void res.type('text').send('ok\n'))
+  app.get('/readyz', async (_req, res) => {
+    const ready = await isReady()
+    res.status(ready ? 200 : 503).type('text').send(ready ? 'ready\n' : 'not ready\n')
+  })
+  app.get('/version', (_req, res) => void res.json({ version }))
+
+  app.use(logRequests(log), securityHeaders(config))
+  // In a pod nginx serves these before a request gets here.
+  if (!config.production) {
+    app.get('/assets/config.json', (_req, res) => void res.set('cache-control', 'no-cache').json(config.web))
+    app.use('/assets', express.static(assetsDirectory, { immutable: true, maxAge: '1y', fallthrough: false }))
+  }
+
+  app.use((req, _res, next) => {
+    if (!['GET', 'HEAD', 'OPTIONS'].includes(req.method)) checkOrigin(req.headers)
+    next()
+  })
+  // Pages come without a session, so they still come when sessions are out of reach.
+  app.use(['/api', '/mailbox'], sessions.middleware, express.json({ limit: '64kb' }))
+  app.use('/api', (_req, res, next) => {
+    res.set('cache-control', 'no-store')
+    next()
+  })
+  for (const router of routers) app.use(router)
+
+  app.get(pages, async (_req, res) => {
+    res.set('cache-control', 'no-cache').type('html').send(await readPage())
+  })
+  app.use(() => {
+    throw new ChatError('not_found', 'There is nothing here.')
+  })
+  app.use(answerErrors)
+  return app
+}
+
+function logRequests(log: Log): RequestHandler {
+  return pinoHttp({
+    logger: log,
+    // Taken from the proxy when it looks like an id, so that a line can be followed through; echoed to the client.
+    genReqId(req, res) {
+      const given = req.headers['x-request-id']
+      const id = typeof given === 'string' && /^[\w-]{8,64}$/.test(given) ? given : randomUUID()
+      res.setHeader('x-request-id', id)
+      return id
+    },
+    // Paths without their query, no headers, no bodies: nothing secret can get in.
+    serializers: {
+      req: ({ method, raw }: { method: string; raw: Request }) => ({ method, path: raw.originalUrl.split('?')[0] }),
+      res: ({ statusCode }: { statusCode: number }) => ({ statusCode }),
+    },
+    quietReqLogger: true,
+    customLogLevel: (_req, res, error) => (error !== undefined || res.statusCode >= 500 ? 'error' : 'info'),
+  })
+}
+
+function securityHeaders({ publicUrl, cdnPrefix }: Config): RequestHandler {
+  const tls = publicUrl?.startsWith('https:') ?? false
+  const pictures = cdnPrefix === null ? [] : [new URL(cdnPrefix).origin]
+  // Safari takes 'self' for http(s) only, so the WebSocket's own origin is named.
+  const socket = publicUrl === null ? ['ws:'] : [publicUrl.replace(/^http/, 'ws')]
+  return helmet({
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        'default-src': ["'none'"],
+        'script-src': ["'self'"],
+        'style-src': ["'self'"],
+        'img-src': ["'self'", 'data:', 'blob:', ...pictures],
+        'connect-src': ["'self'", ...socket],
+        'frame-ancestors': ["'none'"],
+        'base-uri': ["'none'"],
+        'form-action': ["'self'"],
+      },
+    },
+    strictTransportSecurity: tls ? { maxAge: 31_536_000, includeSubDomains: true } : false,
+    referrerPolicy: { policy: 'no-referrer' },
+  })
+}
+
+const answerErrors: ErrorRequestHandler = (error: unknown, req, res, next) => {
+  if (res.headersSent) return next(error)
+  const known = fromParser(error) ?? error
+  const body = bodyOf(known)
+  // A fault is logged here, once; what people did wrong is only their business.
+  if (body.code === 'fault' || body.code === 'unavailable') req.log.error({ err: known }, 'request failed')
+  if (known instanceof ChatError && known.retryAfterSeconds !== undefined) res.set('retry-after', String(known.retryAfterSeconds))
+  res.status(statusOf(body.code)).json({ error: body })
+}
+
+/** Express's body parsers and static files throw errors with a `status` of their own. */
+function fromParser(error: unknown): ChatError | undefined {
+  const status = error instanceof Error ? (error as { status?: unknown }).status : undefined
+  if (error instanceof ChatError || typeof status !== 'number' || status >= 500) return undefined
+  if (status === 413) return new ChatError('too_large', 'This is too large.')
+  if (status === 404) return new ChatError('not_found', 'There is nothing here.')
+  if (status === 415) return new ChatError('unsupported_media', 'This kind of content is not understood.')
+  return new ChatError('invalid', 'The request could not be read.')
+}

@@ -1,0 +1,37 @@
+import type { Db } from '../platform/db.js'
+import type { Mail, Mailer } from './mailer.js'
+
+export interface ReceivedMail extends Mail {
+  sentAt: Date
+}
+
+/** Puts mail into the database, where `GET /mailbox` shows it: for a chat that has no mail provider. */
+export function createMailboxMailer({ db }: { db: Db }): Mailer {
+  return {
+    async send({ messageId, to, subject, body }) {
+      await db.query(
+        'insert into mailbox (message_id, recipient, subject, body) values ($1, $2, $3, $4) on conflict (message_id) do nothing',
+        [messageId, to, subject, body],
+      )
+    },
+    async wasAccepted(messageId) {
+      const found = await db.query('select from mailbox where message_id = $1', [messageId])
+      return found.length > 0
+    },
+    async check() {
+      await db.query('select from mailbox limit 1')
+    },
+  }
+}
+
+/** The newest mails to one address, or to everybody when it is null; newest first. */
+export function listMails(db: Db, recipient: string | null, limit: number): Promise<ReceivedMail[]> {
+  return db.query<ReceivedMail>(
+    `select message_id as "messageId", recipient as "to", subject, body, sent_at as "sentAt"
+       from mailbox
+      where $1::text is null or recipient = $1
+      order by sent_at desc, message_id
+      limit $2`,
+    [recipient, limit],
+  )
+}

@@ -1,0 +1,59 @@
+import { Router } from 'express'
+import { ChatError } from '../platform/errors.js'
+import type { Db } from '../platform/db.js'
+import type { Sessions } from '../sessions/sessions.js'
+import { listMails, type ReceivedMail } from './mailbox-mailer.js'
+
+interface MailRoutes {
+  db: Db
+  /** True: people see the mail to their own address; false: everybody sees all of it. */
+  onlyOwn: boolean
+  sessions: Pick<Sessions, 'accountOf'>
+}
+
+const shown = 100
+
+/** The page of the local mailbox. */
+export function createMailRoutes({ db, onlyOwn, sessions }: MailRoutes): Router {
+  return Router().get('/mailbox', async (req, res) => {
+    const account = onlyOwn ? await sessions.accountOf(req.session) : undefined
+    if (onlyOwn && account === undefined) throw new ChatError('unauthenticated', 'Please sign in.')
+    const mails = await listMails(db, account?.email ?? null, shown)
+    res.set('cache-control', 'no-store').type('html').send(page(mails))
+  })
+}
+
+function page(mails: ReceivedMail[]): string {
+  return `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <meta name="color-scheme" content="light dark">
+    <title>Mailbox</title>
+  </head>
+  <body>
+    <main>
+      <h1>Mailbox</h1>
+      <p>${mails.length === 0 ? 'No mail yet.' : 'Mail that this chat has sent, the newest first.'}</p>
+${mails.map(article).join('')}    </main>
+  </body>
+</html>
+`
+}
+
+function article({ to, subject, body, sentAt }: ReceivedMail): string {
+  const time = sentAt.toISOString()
+  return `      <article>
+        <h2>${escapeHtml(subject)}</h2>
+        <p>To ${escapeHtml(to)}, <time datetime="${time}">${time.slice(0, 16).replace('T', ' ')} UTC</time></p>
+        <pre>${escapeHtml(body)}</pre>
+      </article>
+`
+}
+
+const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => entities[character] ?? character)
+}

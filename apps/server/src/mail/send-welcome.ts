@@ -1,0 +1,34 @@
+import type { Accounts } from '../accounts/accounts.js'
+import type { EventOf } from '../platform/bus.js'
+import type { Db } from '../platform/db.js'
+import { sendOnce } from './deliveries.js'
+import type { Mailer } from './mailer.js'
+
+interface SendWelcomeOptions {
+  db: Db
+  accounts: Pick<Accounts, 'find'>
+  mailer: Mailer
+  publicUrl: string | null
+  /** See `sendOnce`. */
+  leaseMs?: number
+}
+
+/** Sends the welcome mail to a new account, once. */
+export function sendWelcome({ db, accounts, mailer, publicUrl, leaseMs }: SendWelcomeOptions) {
+  return async ({ payload: { accountId } }: EventOf<'account.registered'>): Promise<void> => {
+    const account = await accounts.find(accountId)
+    if (account === undefined) return
+    const mail = {
+      messageId: `account-registered.${account.id}@chat`,
+      to: account.email,
+      subject: `Welcome to the chat, ${account.name}!`,
+      body: [
+        `Hello ${account.name},`,
+        'your account is ready. Pick a room, say hello, and somebody will answer.',
+        ...(publicUrl === null ? [] : [publicUrl]),
+        'If it was not you who signed up with this address, you can ignore this mail.',
+      ].join('\n\n'),
+    }
+    await sendOnce(db, mailer, mail, leaseMs)
+  }
+}

@@ -1,0 +1,111 @@
+import type { Message, NewMessage, Page, Posted } from '../contract.js'
+import type { News } from '../news.js'
+import type { Database } from '../platform/db.js'
+import { ChatError } from '../platform/errors.js'
+import { createTurns } from '../platform/gate.js'
+import type { Rooms } from '../rooms/rooms.js'
+import * as queries from './queries.js'
+
+export type Messages = ReturnType<typeof createMessages>
+
+interface MessagesOptions {
+  db: Database
+  news: News
+  rooms: Pick<Rooms, 'requireMember'>
+  avatarUrl: (key: string | null) => string | null
+}
+
+/** The author has sent this id before: thrown to give the number back that was taken for it. */
+class SentBefore extends Error {}
+
+/** Posting, changing, and paging through history. Members only. */
+export function createMessages({ db, news, rooms, avatarUrl }: MessagesOptions) {
+  // Posts to one room would wait for each other's row lock anyway; here they wait without holding a connection,
+  // and their news goes out in the order of their numbers.
+  const inTurn = createTurns()
+
+  function toMessage(row: queries.MessageRow): Message {
+    return {
+      seq: row.seq,
+      id: row.id,
+      author: { id: row.authorId, name: row.authorName, avatarUrl: avatarUrl(row.authorAvatarKey) },
+      body: row.body,
+      postedAt: row.postedAt.toISOString(),
+      replyTo: row.replyTo,
+      editedAt: row.editedAt?.toISOString() ?? null,
+      deleted: row.deletedAt !== null,
+    }
+  }
+
+  async function store(authorId: string, { roomId, id, body, replyTo = null }: NewMessage): Promise<Message> {
+    return db.transaction(async (tx) => {
+      const seq = await queries.takeSeq(tx, roomId, authorId)
+      if (seq === undefined) throw new ChatError('forbidden', 'Join the room first.')
+      // Numbers have no holes, so every smaller one is a message of this room.
+      if (replyTo !== null && replyTo >= seq) throw new ChatError('invalid', 'replyTo: there is no such message')
+      const row = await queries.insertMessage(tx, { roomId, seq, id, authorId, body, replyTo })
+      if (row === undefined) throw new SentBefore()
+      await queries.markOwnRead(tx, roomId, authorId, seq)
+      return toMessage(row)
+    })
+  }
+
+  async function change(authorId: string, { roomId, seq }: { roomId: string; seq: number }, body: string): Promise<Message> {
+    await rooms.requireMember(roomId, authorId)
+    const row = await queries.updateBody(db, roomId, seq, authorId, body)
+    if (row === undefined) throw new ChatError('not_found', 'There is no such message of yours.')
+    return toMessage(row)
+  }
+
+  return {
+    /**
+     * Stores a message and tells the room. Resolves after the commit. The same id again resolves with the first outcome.
+     * @throws ChatError `not_found`, `forbidden`; `conflict` when the id was used in another room.
+     */
+    async post(authorId: string, message: NewMessage): Promise<Posted> {
+      return inTurn(message.roomId, async () => {
+        try {
+          const posted = await store(authorId, message)
+          news.send({ to: [message.roomId], event: 'messages:posted', news: { roomId: message.roomId, messages: [posted] } })
+          return { seq: posted.seq, id: posted.id, postedAt: posted.postedAt }
+        } catch (error) {
+          if (error instanceof SentBefore) {
+            const first = await queries.sentBefore(db, authorId, message.id)
+            if (first?.roomId !== message.roomId) throw new ChatError('conflict', 'This id was used in another room.')
+            return { seq: first.seq, id: message.id, postedAt: first.postedAt.toISOString() }
+          }
+          // Worth a second look only on a refusal: is the room not joined, or not to be known of?
+          if (error instanceof ChatError && error.code === 'forbidden') await rooms.requireMember(message.roomId, authorId)
+          throw error
+        }
+      })
+    },
+
+    /** Gives one's own message another text. @throws ChatError `not_found`, `forbidden`. */
+    async edit(authorId: string, { roomId, seq, body }: { roomId: string; seq: number; body: string }): Promise<Message> {
+      const message = await change(authorId, { roomId, seq }, body)
+      news.send({ to: [roomId], event: 'message:edited', news: { roomId, message } })
+      return message
+    },
+
+    /** Deletes one's own message: its place stays, its text is gone. @throws ChatError `not_found`, `forbidden`. */
+    async remove(authorId: string, which: { roomId: string; seq: number }): Promise<Message> {
+      const message = await change(authorId, which, '')
+      news.send({ to: [which.roomId], event: 'message:deleted', news: { roomId: which.roomId, message } })
+      return message
+    },
+
+    /** A stretch of history in ascending `seq`: the last before `before`, the first after `after`, or the newest. */
+    async page(accountId: string, roomId: string, { before, after, limit }: { before?: number; after?: number; limit: number }): Promise<Page> {
+      const { head } = await rooms.requireMember(roomId, accountId)
+      const rows =
+        after !== undefined
+          ? await queries.pageAfter(db, roomId, after, limit)
+          : (await queries.pageBefore(db, roomId, before ?? null, limit)).reverse()
+      // Somebody may have posted between the two statements.
+      return { messages: rows.map(toMessage), head: Math.max(head, rows.at(-1)?.seq ?? 0) }
+    },
+
+    headsOf: (roomIds: string[]) => queries.headsOf(db, roomIds),
+  }
+}

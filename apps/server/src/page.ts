@@ -1,0 +1,35 @@
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+
+/** Where webpack puts the browser client, seen from src and from dist. */
+export const assetsDirectory = fileURLToPath(new URL('../../web/dist/assets', import.meta.url))
+
+/**
+ * The one HTML page of the chat. It names the assets of this build, so pages and assets of two releases can live side
+ * by side during a rollout. Without inline script or style, as the content security policy demands.
+ */
+export async function readPage(): Promise<string> {
+  const manifest = JSON.parse(await readFile(`${assetsDirectory}/manifest.json`, 'utf8')) as Record<string, string>
+  const asset = (name: string) => {
+    const url = manifest[name]
+    if (url === undefined) throw new Error(`The asset manifest does not name ${name}`)
+    return url
+  }
+  return `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <meta name="color-scheme" content="light dark">
+    <title>Chat</title>
+    <link rel="icon" type="image/svg+xml" href="${asset('icon.svg')}">
+    <link rel="stylesheet" href="${asset('main.css')}">
+    <script type="module" src="${asset('main.js')}"></script>
+  </head>
+  <body>
+    <div id="app"></div>
+    <noscript>Chat needs JavaScript.</noscript>
+  </body>
+</html>
+`
+}

@@ -1,0 +1,54 @@
+import { ConsumerFailed, type Bus, type ChatEvent, type Consumer } from './bus.js'
+import type { Db } from './db.js'
+import { createGate } from './gate.js'
+import { unparkEvents } from './outbox.js'
+
+/**
+ * The bus of a process that is alone: publishing an event means handling it here and now. The outbox is its queue, so
+ * retries and parked events live in the database.
+ */
+export function createInProcessBus({ db }: { db: Db }): Bus {
+  const consumers: Consumer[] = []
+  const inHand = new Set<Promise<void>>()
+  // People are served by the same process: a crowd of events must not take all its connections.
+  const gate = createGate(4)
+  let isClosed = false
+
+  return {
+    async publish(event) {
+      if (isClosed) throw new Error('The bus is closed')
+      const interested = consumers.filter(({ type }) => type === event.type)
+      const work = gate(() => handle(interested, event))
+      inHand.add(work)
+      try {
+        await work
+      } finally {
+        inHand.delete(work)
+      }
+    },
+    async subscribe(consumer) {
+      consumers.push(consumer)
+    },
+    replay: () => unparkEvents(db),
+    async check() {
+      if (isClosed) throw new Error('The bus is closed')
+    },
+    async close() {
+      isClosed = true
+      await Promise.allSettled(inHand)
+    },
+  }
+}
+
+/** Lets every consumer have its turn, also after one has failed: they have nothing to do with each other. */
+async function handle(consumers: Consumer[], event: ChatEvent): Promise<void> {
+  let failure: ConsumerFailed | undefined
+  for (const consumer of consumers) {
+    try {
+      await consumer.handle(event)
+    } catch (error) {
+      failure ??= new ConsumerFailed(consumer.name, error)
+    }
+  }
+  if (failure !== undefined) throw failure
+}

@@ -1,0 +1,34 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { collectDefaultMetrics, register } from 'prom-client'
+
+collectDefaultMetrics()
+
+export interface OpsServer {
+  port: number
+  close(): void
+}
+
+/** What only the cluster may see, on a port of its own: /metrics, /healthz, /readyz. */
+export async function startOpsServer({ host, port, isReady }: { host: string; port: number; isReady: () => Promise<boolean> }): Promise<OpsServer> {
+  const pages: Record<string, () => Promise<{ status: number; type: string; body: string }>> = {
+    '/metrics': async () => ({ status: 200, type: register.contentType, body: await register.metrics() }),
+    '/healthz': async () => ({ status: 200, type: 'text/plain', body: 'ok\n' }),
+    '/readyz': async () => ((await isReady()) ? { status: 200, type: 'text/plain', body: 'ready\n' } : { status: 503, type: 'text/plain', body: 'not ready\n' }),
+  }
+  const server = createServer(async (req, res) => {
+    const page = req.method === 'GET' ? pages[req.url ?? ''] : undefined
+    const { status, type, body } = (await page?.()) ?? { status: 404, type: 'text/plain', body: 'not found\n' }
+    res.writeHead(status, { 'content-type': type }).end(body)
+  })
+  server.listen(port, host)
+  await once(server, 'listening')
+  return {
+    port: (server.address() as AddressInfo).port,
+    close() {
+      server.close()
+      server.closeAllConnections()
+    },
+  }
+}

@@ -1,0 +1,129 @@
+import { ConsumerFailed, retryDelaysMs, type Bus } from './bus.js'
+import type { Db } from './db.js'
+import type { Log } from './log.js'
+import { claimEvents, deleteEvents, delayEvent, parkEvent, returnEvents, type ClaimedEvent } from './outbox.js'
+
+export interface Relay {
+  start(): void
+  /** There is something new: look now instead of at the next poll. */
+  nudge(): void
+  /** Resolves once what is in hand is settled. */
+  stop(): Promise<void>
+}
+
+interface RelayOptions {
+  db: Db
+  bus: Bus
+  log: Log
+  /** How often to look when nobody nudges. */
+  pollMs?: number
+  /** How long a claim holds: far longer than publishing a batch takes, since after it another relay repeats the batch. */
+  leaseMs?: number
+  /** Rests between the attempts of a consumer that fails; after the last one the event is parked. */
+  delaysMs?: readonly number[]
+}
+
+const batchSize = 20
+const longestRestMs = 5_000
+
+/**
+ * Takes events from the outbox to the bus. Nothing is locked while it publishes, a claim is only a moment before which
+ * nobody else looks: a relay that dies loses nothing, its events are published again. Several may run at once.
+ */
+export function createRelay({ db, bus, log, pollMs = 500, leaseMs = 60_000, delaysMs = retryDelaysMs }: RelayOptions): Relay {
+  /** Rounds in a row in which nothing got through. */
+  let failures = 0
+  let isNudged = false
+  let isStopping = false
+  let wake = () => {}
+  let running: Promise<void> | undefined
+
+  async function run(): Promise<void> {
+    while (!isStopping) {
+      isNudged = false
+      const restMs = await round().catch((error: unknown) => failedRound(error, 'the relay cannot reach the outbox'))
+      if (!isStopping && !(isNudged && failures === 0)) await rest(restMs)
+    }
+  }
+
+  /** One batch. Returns how long to rest after it. */
+  async function round(): Promise<number> {
+    const batch = await claimEvents(db, batchSize, leaseMs)
+    const outcomes = await Promise.allSettled(batch.map(({ event }) => bus.publish(event)))
+
+    const confirmed: string[] = []
+    const failed: { claimed: ClaimedEvent; failure: ConsumerFailed }[] = []
+    const notTaken: string[] = []
+    let reason: unknown
+    for (const [index, claimed] of batch.entries()) {
+      const outcome = outcomes[index]
+      if (outcome?.status === 'fulfilled') confirmed.push(claimed.event.id)
+      else if (outcome?.reason instanceof ConsumerFailed) failed.push({ claimed, failure: outcome.reason })
+      else {
+        notTaken.push(claimed.event.id)
+        reason = outcome?.reason
+      }
+    }
+
+    if (confirmed.length > 0) await deleteEvents(db, confirmed)
+    for (const { claimed, failure } of failed) await putOff(claimed, failure)
+    if (notTaken.length > 0 && notTaken.length === batch.length) {
+      const restMs = failedRound(reason, 'the bus takes no events; they stay in the outbox')
+      await returnEvents(db, notTaken, restMs)
+      return restMs
+    }
+    if (notTaken.length > 0) {
+      // The bus is there, it is these that it does not take: they must not hold up the others.
+      log.warn({ err: reason, events: notTaken.length }, 'the bus did not take some events; they stay in the outbox')
+      await returnEvents(db, notTaken, longestRestMs)
+    }
+    if (failures > 0) log.info('the relay works again')
+    failures = 0
+    return batch.length < batchSize ? pollMs : 0
+  }
+
+  /** Rests longer after every failure in a row. Jitter keeps relays apart that lost the same bus at the same moment. */
+  function failedRound(reason: unknown, what: string): number {
+    if (failures === 0) log.warn({ err: reason }, what)
+    failures += 1
+    return Math.min(longestRestMs, 250 * 2 ** failures) * (0.5 + Math.random() / 2)
+  }
+
+  async function putOff({ event, attempt }: ClaimedEvent, failure: ConsumerFailed): Promise<void> {
+    const delayMs = delaysMs[attempt - 1]
+    const about = { err: failure, event: event.id, type: event.type, attempt }
+    if (delayMs === undefined) {
+      await parkEvent(db, event.id)
+      log.error(about, 'event parked: the replay command tries again')
+    } else {
+      await delayEvent(db, event.id, delayMs)
+      log.warn({ ...about, delayMs }, 'event failed and will be tried again')
+    }
+  }
+
+  function rest(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms)
+      wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
+  return {
+    start() {
+      running ??= run()
+    },
+    nudge() {
+      isNudged = true
+      // While the bus is gone, news is no reason to try sooner.
+      if (failures === 0) wake()
+    },
+    async stop() {
+      isStopping = true
+      wake()
+      await running
+    },
+  }
+}

@@ -1,0 +1,46 @@
+import { readdir } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { runner } from 'node-pg-migrate'
+import type { Db } from './db.js'
+import type { Log } from './log.js'
+
+// The same place seen from src/platform and from dist/platform.
+const directory = fileURLToPath(new URL('../../../../migrations', import.meta.url))
+const table = 'pgmigrations'
+
+/** How the database's schema compares with the one this release brings along. */
+export interface SchemaState {
+  /** Migrations of this release that have not run yet. */
+  missing: string[]
+  /** Migrations that have run and that this release does not know: a newer one was here. */
+  unknown: string[]
+}
+
+export async function compareSchema(db: Db): Promise<SchemaState> {
+  const files = (await readdir(directory)).filter((file) => file.endsWith('.sql')).map((file) => file.slice(0, -'.sql'.length))
+  const [exists] = await db.query<{ exists: boolean }>('select to_regclass($1) is not null as exists', [table])
+  const rows = exists?.exists === true ? await db.query<{ name: string }>(`select name from ${table} order by id`) : []
+  const applied = rows.map(({ name }) => name)
+  return { missing: files.filter((name) => !applied.includes(name)).sort(), unknown: applied.filter((name) => !files.includes(name)) }
+}
+
+/**
+ * Brings the database to the schema of this release: all missing migrations in one transaction, one runner at a time.
+ * @throws Error when a newer release has been here: going back is a decision for a person.
+ */
+export async function migrate({ databaseUrl, db, log }: { databaseUrl: string; db: Db; log: Log }): Promise<string[]> {
+  const { unknown } = await compareSchema(db)
+  if (unknown.length > 0) {
+    throw new Error(`The database is at a newer schema than this release knows (${unknown.join(', ')}). Deploy the release that brought it, or a later one.`)
+  }
+  const done = await runner({
+    databaseUrl,
+    dir: directory,
+    migrationsTable: table,
+    direction: 'up',
+    // Two releases may be deployed at once: the second waits for the first.
+    advisoryLockMode: 'wait',
+    log: (line) => log.debug(line),
+  })
+  return done.map(({ name }) => name)
+}

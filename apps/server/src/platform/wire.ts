@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto'
+import type { Log } from './log.js'
+import { connectRedis, type RedisConnection } from './redis.js'
+
+/**
+ * Carries hints between replicas. It may lose any of them: what matters is in PostgreSQL, and whoever missed a hint
+ * finds out there.
+ */
+export interface Wire {
+  /** Sends to every other replica. Never throws, never waits. */
+  publish(hint: string): void
+  /** Hands over what other replicas publish. One receiver. */
+  subscribe(receiver: (hint: string) => void): void
+  /** Has everything published lately probably arrived, in both directions? */
+  isHealthy(): boolean
+  close(): void
+}
+
+/** For a process without company. */
+export function createNoWire(): Wire {
+  return { publish: () => undefined, subscribe: () => undefined, isHealthy: () => true, close: () => undefined }
+}
+
+const echoEveryMs = 1_000
+const deafAfterMs = 4_000
+// Commands Redis has not answered yet: beyond this a hint is dropped rather than piled up.
+const inFlightAtMost = 10_000
+
+interface RedisWireOptions {
+  url: string
+  publisher: RedisConnection
+  log: Log
+  channel?: string
+}
+
+/** Redis pub/sub. The subscriber listens for its own echo and is built anew when it has gone deaf. */
+export function createRedisWire({ url, publisher, log, channel = 'chat:hints' }: RedisWireOptions): Wire {
+  const self = randomUUID()
+  let receiver: ((hint: string) => void) | undefined
+  let subscriber: RedisConnection | undefined
+  let heardAt = 0
+  let inFlight = 0
+
+  const send = (text: string) => {
+    if (inFlight >= inFlightAtMost) return
+    inFlight += 1
+    const done = () => void (inFlight -= 1)
+    publisher.client.publish(channel, text).then(done, done)
+  }
+  const hear = (text: string) => {
+    const sender = text.slice(0, self.length)
+    if (sender !== self) receiver?.(text.slice(self.length))
+    else heardAt = Date.now()
+  }
+  const listen = () => {
+    subscriber?.close()
+    const connection = connectRedis({ url, log })
+    subscriber = connection
+    connection.client.once('ready', () => {
+      connection.client.subscribe(channel, hear).catch((error: unknown) => log.warn({ err: error }, 'cannot subscribe'))
+    })
+    heardAt = Date.now()
+  }
+
+  const watch = setInterval(() => {
+    send(self)
+    // A subscription can be lost without an error when the connection was cut half way.
+    if (subscriber !== undefined && publisher.isHealthy() && Date.now() - heardAt > deafAfterMs) {
+      log.warn('hears nothing from redis: subscribing anew')
+      listen()
+    }
+  }, echoEveryMs)
+  watch.unref()
+
+  return {
+    publish: (hint) => send(self + hint),
+    subscribe(handOver) {
+      receiver = handOver
+      listen()
+    },
+    isHealthy: () => publisher.isHealthy() && (subscriber === undefined || Date.now() - heardAt < deafAfterMs / 2),
+    close() {
+      clearInterval(watch)
+      subscriber?.close()
+    },
+  }
+}

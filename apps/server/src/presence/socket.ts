@@ -1,0 +1,32 @@
+import { z } from 'zod'
+import type { News } from '../news.js'
+import { parse, uuid } from '../platform/input.js'
+import type { Rooms } from '../rooms/rooms.js'
+import type { ChatSocket } from '../sockets.js'
+
+const where = z.object({ roomId: uuid() })
+
+/** How long somebody counts as typing after saying so. */
+const typingMs = 5_000
+
+interface Typing {
+  news: News
+  rooms: Pick<Rooms, 'requireMember'>
+  avatarUrl: (key: string | null) => string | null
+}
+
+/** Who is typing: a hint that expires by itself at the receiver, so nobody has to take it back. */
+export function registerTyping(socket: ChatSocket, { news, rooms, avatarUrl }: Typing): void {
+  let quietUntil = 0
+  socket.answer('typing:start', async (input, { id, name, avatarKey }) => {
+    const { roomId } = parse(where, input)
+    await rooms.requireMember(roomId, id)
+    // One hint a second is as good as fifty.
+    if (Date.now() >= quietUntil) {
+      quietUntil = Date.now() + 1_000
+      const account = { id, name, avatarUrl: avatarUrl(avatarKey) }
+      news.send({ to: [roomId], event: 'typing:changed', news: { roomId, account, expiresInMs: typingMs } })
+    }
+    return {}
+  })
+}

@@ -1,0 +1,126 @@
+import { randomUUID } from 'node:crypto'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { createAccounts, type Accounts } from '../accounts/accounts.js'
+import type { Message } from '../contract.js'
+import { createMessages, type Messages } from '../messages/messages.js'
+import type { Dispatch } from '../news.js'
+import type { ChatEvent } from '../platform/bus.js'
+import { freshDatabase, type FreshDatabase } from '../test/database.js'
+import { greeterId, greetingId, greetNewcomer } from './greet-newcomer.js'
+import { createRooms, type Rooms } from './rooms.js'
+
+let database: FreshDatabase
+let accounts: Accounts
+let rooms: Rooms
+let messages: Messages
+let told: Dispatch[]
+
+beforeEach(async () => {
+  database = await freshDatabase()
+  told = []
+  const news = { send: (dispatch: Dispatch) => void told.push(dispatch) }
+  const avatarUrl = () => null
+  accounts = createAccounts({ db: database.db })
+  rooms = createRooms({ db: database.db, news, avatarUrl })
+  messages = createMessages({ db: database.db, news, rooms, avatarUrl })
+})
+afterEach(() => database.close())
+
+describe('greeting a newcomer', () => {
+  it('is a message by the bot in the room, and the room hears of it', async () => {
+    const { roomId, ann, ben } = await benJoinsAnnsRoom()
+    await greet(roomId, ben.id)
+    expect(await history(roomId, ann.id)).toMatchObject([{ seq: 1, author: { id: greeterId, name: 'Greeter' }, body: 'Welcome, Ben!' }])
+    expect(told).toContainEqual(expect.objectContaining({ to: [roomId], event: 'messages:posted' }))
+  })
+
+  it('happens once when the same event arrives twice', async () => {
+    const { roomId, ann, ben } = await benJoinsAnnsRoom()
+    await greet(roomId, ben.id)
+    await greet(roomId, ben.id)
+    expect(await history(roomId, ann.id)).toHaveLength(1)
+  })
+
+  it('happens once when the same event arrives many times at once', async () => {
+    const { roomId, ann, ben } = await benJoinsAnnsRoom()
+    await Promise.all(Array.from({ length: 8 }, () => greet(roomId, ben.id)))
+    expect(await history(roomId, ann.id)).toHaveLength(1)
+  })
+
+  it('happens once when the greeter dies after it has posted', async () => {
+    const { roomId, ann, ben } = await benJoinsAnnsRoom()
+    const { post } = messages
+    const dying = vi.spyOn(messages, 'post').mockImplementationOnce(async (...message) => {
+      await post(...message)
+      throw new Error('killed before it could acknowledge')
+    })
+    await expect(greet(roomId, ben.id)).rejects.toThrow('killed')
+    dying.mockRestore()
+    await greet(roomId, ben.id)
+    expect(await history(roomId, ann.id)).toHaveLength(1)
+  })
+
+  it('happens in every room one joins, but not again when one leaves and comes back', async () => {
+    const { roomId, ann, ben } = await benJoinsAnnsRoom()
+    const other = await rooms.open(ann.id, { name: `Room ${randomUUID()}`, kind: 'public' })
+    await rooms.join(other.id, ben.id)
+    await greet(roomId, ben.id)
+    await greet(other.id, ben.id)
+    await rooms.leave(roomId, ben.id)
+    await rooms.join(roomId, ben.id)
+    await greet(roomId, ben.id)
+    expect(await history(roomId, ann.id)).toHaveLength(1)
+    expect(await history(other.id, ann.id)).toHaveLength(1)
+  })
+
+  it('is left out for those who have gone again, the bot itself, and unknown rooms and people', async () => {
+    const { roomId, ann, ben } = await benJoinsAnnsRoom()
+    const cleo = await signUp('Cleo')
+    await greet(roomId, cleo.id)
+    await greet(roomId, greeterId)
+    await greet(roomId, randomUUID())
+    await greet(randomUUID(), ben.id)
+    await rooms.leave(roomId, ben.id)
+    await greet(roomId, ben.id)
+    expect(await history(roomId, ann.id)).toEqual([])
+    // It could have happened: somebody who stays is greeted.
+    await greet(roomId, ann.id)
+    expect(await history(roomId, ann.id)).toHaveLength(1)
+  })
+
+  it('raises no event for the bot, which would greet itself', async () => {
+    const { roomId, ben } = await benJoinsAnnsRoom()
+    await greet(roomId, ben.id)
+    const joined = await database.db.query<{ payload: { accountId: string } }>(`select payload from outbox where type = 'member.joined'`)
+    expect(joined.map(({ payload }) => payload.accountId)).toEqual([ben.id])
+  })
+})
+
+describe('the id of a greeting', () => {
+  it('is a UUID that depends on the room and the person', () => {
+    const [room, person] = [randomUUID(), randomUUID()]
+    expect(greetingId(room, person)).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+    expect(greetingId(room, person)).toBe(greetingId(room, person))
+    expect(new Set([greetingId(room, person), greetingId(person, room), greetingId(room, room)]).size).toBe(3)
+  })
+})
+
+function greet(roomId: string, accountId: string): Promise<void> {
+  const event = { id: randomUUID(), type: 'member.joined', payload: { roomId, accountId } } satisfies ChatEvent
+  return greetNewcomer({ accounts, rooms, messages })(event)
+}
+
+async function benJoinsAnnsRoom() {
+  const [ann, ben] = [await signUp('Ann'), await signUp('Ben')]
+  const room = await rooms.open(ann.id, { name: `Room ${randomUUID()}`, kind: 'public' })
+  await rooms.join(room.id, ben.id)
+  return { roomId: room.id, ann, ben }
+}
+
+function signUp(name: string) {
+  return accounts.signUp({ name, email: `${randomUUID()}@example.com`, password: 'correct horse battery' })
+}
+
+async function history(roomId: string, accountId: string): Promise<Message[]> {
+  return (await messages.page(accountId, roomId, { after: 0, limit: 100 })).messages
+}

@@ -1,0 +1,110 @@
+import type { RoomKind } from '../contract.js'
+import type { Db } from '../platform/db.js'
+
+export interface RoomRow {
+  id: string
+  name: string
+  kind: RoomKind
+  head: number
+  /** Null: the asking account is not a member. */
+  read: number | null
+}
+
+export interface MemberRow {
+  id: string
+  name: string
+  avatarKey: string | null
+  online: boolean
+}
+
+const room = 'r.id, r.name, r.kind, r.head, m.read_seq as read'
+
+/** What an account may know of: public rooms and its own, in the order of their ids. */
+export function visibleRooms(db: Db, accountId: string): Promise<RoomRow[]> {
+  return db.query<RoomRow>(
+    `select ${room}
+       from rooms r left join memberships m on m.room_id = r.id and m.account_id = $1
+      where r.kind = 'public' or m.account_id is not null
+      order by r.id`,
+    [accountId],
+  )
+}
+
+export async function visibleRoom(db: Db, roomId: string, accountId: string): Promise<RoomRow | undefined> {
+  const [found] = await db.query<RoomRow>(
+    `select ${room}
+       from rooms r left join memberships m on m.room_id = r.id and m.account_id = $2
+      where r.id = $1 and (r.kind = 'public' or m.account_id is not null)`,
+    [roomId, accountId],
+  )
+  return found
+}
+
+/** Ids of the rooms an account is a member of. */
+export async function roomIdsOf(db: Db, accountId: string): Promise<string[]> {
+  const rows = await db.query<{ id: string }>('select room_id as id from memberships where account_id = $1 order by room_id', [accountId])
+  return rows.map(({ id }) => id)
+}
+
+/** The same for many accounts at once. */
+export function membershipsOf(db: Db, accountIds: string[]): Promise<{ accountId: string; roomId: string }[]> {
+  return db.query(
+    `select account_id as "accountId", room_id as "roomId" from memberships
+      where account_id = any($1::uuid[]) order by account_id, room_id`,
+    [accountIds],
+  )
+}
+
+/** Undefined when a public room has this name already. */
+export async function insertRoom(db: Db, name: string, kind: RoomKind, createdBy: string): Promise<{ id: string } | undefined> {
+  const [inserted] = await db.query<{ id: string }>(
+    `insert into rooms (name, kind, created_by) values ($1, $2, $3)
+     on conflict (lower(name)) where kind = 'public' do nothing
+     returning id`,
+    [name, kind, createdBy],
+  )
+  return inserted
+}
+
+/** Newcomers count as having read everything so far. False when the account is a member already. */
+export async function insertMembership(db: Db, roomId: string, accountId: string): Promise<boolean> {
+  const inserted = await db.query(
+    `insert into memberships (room_id, account_id, read_seq)
+     select id, $2, head from rooms where id = $1
+     on conflict do nothing
+     returning room_id`,
+    [roomId, accountId],
+  )
+  return inserted.length > 0
+}
+
+export async function deleteMembership(db: Db, roomId: string, accountId: string): Promise<boolean> {
+  const gone = await db.query('delete from memberships where room_id = $1 and account_id = $2 returning room_id', [roomId, accountId])
+  return gone.length > 0
+}
+
+/** Moves a member's mark forward, never back and never past the newest message. Undefined when not a member. */
+export async function updateRead(db: Db, roomId: string, accountId: string, seq: number): Promise<number | undefined> {
+  const [updated] = await db.query<{ read: number }>(
+    `update memberships m set read_seq = greatest(m.read_seq, least($3::bigint, r.head))
+       from rooms r
+      where r.id = m.room_id and m.room_id = $1 and m.account_id = $2
+      returning m.read_seq as read`,
+    [roomId, accountId, seq],
+  )
+  return updated?.read
+}
+
+/** The people in a room, and who of them was connected within the last `presentSeconds`. */
+export function membersOf(db: Db, roomId: string, presentSeconds: number): Promise<MemberRow[]> {
+  return db.query<MemberRow>(
+    `select a.id, a.name, a.avatar_key as "avatarKey",
+            coalesce(p.seen_at > now() - make_interval(secs => $2), false) as online
+       from memberships m
+       join accounts a on a.id = m.account_id
+       left join presence p on p.account_id = a.id
+      where m.room_id = $1
+      order by a.id`,
+    [roomId, presentSeconds],
+  )
+}

@@ -1,0 +1,215 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Member, Room } from '../contract.js'
+import { newPerson, nextNews, startChat, type Chat } from '../test/chat.js'
+
+describe('rooms', () => {
+  let chat: Chat
+  beforeAll(async () => {
+    chat = await startChat()
+  })
+  afterAll(() => chat.stop())
+
+  const roomsOf = async (person: Awaited<ReturnType<typeof newPerson>>) => (await person.ask<{ rooms: Room[] }>('GET', '/api/rooms')).body.rooms
+
+  it('open with their creator inside, and are there for everybody when public', async () => {
+    const [ann, ben] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Ben')])
+    const { status, body } = await ann.ask<Room>('POST', '/api/rooms', { name: 'Open air', kind: 'public' })
+    expect(status).toBe(201)
+    expect(body).toMatchObject({ name: 'Open air', kind: 'public', joined: true, head: 0, read: 0, unread: 0 })
+    expect((await roomsOf(ben)).find(({ id }) => id === body.id)).toEqual({ ...body, joined: false })
+  })
+
+  it('are listed by name as people sort, not as bytes do', async () => {
+    const ann = await newPerson(chat.url)
+    const names = ['zebra', 'Änderung', 'Apfel', 'ёлка', 'Ель', 'room 10', 'room 9'].map((name) => `${name} ${randomUUID().slice(0, 4)}`)
+    for (const name of names) await ann.openRoom('private', name)
+    const order = (await roomsOf(ann)).filter(({ name }) => names.includes(name)).map(({ name }) => name.slice(0, -5))
+    expect(order).toEqual(['Änderung', 'Apfel', 'room 9', 'room 10', 'zebra', 'ёлка', 'Ель'])
+  })
+
+  it('cannot have the name of another public room, in any case of letters', async () => {
+    const ann = await newPerson(chat.url)
+    await ann.openRoom('public', 'Taken')
+    expect((await ann.ask('POST', '/api/rooms', { name: 'TAKEN', kind: 'public' })).status).toBe(409)
+    // A private room's name is nobody else's business.
+    expect((await ann.ask('POST', '/api/rooms', { name: 'taken', kind: 'private' })).status).toBe(201)
+  })
+
+  it.each([{}, { name: '' }, { name: 'x'.repeat(61) }, { name: 'x', kind: 'secret' }, { name: ['x'] }])('are not opened by %j', async (body) => {
+    const ann = await newPerson(chat.url)
+    const before = (await roomsOf(ann)).length
+    expect((await ann.ask('POST', '/api/rooms', body)).status).toBe(400)
+    expect((await roomsOf(ann)).length).toBe(before)
+  })
+
+  it('are joined and left, both of which may be said twice', async () => {
+    const [ann, ben] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Ben')])
+    const room = await ann.openRoom()
+    for (let time = 1; time <= 2; time += 1) {
+      const { status, body } = await ben.join(room.id)
+      expect([status, body.joined]).toEqual([200, true])
+    }
+    for (let time = 1; time <= 2; time += 1) expect((await ben.ask('DELETE', `/api/rooms/${room.id}/membership`)).status).toBe(204)
+    expect((await roomsOf(ben)).find(({ id }) => id === room.id)).toMatchObject({ joined: false })
+  })
+
+  it('deliver to a socket from the moment of the membership request, without the socket asking', async () => {
+    const [ann, ben] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Ben')])
+    const room = await ann.openRoom()
+    const [annSocket, benSocket] = [await ann.connect(), await ben.connect()]
+    await ben.join(room.id)
+    const news = nextNews(benSocket, 'messages:posted', ({ messages }) => messages[0]?.body === 'welcome')
+    await ann.post(annSocket, room.id, 'welcome')
+    expect((await news).roomId).toBe(room.id)
+  })
+
+  it('deliver to a socket on another replica than the one that took the membership request', async () => {
+    const [ann, ben] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Ben')])
+    const room = await ann.openRoom()
+    const other = await chat.replica()
+    const benSocket = await ben.connect(other.url, { origin: other.url })
+    await ben.join(room.id)
+    const annSocket = await ann.connect()
+    // The hint may be lost (there is none without Redis); then the socket is put right by what PostgreSQL knows.
+    const heard = Promise.race([nextNews(benSocket, 'messages:posted', ({ roomId }) => roomId === room.id), nextNews(benSocket, 'room:head', ({ roomId, head }) => roomId === room.id && head > 0)])
+    await ann.post(annSocket, room.id, 'over there')
+    await heard
+  }, 60_000)
+
+  it('stop delivering when left', async () => {
+    const [ann, ben, eve] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Ben'), newPerson(chat.url, 'Eve')])
+    const room = await ann.openRoom()
+    await Promise.all([ben.join(room.id), eve.join(room.id)])
+    const [annSocket, benSocket, eveSocket] = [await ann.connect(), await ben.connect(), await eve.connect()]
+    const bodies: string[] = []
+    eveSocket.on('messages:posted', ({ messages }) => bodies.push(...messages.map(({ body }) => body)))
+    const first = nextNews(eveSocket, 'messages:posted', ({ messages }) => messages[0]?.body === 'one')
+    await ann.post(annSocket, room.id, 'one')
+    await first // she could hear
+    await eve.ask('DELETE', `/api/rooms/${room.id}/membership`)
+    const second = nextNews(benSocket, 'messages:posted', ({ messages }) => messages[0]?.body === 'two')
+    await ann.post(annSocket, room.id, 'two')
+    await second
+    // What was sent to her before is here by now: answers come over the same line as news.
+    await eve.post(eveSocket, room.id, 'knock knock')
+    expect(bodies).not.toContain('two')
+  })
+
+  describe('that are private', () => {
+    it('look like no room at all to a stranger', async () => {
+      const [ann, eve] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Eve')])
+      const room = await ann.openRoom('private')
+      await ann.post(await ann.connect(), room.id, 'between us')
+      const socket = await eve.connect()
+      const inquiries = async (id: string) => {
+        const answers = await Promise.all([
+          eve.ask('PUT', `/api/rooms/${id}/membership`),
+          eve.ask('DELETE', `/api/rooms/${id}/membership`),
+          eve.ask('GET', `/api/rooms/${id}/members`),
+          eve.ask('PUT', `/api/rooms/${id}/members`, { email: eve.account.email }),
+          eve.ask('GET', `/api/rooms/${id}/messages`),
+        ])
+        return answers.map(({ status, body }) => ({ status, body }))
+      }
+      const events = async (id: string) => [
+        await eve.post(socket, id, 'hello?'),
+        await socket.emitWithAck('room:read', { roomId: id, seq: 1 }),
+        await socket.emitWithAck('message:edit', { roomId: id, seq: 1, body: 'x' }),
+        await socket.emitWithAck('message:delete', { roomId: id, seq: 1 }),
+        await socket.emitWithAck('typing:start', { roomId: id }),
+      ]
+      const [closed, missing] = [await inquiries(room.id), await inquiries(randomUUID())]
+      expect(closed).toEqual(missing)
+      for (const answer of closed) expect(answer).toMatchObject({ status: 404, body: { error: { code: 'not_found' } } })
+      const [closedEvents, missingEvents] = [await events(room.id), await events(randomUUID())]
+      expect(closedEvents).toEqual(missingEvents)
+      for (const answer of closedEvents) expect(answer).toEqual({ error: { code: 'not_found', message: 'No such room.' } })
+      expect((await roomsOf(eve)).map(({ id }) => id)).not.toContain(room.id)
+      expect((await ann.history(room.id)).map(({ body }) => body)).toEqual(['between us'])
+    })
+
+    it('open to whom a member invites', async () => {
+      const [ann, ben] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Ben')])
+      const room = await ann.openRoom('private')
+      expect((await ann.ask('PUT', `/api/rooms/${room.id}/members`, { email: ben.account.email })).status).toBe(204)
+      expect((await roomsOf(ben)).find(({ id }) => id === room.id)).toMatchObject({ joined: true })
+      expect((await ann.ask('PUT', `/api/rooms/${room.id}/members`, { email: 'nobody@example.com' })).status).toBe(404)
+    })
+  })
+
+  it('that are public, but not joined, are refused to read and to write', async () => {
+    const [ann, eve] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Eve')])
+    const room = await ann.openRoom()
+    const socket = await eve.connect()
+    expect((await eve.ask('GET', `/api/rooms/${room.id}/messages`)).status).toBe(403)
+    expect((await eve.ask('GET', `/api/rooms/${room.id}/members`)).status).toBe(403)
+    const refused = { error: { code: 'forbidden', message: 'Join the room first.' } }
+    expect(await eve.post(socket, room.id, 'hello?')).toEqual(refused)
+    expect(await socket.emitWithAck('room:read', { roomId: room.id, seq: 0 })).toEqual(refused)
+    expect(await socket.emitWithAck('typing:start', { roomId: room.id })).toEqual(refused)
+  })
+
+  it('that are no rooms at all get a clear answer', async () => {
+    const ann = await newPerson(chat.url)
+    expect((await ann.ask('GET', '/api/rooms/general/messages')).body).toEqual({ error: { code: 'invalid', message: 'id: must be a UUID' } })
+    expect((await ann.join(randomUUID())).status).toBe(404)
+  })
+
+  describe('count what is unread', () => {
+    it('from where a member joined, up to where they have read', async () => {
+      const [ann, ben] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Ben')])
+      const room = await ann.openRoom()
+      const [annSocket, benSocket] = [await ann.connect(), await ben.connect()]
+      await ann.post(annSocket, room.id, 'before')
+      await ben.join(room.id)
+      const mine = async () => (await roomsOf(ben)).find(({ id }) => id === room.id)
+      const before = await mine()
+      const upTo = (await ann.history(room.id)).length
+      for (const body of ['one', 'two', 'three']) await ann.post(annSocket, room.id, body)
+      const after = await mine()
+      expect((after?.unread ?? 0) - (before?.unread ?? 0)).toBeGreaterThanOrEqual(3)
+      const head = (await ann.history(room.id)).length
+      expect(head).toBeGreaterThanOrEqual(upTo + 3)
+      expect(await benSocket.emitWithAck('room:read', { roomId: room.id, seq: head - 1 })).toEqual({ data: { read: head - 1 } })
+      // Back is not possible, and neither is past the end.
+      expect(await benSocket.emitWithAck('room:read', { roomId: room.id, seq: 1 })).toEqual({ data: { read: head - 1 } })
+      const last = (await benSocket.emitWithAck('room:read', { roomId: room.id, seq: 1_000_000 })) as { data: { read: number } }
+      expect(last.data.read).toBeLessThan(1_000_000)
+      expect((await mine())?.unread).toBe(0)
+    })
+
+    it('and not what one has written oneself', async () => {
+      const ann = await newPerson(chat.url)
+      const room = await ann.openRoom('private')
+      await ann.post(await ann.connect(), room.id, 'note to self')
+      expect((await roomsOf(ann)).find(({ id }) => id === room.id)).toMatchObject({ head: 1, read: 1, unread: 0 })
+    })
+  })
+
+  it('show who is in them, and who of those is here', async () => {
+    const [ann, ben] = await Promise.all([newPerson(chat.url, 'Ann'), newPerson(chat.url, 'Ben')])
+    const room = await ann.openRoom('private')
+    await ann.ask('PUT', `/api/rooms/${room.id}/members`, { email: ben.account.email })
+    const annSocket = await ann.connect()
+    const members = async () => (await ann.ask<{ members: Member[] }>('GET', `/api/rooms/${room.id}/members`)).body.members
+    const arrival = nextNews(annSocket, 'presence:changed', ({ accountId }) => accountId === ben.account.id)
+    const benSocket = await ben.connect()
+    expect(await arrival).toEqual({ accountId: ben.account.id, online: true })
+    expect((await members()).find(({ id }) => id === ben.account.id)).toEqual({ id: ben.account.id, name: 'Ben', avatarUrl: null, online: true })
+    const departure = nextNews(annSocket, 'presence:changed', ({ accountId, online }) => accountId === ben.account.id && !online)
+    benSocket.disconnect()
+    await departure
+    expect((await members()).find(({ id }) => id === ben.account.id)?.online).toBe(false)
+  })
+
+  it('pass on that somebody is typing, to members only', async () => {
+    const [ann, ben] = await Promise.all([newPerson(chat.url, 'Ann'), newPerson(chat.url, 'Ben')])
+    const room = await ann.openRoom()
+    await ben.join(room.id)
+    const [annSocket, benSocket] = [await ann.connect(), await ben.connect()]
+    const news = nextNews(benSocket, 'typing:changed')
+    expect(await annSocket.emitWithAck('typing:start', { roomId: room.id })).toEqual({ data: {} })
+    expect(await news).toEqual({ roomId: room.id, account: { id: ann.account.id, name: 'Ann', avatarUrl: null }, expiresInMs: 5000 })
+  })
+})

@@ -1,0 +1,113 @@
+import type { Member, Room, RoomKind } from '../contract.js'
+import type { News } from '../news.js'
+import type { Database } from '../platform/db.js'
+import { ChatError } from '../platform/errors.js'
+import { recordEvent } from '../platform/outbox.js'
+import { presentSeconds } from '../presence/presence.js'
+import * as queries from './queries.js'
+
+export type Rooms = ReturnType<typeof createRooms>
+
+interface RoomsOptions {
+  db: Database
+  news: News
+  avatarUrl: (key: string | null) => string | null
+}
+
+// The database sorts by bytes, people do not.
+const byName = new Intl.Collator(['en', 'ru'], { numeric: true, sensitivity: 'base' })
+
+/** Rooms and memberships: who may see what. A closed room and a missing one look the same to a stranger. */
+export function createRooms({ db, news, avatarUrl }: RoomsOptions) {
+  async function seen(roomId: string, accountId: string): Promise<queries.RoomRow> {
+    const room = await queries.visibleRoom(db, roomId, accountId)
+    if (room === undefined) throw new ChatError('not_found', 'No such room.')
+    return room
+  }
+
+  /** @throws ChatError `not_found` for a room one may not know of, `forbidden` for one that is not joined. */
+  async function requireMember(roomId: string, accountId: string): Promise<queries.RoomRow> {
+    const room = await seen(roomId, accountId)
+    if (room.read === null) throw new ChatError('forbidden', 'Join the room first.')
+    return room
+  }
+
+  /** Adds a member and tells the newcomer's sockets. False when there was nothing to do. */
+  async function addMember(roomId: string, accountId: string): Promise<void> {
+    const isNew = await db.transaction(async (tx) => {
+      const inserted = await queries.insertMembership(tx, roomId, accountId)
+      if (inserted) await recordEvent(tx, { type: 'member.joined', payload: { roomId, accountId } })
+      return inserted
+    })
+    if (isNew) news.send({ joined: { accountId, roomId } })
+  }
+
+  return {
+    requireMember,
+
+    /** Public rooms and one's own, by name. */
+    async list(accountId: string): Promise<Room[]> {
+      const rows = await queries.visibleRooms(db, accountId)
+      return rows.map(toRoom).sort((a, b) => byName.compare(a.name, b.name))
+    },
+
+    /** Opens a room with its creator as the first member. @throws ChatError `conflict` when a public room has the name. */
+    async open(accountId: string, { name, kind }: { name: string; kind: RoomKind }): Promise<Room> {
+      const id = await db.transaction(async (tx) => {
+        const room = await queries.insertRoom(tx, name, kind, accountId)
+        if (room === undefined) throw new ChatError('conflict', 'There is a room with this name.')
+        await queries.insertMembership(tx, room.id, accountId)
+        return room.id
+      })
+      news.send({ joined: { accountId, roomId: id } })
+      return { id, name, kind, joined: true, head: 0, read: 0, unread: 0 }
+    },
+
+    /** Joins a public room; joining again changes nothing. */
+    async join(roomId: string, accountId: string): Promise<Room> {
+      await seen(roomId, accountId)
+      await addMember(roomId, accountId)
+      return toRoom(await seen(roomId, accountId))
+    },
+
+    /** Brings somebody in: the only way into a private room. */
+    async invite(roomId: string, byAccountId: string, accountId: string): Promise<void> {
+      await requireMember(roomId, byAccountId)
+      await addMember(roomId, accountId)
+    },
+
+    /** Makes a bot a member, without the news that a person's arrival is. */
+    async admitBot(roomId: string, botId: string): Promise<void> {
+      await queries.insertMembership(db, roomId, botId)
+    },
+
+    /** Leaves; leaving a room one is not in changes nothing. */
+    async leave(roomId: string, accountId: string): Promise<void> {
+      await seen(roomId, accountId)
+      if (await queries.deleteMembership(db, roomId, accountId)) news.send({ left: { accountId, roomId } })
+    },
+
+    /** The members by name. */
+    async members(roomId: string, accountId: string): Promise<Member[]> {
+      await requireMember(roomId, accountId)
+      const rows = await queries.membersOf(db, roomId, presentSeconds)
+      return rows
+        .map(({ id, name, avatarKey, online }) => ({ id, name, avatarUrl: avatarUrl(avatarKey), online }))
+        .sort((a, b) => byName.compare(a.name, b.name))
+    },
+
+    /** Notes how far a member has read. Returns the mark, which only moves forward. */
+    async read(roomId: string, accountId: string, seq: number): Promise<number> {
+      const read = await queries.updateRead(db, roomId, accountId, seq)
+      // Only on a refusal is it worth asking which one.
+      return read ?? (await requireMember(roomId, accountId)).head
+    },
+
+    roomIdsOf: (accountId: string) => queries.roomIdsOf(db, accountId),
+    membershipsOf: (accountIds: string[]) => queries.membershipsOf(db, accountIds),
+  }
+}
+
+function toRoom({ id, name, kind, head, read }: queries.RoomRow): Room {
+  return { id, name, kind, joined: read !== null, head, read: read ?? 0, unread: read === null ? 0 : head - read }
+}

@@ -1,0 +1,39 @@
+import { Router, type RequestHandler } from 'express'
+import { z } from 'zod'
+import { emailOf, type Accounts } from '../accounts/accounts.js'
+import { line, parse, uuid } from '../platform/input.js'
+import { signedIn } from '../sessions/sessions.js'
+import type { Rooms } from './rooms.js'
+
+const newRoom = z.object({ name: line(60), kind: z.enum(['public', 'private']).default('public') })
+const whichRoom = z.object({ id: uuid() })
+const invitation = z.object({ email: emailOf() })
+
+/** The room list, opening, joining, leaving, members. */
+export function createRoomRoutes({ rooms, accounts, requireAccount }: { rooms: Rooms; accounts: Accounts; requireAccount: RequestHandler }): Router {
+  return Router()
+    .get('/api/rooms', requireAccount, async (_req, res) => {
+      res.json({ rooms: await rooms.list(signedIn(res).id) })
+    })
+    .post('/api/rooms', requireAccount, async (req, res) => {
+      res.status(201).json(await rooms.open(signedIn(res).id, parse(newRoom, req.body)))
+    })
+    .put('/api/rooms/:id/membership', requireAccount, async (req, res) => {
+      res.json(await rooms.join(parse(whichRoom, req.params).id, signedIn(res).id))
+    })
+    .delete('/api/rooms/:id/membership', requireAccount, async (req, res) => {
+      await rooms.leave(parse(whichRoom, req.params).id, signedIn(res).id)
+      res.sendStatus(204)
+    })
+    .get('/api/rooms/:id/members', requireAccount, async (req, res) => {
+      res.json({ members: await rooms.members(parse(whichRoom, req.params).id, signedIn(res).id) })
+    })
+    .put('/api/rooms/:id/members', requireAccount, async (req, res) => {
+      const { id } = parse(whichRoom, req.params)
+      const { email } = parse(invitation, req.body)
+      // Membership first: a stranger must not learn from here who has an account.
+      await rooms.requireMember(id, signedIn(res).id)
+      await rooms.invite(id, signedIn(res).id, (await accounts.findByEmail(email)).id)
+      res.sendStatus(204)
+    })
+}

@@ -1,0 +1,54 @@
+import session from 'express-session'
+import type { Database } from '../platform/db.js'
+
+/** express-session's store on PostgreSQL, for a chat without Redis. */
+export class PostgresSessionStore extends session.Store {
+  constructor(
+    private readonly db: Database,
+    private readonly ttlSeconds: number,
+  ) {
+    super()
+  }
+
+  override get(sid: string, callback: (error: unknown, session?: session.SessionData | null) => void) {
+    this.db
+      .query<{ data: session.SessionData }>('select data from sessions where id = $1 and expires_at > now()', [sid])
+      .then(([row]) => callback(null, row?.data ?? null), callback)
+  }
+
+  override set(sid: string, data: session.SessionData, callback?: (error?: unknown) => void) {
+    this.run(
+      `insert into sessions (id, data, expires_at) values ($1, $2, now() + make_interval(secs => $3))
+       on conflict (id) do update set data = excluded.data, expires_at = excluded.expires_at`,
+      [sid, JSON.stringify(data), this.ttlSeconds],
+      callback,
+    )
+  }
+
+  override touch(sid: string, _data: session.SessionData, callback?: (error?: unknown) => void) {
+    // Written once a minute at most: every request touches its session.
+    this.run(
+      `update sessions set expires_at = now() + make_interval(secs => $2)
+        where id = $1 and expires_at < now() + make_interval(secs => $2 - 60)`,
+      [sid, this.ttlSeconds],
+      callback,
+    )
+  }
+
+  override destroy(sid: string, callback?: (error?: unknown) => void) {
+    this.run('delete from sessions where id = $1', [sid], callback)
+  }
+
+  private run(sql: string, parameters: unknown[], callback?: (error?: unknown) => void) {
+    this.db.query(sql, parameters).then(
+      () => callback?.(),
+      (error: unknown) => callback?.(error),
+    )
+  }
+}
+
+/** Forgets the sessions that have ended. Returns how many. */
+export async function deleteExpiredSessions(db: Database): Promise<number> {
+  const gone = await db.query('delete from sessions where expires_at <= now() returning id')
+  return gone.length
+}

@@ -1,0 +1,172 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { newPerson, password, Person, startChat, type Chat } from '../test/chat.js'
+
+describe('sessions', () => {
+  let chat: Chat
+  beforeAll(async () => {
+    chat = await startChat()
+  })
+  afterAll(() => chat.stop())
+
+  const signIn = (person: Person, email: string, secret = password) => person.ask('POST', '/api/session', { email, password: secret })
+
+  it('begin with the right password, from any device', async () => {
+    const ann = await newPerson(chat.url)
+    const phone = new Person(chat.url)
+    const { status, body } = await signIn(phone, ` ${ann.account.email.toUpperCase()} `)
+    expect([status, body]).toEqual([201, ann.account])
+  })
+
+  it('answer an unknown address and a wrong password alike', async () => {
+    const ann = await newPerson(chat.url)
+    const wrong = await signIn(new Person(chat.url), ann.account.email, 'not the password')
+    const unknown = await signIn(new Person(chat.url), 'nobody@example.com', 'not the password')
+    expect(wrong.status).toBe(401)
+    expect([unknown.status, unknown.body]).toEqual([wrong.status, wrong.body])
+    expect(wrong.headers.get('set-cookie')).toBeNull()
+  })
+
+  it('do not open the bot, which has neither address nor password', async () => {
+    for (const email of ['', 'null', 'Greeter']) expect((await signIn(new Person(chat.url), email, '')).status).toBe(400)
+  })
+
+  it('get a new id at sign-in, so that one planted before is worth nothing', async () => {
+    const ann = await newPerson(chat.url)
+    const planted = ann.cookie
+    await signIn(ann, ann.account.email)
+    expect(ann.cookie).not.toBe(planted)
+    const attacker = new Person(chat.url)
+    attacker.cookie = planted
+    expect((await attacker.ask('GET', '/api/me')).status).toBe(401)
+  })
+
+  it('travel in a cookie that scripts and other sites cannot use', async () => {
+    const { headers } = await new Person(chat.url).ask('POST', '/api/accounts', { name: 'Ann', email: 'cookie@example.com', password })
+    expect(headers.get('set-cookie')).toMatch(/^chat\.sid=[^;]+; Path=\/; Expires=[^;]+; HttpOnly; SameSite=Lax$/)
+  })
+
+  it('use a __Host- cookie that is Secure when the chat is reached over TLS', async () => {
+    const app = await chat.replica({ PUBLIC_URL: 'https://chat.example.com' })
+    const response = await fetch(`http://127.0.0.1:${app.port}/api/accounts`, {
+      method: 'POST',
+      headers: { origin: app.url, 'content-type': 'application/json', 'x-forwarded-proto': 'https' },
+      body: JSON.stringify({ name: 'Ann', email: 'tls@example.com', password }),
+    })
+    expect(response.status).toBe(201)
+    expect(response.headers.get('set-cookie')).toMatch(/^__Host-chat\.sid=[^;]+; Path=\/; Expires=[^;]+; HttpOnly; Secure; SameSite=Lax$/)
+    expect(response.headers.get('strict-transport-security')).toBe('max-age=31536000; includeSubDomains')
+  })
+
+  it('are the same on every replica, whichever of the cookie secrets signed them', async () => {
+    const ann = await newPerson(chat.url)
+    const rotated = await chat.replica({ COOKIE_SECRET: 'the new secret of today, a secret for tests only' })
+    const there = new Person(rotated.url)
+    there.cookie = ann.cookie
+    expect((await there.ask('GET', '/api/me')).status).toBe(200)
+    const stranger = await chat.replica({ COOKIE_SECRET: 'another secret altogether' })
+    const elsewhere = new Person(stranger.url)
+    elsewhere.cookie = ann.cookie
+    expect((await elsewhere.ask('GET', '/api/me')).status).toBe(401)
+  })
+
+  it('end at sign-out for good, with the sockets of that session and no others', async () => {
+    const ann = await newPerson(chat.url)
+    const phone = new Person(chat.url)
+    await signIn(phone, ann.account.email)
+    const [laptopSocket, phoneSocket] = [await ann.connect(), await phone.connect()]
+    const ended = new Promise((resolve) => laptopSocket.once('disconnect', resolve))
+    const cookie = ann.cookie
+    expect((await ann.ask('DELETE', '/api/session')).status).toBe(204)
+    expect(await ended).toBe('io server disconnect')
+    ann.cookie = cookie
+    expect((await ann.ask('GET', '/api/me')).status).toBe(401)
+    await expect(ann.connect()).rejects.toThrow('unauthenticated')
+    // The phone is still connected and is still answered.
+    const room = await phone.openRoom()
+    expect(await phone.post(phoneSocket, room.id, 'still here')).toHaveProperty('data.seq', 1)
+  })
+
+  it('may be ended twice, or without being there', async () => {
+    const ann = await newPerson(chat.url)
+    expect((await ann.ask('DELETE', '/api/session')).status).toBe(204)
+    expect((await ann.ask('DELETE', '/api/session')).status).toBe(204)
+    expect((await new Person(chat.url).ask('DELETE', '/api/session')).status).toBe(204)
+  })
+
+  describe('requests that change something', () => {
+    const attempts = (url: string): [string, Record<string, string>][] => [
+      ['a foreign origin', { origin: 'https://evil.example.com' }],
+      ['the origin null', { origin: 'null' }],
+      ['an origin that only ends like ours', { origin: url.replace('http://', 'http://evil.') }],
+      ['an origin that only begins like ours', { origin: `${url}.evil.example.com` }],
+      ['no origin', { origin: '' }],
+    ]
+
+    it('are refused from elsewhere and change nothing', async () => {
+      const ann = await newPerson(chat.url)
+      for (const [what, headers] of attempts(chat.url)) {
+        const { status, body } = await ann.ask('PATCH', '/api/me', { name: 'Mallory' }, headers)
+        expect({ what, status, body }).toMatchObject({ what, status: 403, body: { error: { code: 'forbidden' } } })
+      }
+      expect((await ann.ask('GET', '/api/me')).body).toEqual(ann.account)
+    })
+
+    it('cannot be smuggled in as a form', async () => {
+      const ann = await newPerson(chat.url)
+      const { status } = await ann.ask('POST', '/api/rooms', 'name=Hijacked&kind=public', { 'content-type': 'application/x-www-form-urlencoded' })
+      expect(status).toBe(400)
+    })
+
+    it('include the handshake of a socket', async () => {
+      const ann = await newPerson(chat.url)
+      await ann.connect() // it could
+      for (const [what, headers] of attempts(chat.url)) {
+        await expect(ann.connect(chat.url, headers), what).rejects.toThrow()
+      }
+    })
+  })
+
+  it('are needed for the handshake of a socket', async () => {
+    await expect(new Person(chat.url).connect()).rejects.toMatchObject({ message: 'unauthenticated', data: { code: 'unauthenticated' } })
+  })
+
+  it('limit attempts by account and address, and say when to come back', async () => {
+    const strict = await chat.replica({ LIMIT_SIGN_IN: '3/600', LIMIT_SIGN_UP: '2/600' })
+    const ann = await newPerson(chat.url)
+    const guess = () => signIn(new Person(strict.url), ann.account.email, 'a guess')
+    for (let attempt = 1; attempt <= 3; attempt += 1) expect((await guess()).status).toBe(401)
+    const refused = await guess()
+    expect([refused.status, refused.body]).toEqual([429, { error: { code: 'rate_limited', message: 'Too many attempts. Please wait a little.' } }])
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+    // Somebody else behind the same address is not held up.
+    const ben = await newPerson(chat.url, 'Ben')
+    expect((await signIn(new Person(strict.url), ben.account.email)).status).toBe(201)
+    const statuses = []
+    for (let n = 0; n < 3; n += 1) statuses.push((await new Person(strict.url).ask('POST', '/api/accounts', { name: 'N', email: `n${n}-${Date.now()}@example.com`, password })).status)
+    expect(statuses).toEqual([201, 201, 429])
+  })
+
+  // Replicas are for a chat with Redis; without it each speaks for itself until it looks into the database again.
+  if (process.env.TEST_SESSION_REDIS !== undefined)
+    describe('on several replicas', () => {
+      it('end by sign-out on one replica for the sockets on another', async () => {
+        const other = await chat.replica()
+        const ann = await newPerson(chat.url)
+        const there = new Person(other.url)
+        there.cookie = ann.cookie
+        const socket = await there.connect()
+        const ended = new Promise((resolve) => socket.once('disconnect', resolve))
+        await ann.ask('DELETE', '/api/session')
+        expect(await ended).toBe('io server disconnect')
+      })
+
+      it('share their limits between replicas through Redis', async () => {
+        const [one, two] = [await chat.replica({ LIMIT_SIGN_IN: '2/600' }), await chat.replica({ LIMIT_SIGN_IN: '2/600' })]
+        const email = `shared-${Date.now()}@example.com`
+        expect((await signIn(new Person(one.url), email)).status).toBe(401)
+        expect((await signIn(new Person(two.url), email)).status).toBe(401)
+        expect((await signIn(new Person(one.url), email)).status).toBe(429)
+        expect((await signIn(new Person(two.url), email)).status).toBe(429)
+      })
+    })
+})

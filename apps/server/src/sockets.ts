@@ -1,0 +1,186 @@
+import type { Server as HttpServer } from 'node:http'
+import type { RequestHandler } from 'express'
+import { Gauge } from 'prom-client'
+import { Server, type Socket } from 'socket.io'
+import type { AccountRow } from './accounts/queries.js'
+import type { Ack, ClientToServerEvents, ServerToClientEvents } from './contract.js'
+import type { Dispatch } from './news.js'
+import { bodyOf, ChatError } from './platform/errors.js'
+import type { Log } from './platform/log.js'
+import type { Rooms } from './rooms/rooms.js'
+import type { Session, Sessions } from './sessions/sessions.js'
+
+interface SocketData {
+  account: AccountRow
+  sessionId: string
+}
+type Io = Server<ClientToServerEvents, ServerToClientEvents, Record<string, never>, SocketData>
+type IoSocket = Socket<ClientToServerEvents, ServerToClientEvents, Record<string, never>, SocketData>
+
+type Asking = keyof ClientToServerEvents
+type ReplyTo<Event extends Asking> = NonNullable<Parameters<ClientToServerEvents[Event]>[1]> extends Ack<infer Reply> ? Reply : never
+
+/** One connected person, as a slice sees them. */
+export interface ChatSocket {
+  /** Answers an event with what `handle` returns, or with the error it throws. */
+  answer<Event extends Asking>(event: Event, handle: (input: unknown, account: AccountRow) => Promise<ReplyTo<Event>>): void
+}
+
+interface SocketsOptions {
+  http: HttpServer
+  log: Log
+  sessions: Sessions
+  rooms: Pick<Rooms, 'roomIdsOf'>
+  /** Lets a request from our own pages pass; throws for one from elsewhere. */
+  checkOrigin: (headers: { origin?: string | undefined; host?: string | undefined }) => void
+  register: (socket: ChatSocket) => void
+  onArrival: (accountId: string) => void
+  onDeparture: (accountId: string) => void
+}
+
+export type Sockets = ReturnType<typeof createSockets>
+
+const channelOf = {
+  room: (id: string) => `room:${id}`,
+  account: (id: string) => `account:${id}`,
+  session: (id: string) => `session:${id}`,
+}
+
+const socketsPerAccount = 20
+
+const connected = new Gauge({ name: 'chat_sockets', help: 'Connected sockets of this process' })
+
+/** The Socket.IO server: who is asking, then one register call per slice. */
+export function createSockets({ http, log, sessions, rooms, checkOrigin, register, onArrival, onDeparture }: SocketsOptions) {
+  const io: Io = new Server(http, {
+    serveClient: false,
+    // No long polling: a WebSocket stays on one replica, so no sticky sessions are needed.
+    transports: ['websocket'],
+    maxHttpBufferSize: 64 * 1024,
+    pingInterval: 10_000,
+    pingTimeout: 5_000,
+    allowRequest(req, decide) {
+      try {
+        checkOrigin(req.headers)
+        decide(null, true)
+      } catch {
+        decide('foreign origin', false)
+      }
+    },
+  })
+  const { adapter } = io.of('/')
+
+  const askSession = (req: IoSocket['request']) =>
+    new Promise<Session>((resolve, reject) => {
+      const asking = req as Parameters<RequestHandler>[0]
+      // A handshake has no response that could set a cookie; express-session only listens for its end.
+      const response = { end: () => undefined, on: () => undefined, writeHead: () => undefined } as unknown as Parameters<RequestHandler>[1]
+      sessions.middleware(asking, response, (error?: unknown) => (error ? reject(error) : resolve(asking.session)))
+    })
+
+  io.use(async (socket, next) => {
+    try {
+      const session = await askSession(socket.request)
+      const account = await sessions.accountOf(session)
+      if (account === undefined) throw new ChatError('unauthenticated', 'Please sign in.')
+      if (localSockets('account', account.id).length >= socketsPerAccount) throw new ChatError('rate_limited', 'Too many connections.')
+      socket.data = { account, sessionId: session.id }
+      // From here on news of memberships reaches this socket, so none falls between the list and the joining.
+      await socket.join([channelOf.account(account.id), channelOf.session(session.id)])
+      await socket.join((await rooms.roomIdsOf(account.id)).map(channelOf.room))
+      next()
+    } catch (error) {
+      const body = bodyOf(error)
+      if (body.code === 'fault') log.error({ err: error }, 'handshake failed')
+      next(Object.assign(new Error(body.code), { data: body }))
+    }
+  })
+
+  io.on('connection', (socket) => {
+    const { account } = socket.data
+    connected.inc()
+    onArrival(account.id)
+    socket.on('disconnect', () => {
+      connected.dec()
+      if (localSockets('account', account.id).length === 0) onDeparture(account.id)
+    })
+    register({
+      answer(event, handle) {
+        // Strangers send what they like: no payload, no callback, anything for either.
+        const listener = async (...received: unknown[]) => {
+          const last = received.at(-1)
+          const acknowledge = typeof last === 'function' ? (last as Ack<unknown>) : () => undefined
+          try {
+            acknowledge({ data: await handle(received[0], socket.data.account) })
+          } catch (error) {
+            const body = bodyOf(error)
+            if (body.code === 'fault' || body.code === 'unavailable') log.error({ err: error, event, socketId: socket.id }, 'event failed')
+            acknowledge({ error: body })
+          }
+        }
+        socket.on(event, listener as never)
+      },
+    })
+  })
+
+  /** Also those whose handshake is still under way: they must not miss what happens meanwhile. */
+  function socketIds(kind: keyof typeof channelOf, id: string): string[] {
+    return [...(adapter.rooms.get(channelOf[kind](id)) ?? [])]
+  }
+  function localSockets(kind: keyof typeof channelOf, id: string): IoSocket[] {
+    return socketIds(kind, id).flatMap((socketId) => io.of('/').sockets.get(socketId) ?? [])
+  }
+  function idsOf(kind: keyof typeof channelOf): string[] {
+    const prefix = channelOf[kind]('')
+    return [...adapter.rooms.keys()].filter((channel) => channel.startsWith(prefix)).map((channel) => channel.slice(prefix.length))
+  }
+
+  return {
+    /** Acts on the sockets of this process. */
+    deliver(dispatch: Dispatch) {
+      if ('event' in dispatch) io.local.to(dispatch.to.map(channelOf.room)).emit(dispatch.event, ...([dispatch.news] as never))
+      else if ('joined' in dispatch) {
+        const { accountId, roomId } = dispatch.joined
+        for (const socketId of socketIds('account', accountId)) void adapter.addAll(socketId, new Set([channelOf.room(roomId)]))
+      } else if ('left' in dispatch) {
+        const { accountId, roomId } = dispatch.left
+        for (const socketId of socketIds('account', accountId)) void adapter.del(socketId, channelOf.room(roomId))
+      }
+      else if (!('ended' in dispatch)) return // from a newer release, during a rollout
+      else if ('sessionId' in dispatch.ended) io.in(channelOf.session(dispatch.ended.sessionId)).disconnectSockets(true)
+      else {
+        const { accountId, exceptSessionId } = dispatch.ended
+        for (const socket of localSockets('account', accountId)) if (socket.data.sessionId !== exceptSessionId) socket.disconnect(true)
+      }
+    },
+
+    /** Ids of the rooms that somebody here is in. */
+    roomIds: () => idsOf('room'),
+    /** Ids of the accounts, and of the sessions, that are connected here. */
+    accountIds: () => idsOf('account'),
+    sessionIds: () => idsOf('session'),
+
+    /** Has the account a socket here? */
+    isConnected: (accountId: string) => localSockets('account', accountId).length > 0,
+
+    /** Puts the sockets of an account into exactly these rooms. */
+    setRooms(accountId: string, roomIds: string[]) {
+      const wanted = new Set(roomIds.map(channelOf.room))
+      for (const socket of localSockets('account', accountId)) {
+        for (const channel of socket.rooms) if (channel.startsWith('room:') && !wanted.has(channel)) void socket.leave(channel)
+        void socket.join([...wanted])
+      }
+    },
+
+    /** Disconnects everybody, a slice at a time within `withinMs`, so that the other replicas are not overrun. */
+    async drain(withinMs: number) {
+      const all = [...io.of('/').sockets.values()]
+      const slices = 20
+      for (let slice = 0; slice < slices && all.length > 0; slice += 1) {
+        for (const socket of all.splice(0, Math.ceil(all.length / (slices - slice)))) socket.disconnect(true)
+        if (all.length > 0) await new Promise((resolve) => setTimeout(resolve, withinMs / slices))
+      }
+      await io.close()
+    },
+  }
+}

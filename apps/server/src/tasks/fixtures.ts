@@ -1,0 +1,12 @@
+import { readFile } from 'node:fs/promises'
+import type { Task } from '../cli.js'
+import { withDatabase } from './with-database.js'
+
+const file = new URL('../../../../fixtures/demo.sql', import.meta.url)
+
+export const fixtures: Task = ({ config, log }) =>
+  withDatabase(config, async (db) => {
+    await db.query(await readFile(file, 'utf8'))
+    log.info('the demo people and rooms are there')
+    return 0
+  })

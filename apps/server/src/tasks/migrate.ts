@@ -1,0 +1,10 @@
+import type { Task } from '../cli.js'
+import { withDatabase } from './with-database.js'
+import { migrate } from '../platform/schema.js'
+
+export const migrateSchema: Task = ({ config, log }) =>
+  withDatabase(config, async (db) => {
+    const done = await migrate({ databaseUrl: config.databaseUrl, db, log })
+    log.info({ migrations: done }, done.length === 0 ? 'the schema is up to date' : 'the schema is migrated')
+    return 0
+  })

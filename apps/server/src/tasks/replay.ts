@@ -1,0 +1,17 @@
+import type { Task } from '../cli.js'
+import { consumerEvents } from '../consumers.js'
+import { createInProcessBus } from '../platform/in-process-bus.js'
+import { createRabbitmqBus } from '../platform/rabbitmq-bus.js'
+import { withDatabase } from './with-database.js'
+
+export const replay: Task = ({ config, log }) =>
+  withDatabase(config, async (db) => {
+    const bus = config.bus.kind === 'rabbitmq' ? await createRabbitmqBus({ uri: config.bus.uri, consumers: consumerEvents, log }) : createInProcessBus({ db })
+    try {
+      const events = await bus.replay()
+      log.info({ events }, 'parked events are back at work')
+      return 0
+    } finally {
+      await bus.close()
+    }
+  })

@@ -1,0 +1,12 @@
+import type { Task } from '../cli.js'
+import { deleteOldMail } from '../mail/upkeep.js'
+import { deleteStalePresence } from '../presence/queries.js'
+import { deleteExpiredSessions } from '../sessions/postgres-session-store.js'
+import { withDatabase } from './with-database.js'
+
+export const upkeep: Task = ({ config, log }) =>
+  withDatabase(config, async (db) => {
+    const forgotten = { sessions: await deleteExpiredSessions(db), presence: await deleteStalePresence(db), mails: await deleteOldMail(db) }
+    log.info({ forgotten }, 'what has expired is forgotten')
+    return 0
+  })

@@ -1,0 +1,170 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { io, type Socket } from 'socket.io-client'
+import { createApp, type App, type Replacements } from '../app.js'
+import { readConfig } from '../config.js'
+import type { Account, ClientToServerEvents, ErrorBody, Message, Page, Posted, Room, ServerToClientEvents } from '../contract.js'
+import { freshDatabase, quiet, type FreshDatabase } from './database.js'
+
+export type TestSocket = Socket<ServerToClientEvents, ClientToServerEvents>
+
+/** A chat on a free port, on the real services whose addresses are in the environment, else on the built-in ones. */
+export interface Chat {
+  app: App
+  url: string
+  database: FreshDatabase
+  /** Another replica on the same backing services. */
+  replica(env?: NodeJS.ProcessEnv): Promise<App>
+  stop(): Promise<void>
+}
+
+export async function startChat(env: NodeJS.ProcessEnv = {}, replacements: Replacements = {}): Promise<Chat> {
+  const database = await freshDatabase()
+  const directory = await mkdtemp(join(tmpdir(), 'chat-test-'))
+  const { TEST_SESSION_REDIS, TEST_S3_ENDPOINT, TEST_S3_PORT, TEST_S3_ACCESS_KEY, TEST_S3_SECRET_KEY } = process.env
+  const services: NodeJS.ProcessEnv = {
+    DATABASE_URL: database.url,
+    COOKIE_SECRET: 'a secret for tests only',
+    DATA_DIR: directory,
+    PORT: '0',
+    METRICS_PORT: '0',
+    LIMIT_SIGN_IN: '1000/60',
+    LIMIT_SIGN_UP: '1000/60',
+    LIMIT_POST: '10000/10',
+    ...(TEST_SESSION_REDIS && { SESSION_REDIS: TEST_SESSION_REDIS }),
+    ...(TEST_S3_ENDPOINT && {
+      S3_ENDPOINT: TEST_S3_ENDPOINT,
+      S3_PORT: TEST_S3_PORT,
+      S3_SSL: 'false',
+      S3_ACCESS_KEY: TEST_S3_ACCESS_KEY,
+      S3_SECRET_KEY: TEST_S3_SECRET_KEY,
+      S3_BUCKET: `test-${randomUUID()}`,
+    }),
+    ...env,
+  }
+  const apps: App[] = []
+  const start = async (more: NodeJS.ProcessEnv = {}) => {
+    const app = createApp(readConfig({ ...services, ...more }), { log: quiet, ...replacements })
+    await app.start()
+    apps.push(app)
+    return app
+  }
+  const app = await start()
+  return {
+    app,
+    url: app.url,
+    database,
+    replica: start,
+    async stop() {
+      await Promise.all(apps.map((each) => each.stop()))
+      await database.close()
+      await rm(directory, { recursive: true })
+    },
+  }
+}
+
+export interface Answer<Body> {
+  status: number
+  body: Body
+  headers: Headers
+}
+
+/** Somebody in front of a browser: keeps the cookie, sends the origin. */
+export class Person {
+  cookie = ''
+  account!: Account
+  readonly sockets: TestSocket[] = []
+
+  constructor(readonly url: string) {}
+
+  async ask<Body = unknown>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer<Body>> {
+    const response = await fetch(this.url + path, {
+      method,
+      headers: {
+        origin: this.url,
+        cookie: this.cookie,
+        ...(body !== undefined && !(body instanceof Uint8Array) && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: body instanceof Uint8Array ? new Uint8Array(body) : typeof body === 'string' ? body : JSON.stringify(body) }),
+      redirect: 'manual',
+    })
+    const [cookie] = response.headers.getSetCookie()
+    if (cookie !== undefined) this.cookie = cookie.split(';')[0] ?? ''
+    const text = await response.text()
+    const isJson = response.headers.get('content-type')?.includes('json') ?? false
+    return { status: response.status, body: (isJson ? JSON.parse(text) : text) as Body, headers: response.headers }
+  }
+
+  /** Connects and waits until connected. */
+  async connect(url = this.url, headers: Record<string, string> = {}): Promise<TestSocket> {
+    const socket: TestSocket = io(url, {
+      transports: ['websocket'],
+      forceNew: true,
+      reconnection: false,
+      extraHeaders: { cookie: this.cookie, origin: this.url, ...headers },
+    })
+    this.sockets.push(socket)
+    await new Promise<void>((resolve, reject) => {
+      socket.once('connect', resolve)
+      socket.once('connect_error', reject)
+    })
+    return socket
+  }
+
+  /** Posts through a socket and returns what the acknowledgement says. */
+  post(socket: TestSocket, roomId: string, body: string, more: { id?: string; replyTo?: number } = {}): Promise<{ data: Posted } | { error: ErrorBody }> {
+    return socket.emitWithAck('message:post', { roomId, id: randomUUID(), body, ...more })
+  }
+
+  /** Sends whatever one likes, also what the types forbid. */
+  emit(socket: TestSocket, event: string, payload: unknown): Promise<unknown> {
+    return socket.emitWithAck(event as 'message:post', payload as never)
+  }
+
+  async openRoom(kind: 'public' | 'private' = 'public', name = `Room ${randomUUID().slice(0, 8)}`): Promise<Room> {
+    return (await this.ask<Room>('POST', '/api/rooms', { name, kind })).body
+  }
+
+  join(roomId: string) {
+    return this.ask<Room>('PUT', `/api/rooms/${roomId}/membership`)
+  }
+
+  async history(roomId: string): Promise<Message[]> {
+    return (await this.ask<Page>('GET', `/api/rooms/${roomId}/messages?after=0&limit=200`)).body.messages
+  }
+
+  leave() {
+    for (const socket of this.sockets) socket.disconnect()
+  }
+}
+
+export const password = 'correct horse battery'
+
+/** Somebody new, signed up and signed in. */
+export async function newPerson(url: string, name = 'Ann'): Promise<Person> {
+  const person = new Person(url)
+  const email = `${name.toLowerCase().replaceAll(/[^a-z]/g, '')}-${randomUUID().slice(0, 8)}@example.com`
+  const { status, body } = await person.ask<Account>('POST', '/api/accounts', { name, email, password })
+  if (status !== 201) throw new Error(`could not sign up: ${status} ${JSON.stringify(body)}`)
+  person.account = body
+  return person
+}
+
+/** The next news of a kind that `matches`. Start waiting before causing it. */
+export function nextNews<Event extends keyof ServerToClientEvents>(
+  socket: TestSocket,
+  event: Event,
+  matches: (news: Parameters<ServerToClientEvents[Event]>[0]) => boolean = () => true,
+): Promise<Parameters<ServerToClientEvents[Event]>[0]> {
+  return new Promise((resolve) => {
+    const listener = (news: Parameters<ServerToClientEvents[Event]>[0]) => {
+      if (!matches(news)) return
+      socket.off(event, listener as never)
+      resolve(news)
+    }
+    socket.on(event, listener as never)
+  })
+}

@@ -1,0 +1,87 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import pg from 'pg'
+import { createDatabase, type Database } from '../platform/db.js'
+import { createLog } from '../platform/log.js'
+import { migrate } from '../platform/schema.js'
+
+export const quiet = createLog({ name: 'test', level: process.env.TEST_LOG ?? 'silent' })
+
+export interface FreshDatabase {
+  db: Database
+  url: string
+  close(): Promise<void>
+}
+
+const migrations = fileURLToPath(new URL('../../../../migrations', import.meta.url))
+
+/**
+ * A migrated, empty database of one's own at TEST_DATABASE_URL: on PostgreSQL a clone of a template, on the embedded
+ * one, which has only a single database, the same one emptied (so its test files run one after another).
+ */
+export async function freshDatabase(): Promise<FreshDatabase> {
+  const server = process.env.TEST_DATABASE_URL
+  if (server === undefined) throw new Error('TEST_DATABASE_URL is missing: run the tests through npm test or vitest, which start a database')
+  const admin = new pg.Client({ connectionString: server })
+  await admin.connect()
+  const { rows } = await admin.query<{ version: string }>('select version()')
+  const isEmbedded = rows[0]?.version.includes('emcc') ?? false
+  return isEmbedded ? emptied(server, admin) : cloned(server, admin)
+}
+
+async function emptied(url: string, admin: pg.Client): Promise<FreshDatabase> {
+  await admin.end()
+  const db = createDatabase({ url, poolSize: 10, onIdleError: () => undefined })
+  await migrate({ databaseUrl: url, db, log: quiet })
+  await db.query(`truncate sessions, rooms, memberships, messages, outbox, mail_deliveries, mailbox, presence`)
+  await db.query(`delete from accounts where email is not null`)
+  return { db, url, close: () => db.close() }
+}
+
+async function cloned(server: string, admin: pg.Client): Promise<FreshDatabase> {
+  const template = await migratedTemplate(server, admin)
+  const name = `test_${randomUUID().replaceAll('-', '')}`
+  await admin.query(`create database ${name} template ${template}`)
+  const url = at(server, name)
+  const db = createDatabase({ url, poolSize: 10, onIdleError: () => undefined })
+  return {
+    db,
+    url,
+    async close() {
+      await db.close()
+      await admin.query(`drop database ${name} with (force)`)
+      await admin.end()
+    },
+  }
+}
+
+/** Made once per set of migrations, whoever comes first; the others wait at the lock. */
+async function migratedTemplate(server: string, admin: pg.Client): Promise<string> {
+  const hash = createHash('sha256')
+  for (const file of readdirSync(migrations).sort()) hash.update(readFileSync(`${migrations}/${file}`))
+  const template = `template_${hash.digest('hex').slice(0, 16)}`
+  await admin.query('select pg_advisory_lock(77001)')
+  try {
+    const { rowCount } = await admin.query('select from pg_database where datname = $1', [template])
+    if (rowCount === 0) {
+      const draft = `${template}_draft`
+      await admin.query(`drop database if exists ${draft}`)
+      await admin.query(`create database ${draft}`)
+      const url = at(server, draft)
+      const db = createDatabase({ url, poolSize: 2, onIdleError: () => undefined })
+      await migrate({ databaseUrl: url, db, log: quiet })
+      await db.close()
+      await admin.query(`alter database ${draft} rename to ${template}`)
+    }
+  } finally {
+    await admin.query('select pg_advisory_unlock(77001)')
+  }
+  return template
+}
+
+function at(server: string, name: string): string {
+  const url = new URL(server)
+  url.pathname = `/${name}`
+  return url.href
+}

@@ -1,0 +1,57 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { buffer } from 'node:stream/consumers'
+import type { MailgunConfig } from '../config.js'
+
+/** What Mailgun does with the mails it gets. */
+export type Mood = 'takes mail' | 'refuses mail' | 'takes mail and hangs up' | 'hangs up' | 'takes mail and fails'
+
+export interface FakeMailgun {
+  config: MailgunConfig
+  mood: Mood
+  /** The mails it has taken, as form fields. */
+  taken: Record<string, string>[]
+  close(): Promise<void>
+}
+
+/** Speaks as much of Mailgun's API as the chat uses. */
+export async function startMailgun(): Promise<FakeMailgun> {
+  const server = createServer(async (req, res) => {
+    const { pathname, searchParams } = new URL(req.url ?? '', 'http://mailgun')
+    const say = (status: number, body: object) => res.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+    const body = await buffer(req)
+    if (req.headers.authorization !== `Basic ${btoa('api:the key')}`) return say(401, { message: 'Forbidden' })
+
+    if (pathname === '/v3/chat.example/events') {
+      const items = fake.taken.filter((mail) => mail['h:Message-Id'] === `<${searchParams.get('message-id')}>`)
+      return say(200, { items: items.map(() => ({ event: 'accepted' })), paging: {} })
+    }
+    if (pathname === '/v4/domains/chat.example') return say(200, { domain: { name: 'chat.example', state: 'active' }, receiving_dns_records: [], sending_dns_records: [] })
+    if (req.method !== 'POST' || pathname !== '/v3/chat.example/messages') return say(404, { message: 'not found' })
+
+    if (fake.mood === 'refuses mail') return say(400, { message: 'not today' })
+    if (fake.mood === 'hangs up') return req.socket.destroy()
+    const form = await new Response(new Uint8Array(body), { headers: { 'content-type': req.headers['content-type'] ?? '' } }).formData()
+    // Forms end every line with CRLF.
+    fake.taken.push(Object.fromEntries([...form].map(([name, value]) => [name, String(value).replaceAll('\r\n', '\n')])))
+    if (fake.mood === 'takes mail and hangs up') return req.socket.destroy()
+    if (fake.mood === 'takes mail and fails') return say(503, { message: 'oh dear' })
+    return say(200, { id: form.get('h:Message-Id'), message: 'Queued. Thank you.' })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+
+  const fake: FakeMailgun = {
+    config: { kind: 'mailgun', apiKey: 'the key', domain: 'chat.example', from: 'Chat <chat@chat.example>', url: `http://127.0.0.1:${port}` },
+    mood: 'takes mail',
+    taken: [],
+    async close() {
+      server.close()
+      server.closeAllConnections()
+      await once(server, 'close').catch(() => undefined)
+    },
+  }
+  return fake
+}

@@ -1,0 +1,68 @@
+import { once } from 'node:events'
+import { createServer, connect, type AddressInfo, type Socket } from 'node:net'
+
+/** A wire with scissors: what goes through it to a real service can be cut, frozen, or refused. */
+export interface Proxy {
+  port: number
+  /** Ends every connection; new ones get through. */
+  cut(): void
+  /** Nothing moves any more, nothing is closed: as if the other side had stopped in the middle. */
+  freeze(): void
+  /** Ends every connection and takes no new ones. */
+  refuse(): Promise<void>
+  /** Back to normal, on the same port; what was frozen is cut. */
+  mend(): Promise<void>
+  close(): Promise<void>
+}
+
+export async function startProxy(target: { host: string; port: number }): Promise<Proxy> {
+  const open = new Set<Socket>()
+  let isFrozen = false
+
+  const server = createServer((near) => {
+    const far = connect(target)
+    for (const socket of [near, far]) {
+      open.add(socket)
+      socket.on('error', () => undefined)
+      socket.on('close', () => {
+        open.delete(socket)
+        near.destroy()
+        far.destroy()
+      })
+      if (isFrozen) socket.pause()
+    }
+    near.on('data', (data) => far.write(data))
+    far.on('data', (data) => near.write(data))
+    if (isFrozen) freezeAll()
+  })
+  const freezeAll = () => open.forEach((socket) => socket.pause())
+  const cut = () => open.forEach((socket) => socket.destroy())
+  const listen = async (port: number) => {
+    server.listen(port, '127.0.0.1')
+    await once(server, 'listening')
+  }
+  await listen(0)
+  const { port } = server.address() as AddressInfo
+
+  const refuse = async () => {
+    const closed = server.listening ? once(server, 'close') : undefined
+    server.close()
+    cut()
+    await closed
+  }
+  return {
+    port,
+    cut,
+    freeze() {
+      isFrozen = true
+      freezeAll()
+    },
+    refuse,
+    async mend() {
+      isFrozen = false
+      cut()
+      if (!server.listening) await listen(port)
+    },
+    close: refuse,
+  }
+}

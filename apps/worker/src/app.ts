@@ -1,0 +1,96 @@
+import { createAccounts } from '@chat/server/accounts/accounts'
+import { createAvatarUrl } from '@chat/server/avatars/avatar-url'
+import { ConfigError, type Config } from '@chat/server/config'
+import { consumerEvents, createConsumers } from '@chat/server/consumers'
+import { createMailboxMailer } from '@chat/server/mail/mailbox-mailer'
+import type { Mailer } from '@chat/server/mail/mailer'
+import { createMailgunMailer } from '@chat/server/mail/mailgun-mailer'
+import { createMessages } from '@chat/server/messages/messages'
+import { createNews } from '@chat/server/news'
+import type { Bus } from '@chat/server/platform/bus'
+import { createDatabase } from '@chat/server/platform/db'
+import { createLog, type Log } from '@chat/server/platform/log'
+import { startOpsServer, type OpsServer } from '@chat/server/platform/ops-server'
+import { createRabbitmqBus } from '@chat/server/platform/rabbitmq-bus'
+import { connectRedis } from '@chat/server/platform/redis'
+import { createRelay, type Relay } from '@chat/server/platform/relay'
+import { compareSchema } from '@chat/server/platform/schema'
+import { createNoWire, createRedisWire } from '@chat/server/platform/wire'
+import { createRooms } from '@chat/server/rooms/rooms'
+
+export interface Worker {
+  log: Log
+  /** Of /metrics, /healthz and /readyz, once started. */
+  opsPort: number
+  start(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** What a test may put in place of what the configuration asks for. */
+export interface Replacements {
+  log?: Log
+  mailer?: Mailer
+}
+
+/**
+ * The second process: takes events from the outbox to RabbitMQ, and acts on them. Any number of them may run.
+ * @throws ConfigError without RabbitMQ, since the server does this work itself then.
+ */
+export function createWorker(config: Config, replacements: Replacements = {}): Worker {
+  if (config.bus.kind !== 'rabbitmq') throw new ConfigError(['AMQP_URI is missing (without RabbitMQ the server does this work itself: run no worker)'])
+  const { uri } = config.bus
+  const log = replacements.log ?? createLog({ name: 'worker', level: config.logLevel })
+
+  // Backing services.
+  const db = createDatabase({ url: config.databaseUrl, poolSize: config.poolSize, onIdleError: (err) => log.warn({ err }, 'lost a database connection') })
+  const redis = config.sessions.store.kind === 'redis' ? connectRedis({ url: config.sessions.store.url, log }) : null
+  const wire = config.sessions.store.kind === 'redis' && redis !== null ? createRedisWire({ url: config.sessions.store.url, publisher: redis, log }) : createNoWire()
+  const mailer = replacements.mailer ?? (config.mail.kind === 'mailgun' ? createMailgunMailer(config.mail) : createMailboxMailer({ db }))
+
+  // Slices. There are no sockets here: what they need to hear goes through the wire.
+  const news = createNews({ wire })
+  const avatarUrl = createAvatarUrl(config.cdnPrefix)
+  const accounts = createAccounts({ db })
+  const rooms = createRooms({ db, news, avatarUrl })
+  const messages = createMessages({ db, news, rooms, avatarUrl })
+  const consumers = createConsumers({ db, accounts, rooms, messages, mailer, publicUrl: config.publicUrl })
+
+  let bus: Bus | undefined
+  let relay: Relay | undefined
+  let ops: OpsServer | undefined
+
+  async function isReady(): Promise<boolean> {
+    try {
+      await bus?.check()
+      return bus !== undefined && (await compareSchema(db)).missing.length === 0
+    } catch {
+      return false
+    }
+  }
+
+  const worker: Worker = {
+    log,
+    opsPort: 0,
+
+    async start() {
+      log.info({ database: 'postgres', bus: config.bus.kind, mail: config.mail.kind }, 'starting with these adapters')
+      ops = await startOpsServer({ host: config.host, port: config.metricsPort, isReady })
+      worker.opsPort = ops.port
+      bus = await createRabbitmqBus({ uri, consumers: consumerEvents, log })
+      for (const consumer of consumers) await bus.subscribe(consumer)
+      relay = createRelay({ db, bus, log })
+      relay.start()
+    },
+
+    /** First no new work, then what is in hand, then things close in reverse order of opening. */
+    async stop() {
+      await relay?.stop()
+      await bus?.close()
+      ops?.close()
+      wire.close()
+      redis?.close()
+      await db.close()
+    },
+  }
+  return worker
+}

@@ -1,0 +1,22 @@
+import { once } from 'node:events'
+import { readConfig } from '@chat/server/config'
+import { explain } from '@chat/server/platform/explain'
+import { createWorker } from './app.js'
+
+try {
+  const config = readConfig(process.env)
+  const worker = createWorker(config)
+  const stop = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stop.abort(signal))
+
+  await worker.start()
+  worker.log.info('working')
+  if (!stop.signal.aborted) await once(stop.signal, 'abort')
+
+  worker.log.info({ signal: stop.signal.reason as string }, 'stopping')
+  setTimeout(() => process.exit(1), config.stopTimeoutMs).unref() // last resort, shorter than the cluster's patience
+  await worker.stop()
+} catch (error) {
+  process.stderr.write(`${explain(error)}\n`)
+  process.exit(1)
+}

@@ -1,0 +1,51 @@
+import js from '@eslint/js'
+import { defineConfig, globalIgnores } from 'eslint/config'
+import tseslint from 'typescript-eslint'
+
+export default defineConfig(
+  globalIgnores(['**/dist/', '**/node_modules/', '.data/', '.cache/']),
+  js.configs.recommended,
+  tseslint.configs.recommendedTypeChecked,
+  {
+    languageOptions: { parserOptions: { projectService: { allowDefaultProject: ['*.js'] }, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      eqeqeq: 'error',
+      'no-console': 'error',
+      'prefer-const': 'error',
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      // Express awaits async handlers; event emitters are given functions that catch.
+      '@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: false }],
+      '@typescript-eslint/require-await': 'off',
+      // What a library hands to a callback is passed on as it is.
+      '@typescript-eslint/prefer-promise-reject-errors': ['error', { allowThrowingAny: true, allowThrowingUnknown: true }],
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowNullish: true }],
+      // One reader of the environment per process: config.ts.
+      'no-restricted-properties': ['error', { object: 'process', property: 'env', message: 'Read it in config.ts.' }],
+      'no-restricted-imports': ['error', { patterns: [{ group: ['**/dist/**'], message: 'Import the source.' }] }],
+    },
+  },
+  {
+    files: ['apps/*/src/**/main.ts', 'apps/server/src/cli.ts', '**/*.test.ts', '**/test/**', 'tools/**', '*.config.*', 'apps/web/webpack.config.*'],
+    rules: { 'no-restricted-properties': 'off' },
+  },
+  { files: ['**/*.test.ts'], rules: { '@typescript-eslint/unbound-method': 'off' } },
+  // The browser shares types with the server, and nothing else.
+  {
+    files: ['apps/web/src/**'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': ['error', { patterns: [{ group: ['@chat/server/*'], allowTypeImports: true, message: 'Only types.' }] }],
+    },
+  },
+  // platform knows no chat words and calls no slice; slices know no transport but their own files.
+  {
+    files: ['apps/server/src/platform/**'],
+    ignores: ['**/*.test.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { patterns: ['../accounts/*', '../avatars/*', '../mail/*', '../messages/*', '../presence/*', '../rooms/*', '../sessions/*'].map((group) => ({ group: [group], message: 'platform calls no slice.' })) },
+      ],
+    },
+  },
+)
