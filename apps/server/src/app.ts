@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Express } from 'express'
 import { createAccounts } from './accounts/accounts.js'
 import type { AccountRow } from './accounts/queries.js'
 import { createAccountRoutes } from './accounts/routes.js'
@@ -50,6 +51,8 @@ export interface App {
   /** Where people reach it, and the port it listens on; known once started. */
   url: string
   port: number
+  /** What answers requests: the protocol's description is held against its routes. */
+  express: Express
   start(): Promise<void>
   stop(): Promise<void>
 }
@@ -100,24 +103,23 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
 
   const checkOrigin = createOriginCheck(config.publicUrl)
   const signedInOnly = requireAccount(sessions)
-  const http = createServer(
-    createHttp({
-      config,
-      log,
-      sessions,
-      checkOrigin,
-      isReady,
-      version,
-      routers: [
-        createAccountRoutes({ accounts, sessions, news, limiter: signUpLimiter, requireAccount: signedInOnly, toAccount }),
-        createSessionRoutes({ accounts, sessions, news, limiter: signInLimiter, toAccount }),
-        createAvatarRoutes({ avatars, accounts, limiter: uploadLimiter, requireAccount: signedInOnly, toAccount }),
-        createRoomRoutes({ rooms, accounts, requireAccount: signedInOnly }),
-        createMessageRoutes({ messages, requireAccount: signedInOnly }),
-        ...(config.mail.kind === 'mailbox' ? [createMailRoutes({ db, onlyOwn: config.production, sessions })] : []),
-      ],
-    }),
-  )
+  const express = createHttp({
+    config,
+    log,
+    sessions,
+    checkOrigin,
+    isReady,
+    version,
+    routers: [
+      createAccountRoutes({ accounts, sessions, news, limiter: signUpLimiter, requireAccount: signedInOnly, toAccount }),
+      createSessionRoutes({ accounts, sessions, news, limiter: signInLimiter, toAccount }),
+      createAvatarRoutes({ avatars, accounts, limiter: uploadLimiter, requireAccount: signedInOnly, toAccount }),
+      createRoomRoutes({ rooms, accounts, requireAccount: signedInOnly }),
+      createMessageRoutes({ messages, requireAccount: signedInOnly }),
+      ...(config.mail.kind === 'mailbox' ? [createMailRoutes({ db, onlyOwn: config.production, sessions })] : []),
+    ],
+  })
+  const http = createServer(express)
   const sockets = createSockets({
     http,
     log,
@@ -155,6 +157,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
     log,
     url: '',
     port: 0,
+    express,
 
     async start() {
       log.info(

@@ -64,18 +64,19 @@ describe('rooms', () => {
     expect((await news).roomId).toBe(room.id)
   })
 
-  it('deliver to a socket on another replica than the one that took the membership request', async () => {
-    const [ann, ben] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Ben')])
-    const room = await ann.openRoom()
-    const other = await chat.replica()
-    const benSocket = await ben.connect(other.url, { origin: other.url })
-    await ben.join(room.id)
-    const annSocket = await ann.connect()
-    // The hint may be lost (there is none without Redis); then the socket is put right by what PostgreSQL knows.
-    const heard = Promise.race([nextNews(benSocket, 'messages:posted', ({ roomId }) => roomId === room.id), nextNews(benSocket, 'room:head', ({ roomId, head }) => roomId === room.id && head > 0)])
-    await ann.post(annSocket, room.id, 'over there')
-    await heard
-  }, 60_000)
+  // Without Redis a replica only finds out by looking into the database, every half minute.
+  if (process.env.TEST_SESSION_REDIS !== undefined)
+    it('deliver to a socket on another replica than the one that took the membership request', async () => {
+      const [ann, ben] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Ben')])
+      const room = await ann.openRoom()
+      const other = await chat.replica()
+      const benSocket = await ben.connect(other.url, { origin: other.url })
+      await ben.join(room.id)
+      const annSocket = await ann.connect()
+      const heard = nextNews(benSocket, 'messages:posted', ({ messages }) => messages[0]?.body === 'over there')
+      await ann.post(annSocket, room.id, 'over there')
+      await heard
+    })
 
   it('stop delivering when left', async () => {
     const [ann, ben, eve] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Ben'), newPerson(chat.url, 'Eve')])
@@ -103,22 +104,27 @@ describe('rooms', () => {
       await ann.post(await ann.connect(), room.id, 'between us')
       const socket = await eve.connect()
       const inquiries = async (id: string) => {
-        const answers = await Promise.all([
-          eve.ask('PUT', `/api/rooms/${id}/membership`),
-          eve.ask('DELETE', `/api/rooms/${id}/membership`),
-          eve.ask('GET', `/api/rooms/${id}/members`),
-          eve.ask('PUT', `/api/rooms/${id}/members`, { email: eve.account.email }),
-          eve.ask('GET', `/api/rooms/${id}/messages`),
-        ])
-        return answers.map(({ status, body }) => ({ status, body }))
+        const answers: unknown[] = []
+        for (const [method, path, body] of [
+          ['PUT', 'membership'],
+          ['DELETE', 'membership'],
+          ['GET', 'members'],
+          ['PUT', 'members', { email: eve.account.email }],
+          ['GET', 'messages'],
+        ] as const) {
+          const answer = await eve.ask(method, `/api/rooms/${id}/${path}`, body)
+          answers.push({ status: answer.status, body: answer.body })
+        }
+        return answers
       }
-      const events = async (id: string) => [
-        await eve.post(socket, id, 'hello?'),
-        await socket.emitWithAck('room:read', { roomId: id, seq: 1 }),
-        await socket.emitWithAck('message:edit', { roomId: id, seq: 1, body: 'x' }),
-        await socket.emitWithAck('message:delete', { roomId: id, seq: 1 }),
-        await socket.emitWithAck('typing:start', { roomId: id }),
-      ]
+      const events = (id: string) =>
+        Promise.all<unknown>([
+          eve.post(socket, id, 'hello?'),
+          socket.emitWithAck('room:read', { roomId: id, seq: 1 }),
+          socket.emitWithAck('message:edit', { roomId: id, seq: 1, body: 'x' }),
+          socket.emitWithAck('message:delete', { roomId: id, seq: 1 }),
+          socket.emitWithAck('typing:start', { roomId: id }),
+        ])
       const [closed, missing] = [await inquiries(room.id), await inquiries(randomUUID())]
       expect(closed).toEqual(missing)
       for (const answer of closed) expect(answer).toMatchObject({ status: 404, body: { error: { code: 'not_found' } } })

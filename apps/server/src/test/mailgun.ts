@@ -34,7 +34,7 @@ export async function startMailgun(): Promise<FakeMailgun> {
     if (fake.mood === 'hangs up') return req.socket.destroy()
     const form = await new Response(new Uint8Array(body), { headers: { 'content-type': req.headers['content-type'] ?? '' } }).formData()
     // Forms end every line with CRLF.
-    fake.taken.push(Object.fromEntries([...form].map(([name, value]) => [name, String(value).replaceAll('\r\n', '\n')])))
+    fake.taken.push(Object.fromEntries([...form].map(([name, value]) => [name, typeof value === 'string' ? value.replaceAll('\r\n', '\n') : value.name])))
     if (fake.mood === 'takes mail and hangs up') return req.socket.destroy()
     if (fake.mood === 'takes mail and fails') return say(503, { message: 'oh dear' })
     return say(200, { id: form.get('h:Message-Id'), message: 'Queued. Thank you.' })

@@ -1,0 +1,113 @@
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { S3Config } from '../config.js'
+import { createDiskStorage } from './disk-storage.js'
+import { createMinioStorage } from './minio-storage.js'
+import type { Storage } from './storage.js'
+
+const { TEST_S3_ENDPOINT, TEST_S3_PORT, TEST_S3_ACCESS_KEY, TEST_S3_SECRET_KEY } = process.env
+const s3 = (more: Partial<S3Config> = {}): S3Config => ({
+  kind: 's3',
+  endPoint: TEST_S3_ENDPOINT ?? '127.0.0.1',
+  port: Number(TEST_S3_PORT),
+  ssl: false,
+  accessKey: TEST_S3_ACCESS_KEY ?? 'key',
+  secretKey: TEST_S3_SECRET_KEY ?? 'secret',
+  bucket: `test-${randomUUID()}`,
+  ...more,
+})
+
+let dir: string
+beforeAll(async () => void (dir = await mkdtemp(join(tmpdir(), 'chat-storage-'))))
+afterAll(() => rm(dir, { recursive: true }))
+
+const storages = [
+  { name: 'a folder', create: (): Storage => createDiskStorage({ dir: join(dir, randomUUID()) }) },
+  ...(TEST_S3_ENDPOINT === undefined ? [] : [{ name: 'S3', create: (): Storage => createMinioStorage(s3()) }]),
+]
+
+describe.each(storages)('pictures in $name', ({ create }) => {
+  let storage: Storage
+  beforeAll(async () => {
+    storage = create()
+    await storage.prepare()
+  })
+
+  it('come back byte for byte', async () => {
+    const [key, picture] = [newKey(), Buffer.from(Array.from({ length: 70_000 }, (_, n) => n % 251))]
+    await storage.put(key, picture, 'image/webp')
+    expect(picture.equals((await storage.get(key)) ?? Buffer.alloc(0))).toBe(true)
+  })
+
+  it('are null when there are none under a key', async () => {
+    expect(await storage.get(newKey())).toBeNull()
+  })
+
+  it('are gone when removed, and removing them again is fine', async () => {
+    const key = newKey()
+    await storage.put(key, Buffer.from('picture'), 'image/webp')
+    await storage.remove(key)
+    expect(await storage.get(key)).toBeNull()
+    await storage.remove(key)
+  })
+
+  it('have a place that two can make at once, and again', async () => {
+    const another = create()
+    await Promise.all([another.prepare(), another.prepare(), another.prepare()])
+    await another.prepare()
+    await another.check()
+  })
+
+  it('are missed by the check when the place is not there', async () => {
+    await storage.check()
+    await expect(create().check()).rejects.toThrow()
+  })
+})
+
+describe('a folder of pictures', () => {
+  it('is never left for another', async () => {
+    const outside = join(dir, 'outside.webp')
+    await writeFile(outside, 'not a picture of anybody')
+    const storage = createDiskStorage({ dir: join(dir, 'inside') })
+    await storage.prepare()
+    for (const key of ['../outside.webp', outside, '..\\outside.webp', 'a\0.webp', '.webp', 'Ä.webp', '%2e%2e%2foutside.webp']) {
+      await expect(storage.get(key)).rejects.toThrow()
+      await expect(storage.put(key, Buffer.from('x'), 'image/webp')).rejects.toThrow()
+      await expect(storage.remove(key)).rejects.toThrow()
+    }
+  })
+
+  it('has no halves: neither drafts nor the check leave anything behind', async () => {
+    const place = join(dir, randomUUID())
+    const storage = createDiskStorage({ dir: place })
+    await storage.prepare()
+    const key = newKey()
+    await storage.put(key, Buffer.from('picture'), 'image/webp')
+    await storage.check()
+    expect(await readdir(place)).toEqual([key])
+  })
+})
+
+describe('S3', () => {
+  it('that does not answer is an outage after some seconds, not a wait for ever', async () => {
+    const silent = createServer(() => undefined).listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const storage = createMinioStorage(s3({ endPoint: '127.0.0.1', port: (silent.address() as AddressInfo).port }))
+    await expect(storage.get(newKey())).rejects.toMatchObject({ code: 'ETIMEDOUT' })
+    silent.close()
+  }, 10_000)
+
+  it('that is not there is an outage', async () => {
+    const storage = createMinioStorage(s3({ endPoint: '127.0.0.1', port: 9 }))
+    await expect(storage.put(newKey(), Buffer.from('x'), 'image/webp')).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+  })
+})
+
+function newKey(): string {
+  return `${randomUUID()}.webp`
+}

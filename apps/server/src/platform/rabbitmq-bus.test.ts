@@ -1,0 +1,230 @@
+import { randomUUID } from 'node:crypto'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { quiet } from '../test/database.js'
+import { startProxy, type Proxy } from '../test/proxy.js'
+import { removeQueues, withChannel } from '../test/rabbitmq.js'
+import type { Bus, ChatEvent, Consumer } from './bus.js'
+import { createRabbitmqBus } from './rabbitmq-bus.js'
+
+const uri = process.env.TEST_AMQP_URI ?? ''
+const consumers = { greeter: 'member.joined' } as const
+const delaysMs = [50]
+
+describe.runIf(uri !== '')('RabbitMQ', () => {
+  let proxy: Proxy
+  let prefix: string
+  let queue: string
+  let buses: Bus[]
+
+  beforeEach(async () => {
+    prefix = `test-${randomUUID()}`
+    queue = `${prefix}.greeter`
+    buses = []
+    const { hostname, port } = new URL(uri)
+    proxy = await startProxy({ host: hostname, port: Number(port === '' ? 5672 : port) })
+  })
+  afterEach(async () => {
+    vi.restoreAllMocks()
+    await proxy.mend()
+    await Promise.all(buses.map((bus) => bus.close()))
+    await proxy.close()
+    await removeQueues(uri, prefix, Object.keys(consumers), delaysMs)
+  })
+
+  /** A bus whose connection goes through the proxy. */
+  async function connectBus(): Promise<Bus> {
+    const through = new URL(uri)
+    through.host = `127.0.0.1:${proxy.port}`
+    const bus = await createRabbitmqBus({ uri: through.href, consumers, log: quiet, delaysMs, prefix })
+    buses.push(bus)
+    return bus
+  }
+
+  it('keeps events for a consumer that has yet to come', async () => {
+    const [publisher, worker] = [await connectBus(), await connectBus()]
+    const event = joined()
+    await publisher.publish(event)
+    const handle = vi.fn(async () => undefined)
+    await worker.subscribe(greeter(handle))
+    await vi.waitFor(() => expect(handle).toHaveBeenCalledWith(event))
+  })
+
+  it('does not pretend to have an event that nobody waits for', async () => {
+    const bus = await connectBus()
+    await expect(bus.publish({ id: randomUUID(), type: 'account.registered', payload: { accountId: randomUUID() } })).rejects.toThrow('No queue takes account.registered')
+    await bus.publish(joined())
+  })
+
+  it('hands each event to one of several workers', async () => {
+    const handled: string[] = []
+    const [first, second] = [await connectBus(), await connectBus()]
+    for (const worker of [first, second]) await worker.subscribe(greeter(async ({ id }) => void handled.push(id)))
+    const events = Array.from({ length: 100 }, joined)
+    await Promise.all(events.map((event) => first.publish(event)))
+    await vi.waitFor(() => expect(handled).toHaveLength(100), 5_000)
+    expect(handled.toSorted()).toEqual(events.map(({ id }) => id).toSorted())
+  })
+
+  it('delivers again what a worker had in hand when it died', async () => {
+    const [publisher, worker] = [await createSteadyBus(), await connectBus()]
+    const handled: string[] = []
+    await worker.subscribe(
+      greeter(async ({ id }) => {
+        handled.push(id)
+        // The effect is there, the acknowledgement does not get through.
+        if (handled.length === 1) proxy.cut()
+      }),
+    )
+    const event = joined()
+    await publisher.publish(event)
+    await vi.waitFor(() => expect(handled).toEqual([event.id, event.id]), 10_000)
+    await vi.waitFor(async () => expect(await waiting(queue)).toBe(0))
+  }, 15_000)
+
+  it('is out of reach at first: the start does not fail, publishing does, and all is well when it comes', async () => {
+    await proxy.refuse()
+    const bus = await connectBus()
+    const handle = vi.fn(async () => undefined)
+    await bus.subscribe(greeter(handle))
+    await expect(bus.publish(joined())).rejects.toThrow('out of reach')
+    await expect(bus.check()).rejects.toThrow('out of reach')
+    await proxy.mend()
+    const event = joined()
+    await vi.waitFor(() => bus.publish(event), 10_000)
+    await vi.waitFor(() => expect(handle).toHaveBeenCalledWith(event))
+  }, 15_000)
+
+  it('comes back after the connection was cut, with publishing and consumers', async () => {
+    const bus = await connectBus()
+    const handle = vi.fn(async () => undefined)
+    await bus.subscribe(greeter(handle))
+    for (let time = 0; time < 3; time += 1) {
+      proxy.cut()
+      await vi.waitFor(() => expect(bus.check()).rejects.toThrow(), 5_000)
+      const event = joined()
+      await vi.waitFor(() => bus.publish(event), 10_000)
+      await vi.waitFor(() => expect(handle).toHaveBeenCalledWith(event), 5_000)
+    }
+  }, 30_000)
+
+  it('that has stopped in the middle fails a publish after some seconds', async () => {
+    const bus = await connectBus()
+    proxy.freeze()
+    await expect(bus.publish(joined())).rejects.toMatchObject({ code: 'ETIMEDOUT' })
+    await proxy.mend()
+    await vi.waitFor(() => bus.publish(joined()), 10_000)
+  }, 20_000)
+
+  it('that has stopped in the middle does not keep the process from stopping', async () => {
+    const bus = await connectBus()
+    await bus.subscribe(greeter(async () => undefined))
+    proxy.freeze()
+    await bus.close()
+  }, 15_000)
+
+  it('that has stopped while the connection was set up is tried again', async () => {
+    await proxy.refuse()
+    const bus = await connectBus()
+    await proxy.mend()
+    proxy.freeze()
+    await new Promise((resolve) => setTimeout(resolve, 1_000))
+    await proxy.mend()
+    await vi.waitFor(() => bus.publish(joined()), 15_000)
+  }, 20_000)
+
+  it('puts aside at once what is no event, and a replay does not go round for ever', async () => {
+    const bus = await connectBus()
+    const handle = vi.fn(async () => undefined)
+    await bus.subscribe(greeter(handle))
+    const parked = vi.spyOn(quiet, 'error')
+    await withChannel(uri, async (channel) => {
+      const nonsense = ['nonsense', '{}', JSON.stringify({ ...joined(), payload: {} }), JSON.stringify({ ...joined(), type: 'room.exploded' })]
+      for (const text of nonsense) channel.publish(`${prefix}.events`, 'member.joined', Buffer.from(text))
+      const misled = { id: randomUUID(), type: 'account.registered', payload: { accountId: randomUUID() } }
+      channel.sendToQueue(queue, Buffer.from(JSON.stringify(misled)))
+    })
+    await vi.waitFor(async () => expect(await waiting(`${queue}.dead`)).toBe(5), 5_000)
+    expect(parked).toHaveBeenCalledTimes(5)
+    expect(await bus.replay()).toBe(5)
+    await vi.waitFor(async () => expect(await waiting(`${queue}.dead`)).toBe(5), 5_000)
+    expect(handle).not.toHaveBeenCalled()
+    // It could have been: a real one is handled.
+    await bus.publish(joined())
+    await vi.waitFor(() => expect(handle).toHaveBeenCalledOnce())
+  }, 15_000)
+
+  it('puts aside an event that has taken many workers with it', async () => {
+    const bus = await connectBus()
+    await bus.publish(joined())
+    await withChannel(uri, async (channel) => {
+      for (let death = 0; death < 50; death += 1) {
+        const message = await channel.get(queue)
+        if (message !== false) channel.nack(message, false, true)
+      }
+    })
+    await vi.waitFor(async () => expect(await waiting(`${queue}.dead`)).toBe(1), 5_000)
+    expect(await bus.replay()).toBe(1)
+    expect(await waiting(`${queue}.dead`)).toBe(0)
+  }, 15_000)
+
+  it('says loudly that an event was parked, with the reason', async () => {
+    const parked = vi.spyOn(quiet, 'error')
+    const bus = await connectBus()
+    const poison = new Error('poison')
+    await bus.subscribe(greeter(() => Promise.reject(poison)))
+    const event = joined()
+    await bus.publish(event)
+    await vi.waitFor(() => expect(parked).toHaveBeenCalledWith(expect.objectContaining({ err: poison, consumer: 'greeter', event: event.id }), expect.any(String)), 5_000)
+  })
+
+  it('gets its queues back when somebody has removed them', async () => {
+    const bus = await connectBus()
+    const handle = vi.fn(async () => undefined)
+    await bus.subscribe(greeter(handle))
+    await removeQueues(uri, prefix, Object.keys(consumers), delaysMs)
+    const event = joined()
+    await vi.waitFor(() => bus.publish(event), 10_000)
+    await vi.waitFor(() => expect(handle).toHaveBeenCalledWith(event), 5_000)
+  }, 20_000)
+
+  it('has no consumer left once the bus is closed, and nothing that was not handled is lost', async () => {
+    const bus = await connectBus()
+    let finish = () => {}
+    const handle = vi.fn(() => new Promise<void>((resolve) => (finish = resolve)))
+    await bus.subscribe(greeter(handle))
+    await bus.publish(joined())
+    await vi.waitFor(() => expect(handle).toHaveBeenCalledOnce())
+    const closing = bus.close()
+    const publisher = await createSteadyBus()
+    await publisher.publish(joined())
+    finish()
+    await closing
+    await vi.waitFor(async () => expect(await waiting(queue)).toBe(1), 5_000)
+    expect(handle).toHaveBeenCalledOnce()
+    expect(await withChannel(uri, (channel) => channel.checkQueue(queue))).toMatchObject({ consumerCount: 0 })
+  }, 15_000)
+
+  it('knows no consumer without a queue', async () => {
+    const bus = await connectBus()
+    await expect(bus.subscribe({ name: 'stranger', type: 'member.joined', handle: async () => undefined })).rejects.toThrow('stranger')
+  })
+
+  /** A bus whose connection nobody cuts. */
+  async function createSteadyBus(): Promise<Bus> {
+    const bus = await createRabbitmqBus({ uri, consumers, log: quiet, delaysMs, prefix })
+    buses.push(bus)
+    return bus
+  }
+
+  async function waiting(name: string): Promise<number> {
+    return (await withChannel(uri, (channel) => channel.checkQueue(name))).messageCount
+  }
+})
+
+function greeter(handle: (event: ChatEvent) => Promise<void>): Consumer {
+  return { name: 'greeter', type: 'member.joined', handle }
+}
+
+function joined() {
+  return { id: randomUUID(), type: 'member.joined', payload: { roomId: randomUUID(), accountId: randomUUID() } } satisfies ChatEvent
+}
