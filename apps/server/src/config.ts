@@ -1,3 +1,5 @@
+import { Explained } from './platform/explain.js'
+
 /** The one reader of the environment. Choices of adapters are unions, so that half a choice cannot exist. */
 
 export interface S3Config {
@@ -53,10 +55,9 @@ export interface Config {
 }
 
 /** Every problem of the environment at once, one per line. */
-export class ConfigError extends Error {
+export class ConfigError extends Explained {
   constructor(readonly problems: string[]) {
     super(`The environment is not complete:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`)
-    this.name = 'ConfigError'
   }
 }
 

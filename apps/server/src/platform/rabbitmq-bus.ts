@@ -34,6 +34,7 @@ class Malformed extends Error {}
 
 const callMs = 5_000
 const setupMs = 15_000
+const goodbyeMs = 2_000
 const heartbeatSeconds = '10'
 const prefetch = 10
 const attemptHeader = 'chat-attempt'
@@ -86,8 +87,8 @@ export async function createRabbitmqBus({ uri, consumers, log, delaysMs = retryD
     try {
       await within(setupMs, 'Setting up RabbitMQ', open(model))
     } catch (error) {
-      // Before trying again amqplib says goodbye and waits for the answer, if need be for ever. A second goodbye returns at once.
-      await sayGoodbye(model)
+      // Before it tries again amqplib closes the connection and waits for the answer. Closed once more it answers at once.
+      await sayGoodbye(model, model)
       throw error
     }
   }
@@ -177,13 +178,15 @@ export async function createRabbitmqBus({ uri, consumers, log, delaysMs = retryD
 
   function keepOrDrop(on: Link, channel: Channel): void {
     channel.on('error', (error) => log.warn({ err: error }, 'rabbitmq closed a channel'))
-    channel.on('close', () => drop(on))
+    channel.on('close', () => {
+      if (!isClosing) drop(on)
+    })
   }
 
   /** A link without one of its channels is no good: ending it brings a whole new one. */
   function drop(on: Link): void {
     if (link === on) link = undefined
-    void sayGoodbye(on.model)
+    void sayGoodbye(on.model, on.model)
   }
 
   function reachable(): Link {
@@ -219,10 +222,13 @@ export async function createRabbitmqBus({ uri, consumers, log, delaysMs = retryD
 
     async close() {
       isClosing = true
-      const consuming = link?.consuming ?? []
-      await Promise.allSettled(consuming.map(({ channel, tag }) => within(callMs, 'Unsubscribing', channel.cancel(tag))))
+      const last = link
+      const consuming = last?.consuming ?? []
+      await Promise.allSettled(consuming.map(({ channel, tag }) => within(goodbyeMs, 'Unsubscribing', channel.cancel(tag))))
       await Promise.allSettled(inHand)
-      await within(callMs, 'Disconnecting', connection.close()).catch(() => undefined)
+      // Closing the connection overtakes what channels have yet to send; closing a channel comes after its acknowledgements.
+      await Promise.allSettled(consuming.map(({ channel }) => within(goodbyeMs, 'Closing a channel', channel.close())))
+      await sayGoodbye(connection, last?.model)
     },
   }
 }
@@ -284,8 +290,10 @@ async function onChannel<Result>(on: Link, work: (channel: Channel) => Promise<R
   }
 }
 
-async function sayGoodbye(model: ChannelModel): Promise<void> {
-  await within(callMs, 'Disconnecting', model.close()).catch(() => undefined)
+/** amqplib waits for an answer to its goodbye, if need be for ever: the other side may hang up without one, or be frozen. */
+async function sayGoodbye(to: { close(): Promise<void> }, model: ChannelModel | undefined): Promise<void> {
+  const hungUp = new Promise<void>((resolve) => model?.once('close', () => resolve()))
+  await within(goodbyeMs, 'Disconnecting', Promise.race([to.close(), hungUp])).catch(() => undefined)
 }
 
 function quorum(args: Record<string, unknown>) {

@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { runner } from 'node-pg-migrate'
 import type { Db } from './db.js'
+import { Explained } from './explain.js'
 import type { Log } from './log.js'
 
 // The same place seen from src/platform and from dist/platform.
@@ -26,12 +27,12 @@ export async function compareSchema(db: Db): Promise<SchemaState> {
 
 /**
  * Brings the database to the schema of this release: all missing migrations in one transaction, one runner at a time.
- * @throws Error when a newer release has been here: going back is a decision for a person.
+ * @throws Explained when a newer release has been here: going back is a decision for a person.
  */
 export async function migrate({ databaseUrl, db, log }: { databaseUrl: string; db: Db; log: Log }): Promise<string[]> {
   const { unknown } = await compareSchema(db)
   if (unknown.length > 0) {
-    throw new Error(`The database is at a newer schema than this release knows (${unknown.join(', ')}). Deploy the release that brought it, or a later one.`)
+    throw new Explained(`The database is at a newer schema than this release knows (${unknown.join(', ')}). Deploy the release that brought it, or a later one.`)
   }
   const done = await runner({
     databaseUrl,

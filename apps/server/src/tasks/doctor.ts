@@ -8,6 +8,7 @@ import { createMailboxMailer } from '../mail/mailbox-mailer.js'
 import { createMailgunMailer } from '../mail/mailgun-mailer.js'
 import type { Database } from '../platform/db.js'
 import { within } from '../platform/deadline.js'
+import { reasonOf } from '../platform/explain.js'
 import type { Log } from '../platform/log.js'
 import { createRabbitmqBus } from '../platform/rabbitmq-bus.js'
 import { connectRedis } from '../platform/redis.js'
@@ -150,14 +151,6 @@ async function reachOurselves(url: string): Promise<string> {
   })
   if (answer.status !== 400) throw new Error(`${url} was reached and answered ${answer.status} instead of 400`)
   return `${url} reaches the chat, which believes it`
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  // fetch and pg hide the reason one level down, sometimes several of them.
-  const { cause } = error
-  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0])
-  return cause instanceof Error ? `${error.message}: ${reasonOf(cause)}` : error.message
 }
 
 function print(line: string): void {

@@ -1,10 +1,15 @@
-import { connect, type Channel } from 'amqplib'
+import { connect, type ConfirmChannel } from 'amqplib'
 
 /** Lends a channel for looking at a broker from outside the chat. */
-export async function withChannel<Result>(uri: string, work: (channel: Channel) => Promise<Result>): Promise<Result> {
+export async function withChannel<Result>(uri: string, work: (channel: ConfirmChannel) => Promise<Result>): Promise<Result> {
   const connection = await connect(uri)
   try {
-    return await work(await connection.createChannel())
+    const channel = await connection.createConfirmChannel()
+    const result = await work(channel)
+    // Closing would overtake what is still to be sent.
+    await channel.waitForConfirms()
+    await channel.close()
+    return result
   } finally {
     await connection.close()
   }

@@ -1,0 +1,225 @@
+import { createServer, type AddressInfo } from 'node:net'
+import { once } from 'node:events'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { newPerson, nextNews, password, Person } from './test/chat.js'
+import { freshDatabase, type FreshDatabase } from './test/database.js'
+import { run } from './test/process.js'
+
+describe('the server process', () => {
+  let database: FreshDatabase
+  let env: NodeJS.ProcessEnv
+  beforeAll(async () => {
+    database = await freshDatabase()
+    env = { DATABASE_URL: database.url, COOKIE_SECRET: 'a secret for tests only', PORT: '0', METRICS_PORT: '0' }
+  })
+  afterAll(() => database.close())
+
+  it('says every problem of its environment and ends with 1', async () => {
+    const server = run('apps/server/src/main.ts', [], { S3_ENDPOINT: 's3' })
+    expect(await server.exited).toBe(1)
+    expect(server.output()).toBe(
+      `The environment is not complete:
+  - DATABASE_URL is missing (postgres://user:password@host:5432/name)
+  - S3_ACCESS_KEY is missing (S3_ENDPOINT is set)
+  - S3_SECRET_KEY is missing (S3_ENDPOINT is set)
+  - COOKIE_SECRET is missing (a comma list: the first signs, all verify)
+`,
+    )
+  })
+
+  it('says which port is in use and ends with 1', async () => {
+    const other = createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const { port } = other.address() as AddressInfo
+    const server = run('apps/server/src/main.ts', [], { ...env, PORT: String(port) })
+    expect(await server.exited).toBe(1)
+    expect(server.output()).toContain(`Port ${port} is in use by another program. Set PORT or METRICS_PORT to a free one.\n`)
+    other.close()
+  })
+
+  it('logs JSON with request ids, and neither passwords, addresses, cookies nor messages', async () => {
+    const server = run('apps/server/src/main.ts', [], { ...env, DEBUG: '1' })
+    const { url } = (await server.said('listening')) as { url: string }
+    const ann = await newPerson(url, 'Secretive')
+    await ann.ask('POST', '/api/session', { email: ann.account.email, password: 'wrong-password' })
+    const socket = await ann.connect()
+    const room = await ann.openRoom('private', 'A room nobody knows')
+    await ann.post(socket, room.id, 'for your eyes only')
+    const { headers } = await ann.ask('GET', `/api/rooms/${room.id}/messages?after=0`, undefined, { 'x-request-id': 'from-the-proxy-1' })
+    expect(headers.get('x-request-id')).toBe('from-the-proxy-1')
+    const cookie = ann.cookie
+    await ann.ask('DELETE', '/api/session')
+    server.child.kill('SIGTERM')
+    await server.exited
+
+    const lines = server.output().trim().split('\n').map((line) => JSON.parse(line) as { time: string; level: string; msg: string; reqId?: string; accountId?: string })
+    expect(lines.find(({ reqId }) => reqId === 'from-the-proxy-1')).toMatchObject({ msg: 'request completed', req: { method: 'GET', path: `/api/rooms/${room.id}/messages` }, res: { statusCode: 200 } })
+    expect(lines.map(({ msg }) => msg)).toEqual(expect.arrayContaining(['signed up', 'signed out']))
+    expect(lines.every(({ time }) => /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(time))).toBe(true)
+    for (const secret of [password, 'wrong-password', ann.account.email, cookie.split('=')[1] as string, 'for your eyes only', 'a secret for tests only', 'A room nobody knows']) {
+      expect(server.output()).not.toContain(secret)
+    }
+  })
+
+  it('keeps its metrics and health apart from what people reach', async () => {
+    const metricsPort = await freePort()
+    const server = run('apps/server/src/main.ts', [], { ...env, METRICS_PORT: String(metricsPort) })
+    const { url } = (await server.said('listening')) as { url: string }
+    const at = (path: string, base = url) => fetch(base + path)
+    expect((await at('/healthz')).status).toBe(200)
+    expect((await at('/readyz')).status).toBe(200)
+    expect(await (await at('/version')).json()).toEqual({ version: expect.stringMatching(/^\d+\.\d+\.\d+$/) as string })
+    expect((await at('/metrics')).status).toBe(404)
+    const metrics = await (await at('/metrics', `http://127.0.0.1:${metricsPort}`)).text()
+    expect(metrics).toMatch(/^chat_sockets 0$/m)
+    expect(metrics).toMatch(/^process_cpu_seconds_total /m)
+    server.child.kill('SIGINT')
+    expect(await server.exited).toBe(0)
+  })
+
+  it('is not ready before the schema is the one it expects, and then is', async () => {
+    await database.db.query(`update pgmigrations set name = name || '_not' where name = '0007_presence'`)
+    const server = run('apps/server/src/main.ts', [], env)
+    const { url } = (await server.said('listening')) as { url: string }
+    expect((await fetch(`${url}/readyz`)).status).toBe(503)
+    expect((await fetch(`${url}/healthz`)).status).toBe(200)
+    await database.db.query(`update pgmigrations set name = '0007_presence' where name = '0007_presence_not'`)
+    expect((await fetch(`${url}/readyz`)).status).toBe(200)
+    server.child.kill('SIGTERM')
+    await server.exited
+  })
+
+  it('leaves in order: not ready at once, serving meanwhile, every acknowledged message kept, exit code 0', async () => {
+    const server = run('apps/server/src/main.ts', [], { ...env, DRAIN_MS: '1500' })
+    const { url } = (await server.said('listening')) as { url: string }
+    const ann = await newPerson(url)
+    const room = await ann.openRoom('private')
+    const socket = await ann.connect()
+    const disconnected = new Promise((resolve) => socket.once('disconnect', resolve))
+    server.child.kill('SIGTERM')
+    await server.said('stopping')
+    expect((await fetch(`${url}/readyz`)).status).toBe(503)
+    expect((await fetch(`${url}/healthz`)).status).toBe(200)
+    expect((await ann.ask('GET', '/api/me')).status).toBe(200)
+    const heard = nextNews(socket, 'messages:posted')
+    expect(await ann.post(socket, room.id, 'before you go')).toHaveProperty('data.seq', 1)
+    await heard
+    await disconnected
+    expect(await server.exited).toBe(0)
+    expect(await database.db.query('select body from messages where room_id = $1', [room.id])).toEqual([{ body: 'before you go' }])
+  })
+})
+
+describe('the command line', () => {
+  let database: FreshDatabase
+  let env: NodeJS.ProcessEnv
+  beforeAll(async () => {
+    database = await freshDatabase()
+    env = { DATABASE_URL: database.url, COOKIE_SECRET: 'a secret for tests only' }
+  })
+  afterAll(() => database.close())
+  const cli = async (task: string, more: NodeJS.ProcessEnv = {}) => {
+    const running = run('apps/server/src/cli.ts', [task], { ...env, ...more })
+    const code = await running.exited
+    return { code, output: running.output() }
+  }
+
+  it('says so when the database cannot be reached, without a stack', async () => {
+    const { code, output } = await cli('migrate', { DATABASE_URL: `postgres://chat:secret@127.0.0.1:${await freePort()}/chat` })
+    expect([code, output]).toEqual([1, expect.stringMatching(/^A backing service cannot be reached: connect ECONNREFUSED [\d.:]+\. The doctor task says which/)])
+    expect(output).not.toContain('secret')
+  })
+
+  it('explains itself when asked for something unknown', async () => {
+    const { code, output } = await cli('dance')
+    expect(code).toBe(2)
+    for (const task of ['migrate', 'fixtures', 'bucket', 'upkeep', 'replay', 'acceptance', 'doctor']) expect(output).toContain(`  ${task} `)
+  })
+
+  it('refuses to migrate a database that a newer release has been at, and changes nothing', async () => {
+    await database.db.query(`insert into pgmigrations (name, run_on) values ('9999_from_the_future', now())`)
+    const { code, output } = await cli('migrate')
+    expect([code, output]).toEqual([1, expect.stringMatching(/^The database is at a newer schema than this release knows \(9999_from_the_future\)\. Deploy the release/)])
+    await database.db.query(`delete from pgmigrations where name = '9999_from_the_future'`)
+    expect((await cli('migrate')).code).toBe(0)
+  })
+
+  it('adds the demo people and rooms once, however often it is asked', async () => {
+    expect((await cli('fixtures')).code).toBe(0)
+    const state = () => database.db.query(`select (select count(*) from accounts) as accounts, (select count(*) from memberships) as memberships, (select count(*) from messages) as messages`)
+    const first = await state()
+    await database.db.query(`delete from memberships where account_id = (select id from accounts where email = 'boris@example.com')`)
+    const left = await state()
+    expect((await cli('fixtures')).code).toBe(0)
+    expect(await state()).toEqual(left)
+    expect(first).not.toEqual(left)
+    // The numbers have no holes, as everywhere.
+    expect(await database.db.query(`select r.name from rooms r where r.head <> (select count(*) from messages m where m.room_id = r.id)`)).toEqual([])
+  })
+
+  it('lets the demo people sign in with the passwords that the fixtures announce', async () => {
+    const server = run('apps/server/src/main.ts', [], { ...env, PORT: '0', METRICS_PORT: '0' })
+    const { url } = (await server.said('listening')) as { url: string }
+    const { status } = await new Person(url).ask('POST', '/api/session', { email: 'anna@example.com', password: 'anna loves helm' })
+    expect(status).toBe(201)
+    server.child.kill('SIGTERM')
+    await server.exited
+  })
+
+  it('forgets what has expired, and only that', async () => {
+    await database.db.query(`insert into sessions (id, data, expires_at) values ('old', '{}', now() - interval '1 minute'), ('new', '{}', now() + interval '1 minute')`)
+    const { code, output } = await cli('upkeep')
+    expect([code, output]).toEqual([0, expect.stringContaining('"sessions":1')])
+    expect(await database.db.query(`select id from sessions where id in ('old', 'new')`)).toEqual([{ id: 'new' }])
+  })
+
+  it('tries the whole chat from outside and leaves no trace', async () => {
+    const server = run('apps/server/src/main.ts', [], { ...env, PORT: '0', METRICS_PORT: '0' })
+    const { url } = (await server.said('listening')) as { url: string }
+    const state = () => database.db.query(`select (select count(*) from accounts) as accounts, (select count(*) from rooms) as rooms, (select count(*) from messages) as messages`)
+    const before = await state()
+    const { code, output } = await cli('acceptance', { PUBLIC_URL: url })
+    expect([code, output]).toEqual([0, expect.stringContaining('a message arrived live and is in the history')])
+    server.child.kill('SIGTERM')
+    await server.exited
+    expect(await state()).toEqual(before)
+  })
+
+  it('tells which part is broken, with a line of advice', async () => {
+    const gone = `127.0.0.1:${await freePort()}`
+    const { code, output } = await cli('doctor', {
+      SESSION_REDIS: `redis://${gone}`,
+      AMQP_URI: `amqp://${gone}`,
+      S3_ENDPOINT: '127.0.0.1',
+      S3_PORT: gone.split(':')[1],
+      S3_SSL: 'false',
+      S3_ACCESS_KEY: 'key',
+      S3_SECRET_KEY: 'secret',
+      MAILGUN_APIKEY: 'key',
+      MAILGUN_DOMAIN: 'mg.example.com',
+      MAILGUN_FROM: 'chat@mg.example.com',
+      MAILGUN_URL: `http://${gone}`,
+      PUBLIC_URL: `http://${gone}`,
+    })
+    expect(code).toBe(1)
+    expect([...output.matchAll(/^(ok|FAIL) +(\w+)/gm)].map(([, verdict, part]) => `${verdict} ${part}`)).toEqual([
+      'ok database',
+      'ok schema',
+      'ok clock',
+      'FAIL sessions',
+      'FAIL bus',
+      'FAIL storage',
+      'FAIL mail',
+      'FAIL origin',
+    ])
+    expect(output.match(/→ /g)).toHaveLength(5)
+  })
+})
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
