@@ -65,7 +65,10 @@ describe('the mailbox', () => {
   it('lists the newest mail first, and on demand only that to one address', async () => {
     const mailer = createMailboxMailer({ db: database.db })
     const [first, second, third] = [newMail('ann@example.com'), newMail('ben@example.com'), newMail('ann@example.com')]
-    for (const mail of [first, second, third]) await mailer.send(mail)
+    for (const mail of [first, second, third]) {
+      await database.db.query(`update mailbox set sent_at = sent_at - interval '1 minute'`)
+      await mailer.send(mail)
+    }
     const idsOf = async (recipient: string | null, limit: number) => (await listMails(database.db, recipient, limit)).map(({ messageId }) => messageId)
     expect(await idsOf(null, 10)).toEqual([third.messageId, second.messageId, first.messageId])
     expect(await idsOf('ann@example.com', 10)).toEqual([third.messageId, first.messageId])

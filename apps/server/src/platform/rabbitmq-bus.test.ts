@@ -122,12 +122,13 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
     await bus.close()
   }, 15_000)
 
-  it('that has stopped while the connection was set up is tried again', async () => {
+  it('that has stopped while the connection was opened is tried again', async () => {
     await proxy.refuse()
     const bus = await connectBus()
     await proxy.mend()
     proxy.freeze()
-    await new Promise((resolve) => setTimeout(resolve, 1_000))
+    const before = proxy.taken()
+    await vi.waitFor(() => expect(proxy.taken()).toBeGreaterThan(before), 10_000)
     await proxy.mend()
     await vi.waitFor(() => bus.publish(joined()), 15_000)
   }, 20_000)

@@ -203,7 +203,9 @@ export async function createRabbitmqBus({ uri, consumers, log, delaysMs = retryD
     async subscribe(consumer) {
       if (consumers[consumer.name] !== consumer.type) throw new Error(`There is no queue for ${consumer.name}`)
       subscribed.push(consumer)
-      if (link !== undefined) await within(callMs, 'Subscribing', consume(link, consumer))
+      const on = link
+      // Should it fail, the next connection subscribes.
+      if (on !== undefined) await within(callMs, 'Subscribing', consume(on, consumer)).catch(() => drop(on))
     },
 
     async replay() {

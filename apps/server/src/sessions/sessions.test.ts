@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newPerson, password, Person, startChat, type Chat } from '../test/chat.js'
 
@@ -131,7 +132,7 @@ describe('sessions', () => {
   })
 
   it('limit attempts by account and address, and say when to come back', async () => {
-    const strict = await chat.replica({ LIMIT_SIGN_IN: '3/600', LIMIT_SIGN_UP: '2/600' })
+    const strict = await chat.replica({ LIMIT_SIGN_IN: '3/600', LIMIT_SIGN_UP: '2/600', TRUSTED_PROXIES: '1' })
     const ann = await newPerson(chat.url)
     const guess = () => signIn(new Person(strict.url), ann.account.email, 'a guess')
     for (let attempt = 1; attempt <= 3; attempt += 1) expect((await guess()).status).toBe(401)
@@ -142,8 +143,11 @@ describe('sessions', () => {
     const ben = await newPerson(chat.url, 'Ben')
     expect((await signIn(new Person(strict.url), ben.account.email)).status).toBe(201)
     const statuses = []
-    for (let n = 0; n < 3; n += 1) statuses.push((await new Person(strict.url).ask('POST', '/api/accounts', { name: 'N', email: `n${n}-${Date.now()}@example.com`, password })).status)
-    expect(statuses).toEqual([201, 201, 429])
+    for (const from of ['203.0.113.7', '203.0.113.7', '203.0.113.7', '203.0.113.8']) {
+      const newcomer = { name: 'N', email: `n-${randomUUID()}@example.com`, password }
+      statuses.push((await new Person(strict.url).ask('POST', '/api/accounts', newcomer, { 'x-forwarded-for': `198.51.100.1, ${from}` })).status)
+    }
+    expect(statuses).toEqual([201, 201, 429, 201])
   })
 
   // Replicas are for a chat with Redis; without it each speaks for itself until it looks into the database again.

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createClient } from 'redis'
 import { io, type Socket } from 'socket.io-client'
 import { createApp, type App, type Replacements } from '../app.js'
 import { readConfig } from '../config.js'
@@ -33,7 +34,7 @@ export async function startChat(env: NodeJS.ProcessEnv = {}, replacements: Repla
     LIMIT_SIGN_IN: '1000/60',
     LIMIT_SIGN_UP: '1000/60',
     LIMIT_POST: '10000/10',
-    ...(TEST_SESSION_REDIS && { SESSION_REDIS: TEST_SESSION_REDIS }),
+    ...(TEST_SESSION_REDIS && { SESSION_REDIS: await emptyRedis(TEST_SESSION_REDIS) }),
     ...(TEST_S3_ENDPOINT && {
       S3_ENDPOINT: TEST_S3_ENDPOINT,
       S3_PORT: TEST_S3_PORT,
@@ -63,6 +64,17 @@ export async function startChat(env: NodeJS.ProcessEnv = {}, replacements: Repla
       await rm(directory, { recursive: true })
     },
   }
+}
+
+/** A numbered database of one's own in Redis, emptied: test files that run at once must not count each other's attempts. */
+async function emptyRedis(server: string): Promise<string> {
+  const url = new URL(server)
+  url.pathname = `/${Number(process.env.VITEST_POOL_ID ?? 0) % 16}`
+  const client = createClient({ url: url.href })
+  await client.connect()
+  await client.flushDb()
+  client.destroy()
+  return url.href
 }
 
 export interface Answer<Body> {

@@ -4,6 +4,8 @@ import { createServer, connect, type AddressInfo, type Socket } from 'node:net'
 /** A wire with scissors: what goes through it to a real service can be cut, frozen, or refused. */
 export interface Proxy {
   port: number
+  /** How many connections it has taken so far. */
+  taken(): number
   /** Ends every connection; new ones get through. */
   cut(): void
   /** Nothing moves any more, nothing is closed: as if the other side had stopped in the middle. */
@@ -18,8 +20,10 @@ export interface Proxy {
 export async function startProxy(target: { host: string; port: number }): Promise<Proxy> {
   const open = new Set<Socket>()
   let isFrozen = false
+  let taken = 0
 
   const server = createServer((near) => {
+    taken += 1
     const far = connect(target)
     for (const socket of [near, far]) {
       open.add(socket)
@@ -29,7 +33,6 @@ export async function startProxy(target: { host: string; port: number }): Promis
         near.destroy()
         far.destroy()
       })
-      if (isFrozen) socket.pause()
     }
     near.on('data', (data) => far.write(data))
     far.on('data', (data) => near.write(data))
@@ -52,6 +55,7 @@ export async function startProxy(target: { host: string; port: number }): Promis
   }
   return {
     port,
+    taken: () => taken,
     cut,
     freeze() {
       isFrozen = true
