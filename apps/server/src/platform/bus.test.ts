@@ -1,12 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { freshDatabase, quiet, type FreshDatabase } from '../test/database.js'
+import { eventually } from '../test/eventually.js'
 import { removeQueues } from '../test/rabbitmq.js'
 import { parseEvent, type Bus, type ChatEvent, type Consumer, type EventType } from './bus.js'
 import { createInProcessBus } from './in-process-bus.js'
 import { recordEvent, type NewEvent } from './outbox.js'
 import { createRabbitmqBus } from './rabbitmq-bus.js'
 import { createRelay, type Relay } from './relay.js'
+
+// Waiting has its own patience.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const amqpUri = process.env.TEST_AMQP_URI
 const delaysMs = [50, 100]
@@ -44,18 +48,18 @@ describe.each(buses)('events through the $name bus', ({ uri }) => {
     relay.start()
     await recordEvent(database.db, joined())
     await recordEvent(database.db, { type: 'account.registered', payload: { accountId: randomUUID() } })
-    await vi.waitFor(() => expect(heard).toHaveLength(3))
+    await eventually(() => expect(heard).toHaveLength(3))
     expect(heard.toSorted()).toEqual(['counter member.joined', 'greeter member.joined', 'postman account.registered'])
   })
 
   it('arrive as they were written down', async () => {
     const heard: ChatEvent[] = []
     await bus.subscribe(consumer('greeter', async (event) => void heard.push(event)))
-    relay.start()
     const event = joined()
     await recordEvent(database.db, event)
     const [row] = await database.db.query<{ id: string }>('select id from outbox')
-    await vi.waitFor(() => expect(heard).toEqual([{ id: row?.id, ...event }]))
+    relay.start()
+    await eventually(() => expect(heard).toEqual([{ id: row?.id, ...event }]))
   })
 
   it('come back later to a consumer that failed, without hindering the others', async () => {
@@ -70,15 +74,15 @@ describe.each(buses)('events through the $name bus', ({ uri }) => {
     await bus.subscribe(consumer('counter', others))
     relay.start()
     await recordEvent(database.db, joined())
-    await vi.waitFor(() => expect(attempts).toHaveLength(3), 5_000)
+    await eventually(() => expect(attempts).toHaveLength(3))
     const [first = 0, second = 0, third = 0] = attempts
     expect(second - first).toBeGreaterThanOrEqual(delaysMs[0] as number)
     expect(third - second).toBeGreaterThanOrEqual(delaysMs[1] as number)
     expect(others).toHaveBeenCalled()
     // Done now, not parked.
-    await vi.waitFor(async () => expect(await database.db.query('select from outbox')).toEqual([]))
+    await eventually(async () => expect(await database.db.query('select from outbox')).toEqual([]))
     expect(await bus.replay()).toBe(0)
-  }, 15_000)
+  })
 
   it('are parked when they fail every time, and are put back to work by a replay', async () => {
     let isPoison = true
@@ -91,14 +95,14 @@ describe.each(buses)('events through the $name bus', ({ uri }) => {
     )
     relay.start()
     await recordEvent(database.db, joined())
-    await vi.waitFor(() => expect(handled).toHaveLength(delaysMs.length + 1), 5_000)
+    await eventually(() => expect(handled).toHaveLength(delaysMs.length + 1))
     isPoison = false
     // The last failure is noted a moment after the handler has thrown.
-    await vi.waitFor(async () => expect(await bus.replay()).toBe(1), 5_000)
-    await vi.waitFor(() => expect(handled).toHaveLength(delaysMs.length + 2), 5_000)
+    await eventually(async () => expect(await bus.replay()).toBe(1))
+    await eventually(() => expect(handled).toHaveLength(delaysMs.length + 2))
     expect(new Set(handled).size).toBe(1)
     expect(await bus.replay()).toBe(0)
-  }, 20_000)
+  })
 
   it('have as many attempts after a replay as before it', async () => {
     let attempts = 0
@@ -110,10 +114,10 @@ describe.each(buses)('events through the $name bus', ({ uri }) => {
     )
     relay.start()
     await recordEvent(database.db, joined())
-    await vi.waitFor(async () => expect(await bus.replay()).toBe(1), 5_000)
-    await vi.waitFor(async () => expect(await bus.replay()).toBe(1), 5_000)
-    await vi.waitFor(() => expect(attempts).toBeGreaterThanOrEqual(2 * (delaysMs.length + 1)))
-  }, 20_000)
+    await eventually(async () => expect(await bus.replay()).toBe(1))
+    await eventually(async () => expect(await bus.replay()).toBe(1))
+    await eventually(() => expect(attempts).toBeGreaterThanOrEqual(2 * (delaysMs.length + 1)))
+  })
 
   it('are finished before the bus closes', async () => {
     let finish = () => {}
@@ -121,7 +125,7 @@ describe.each(buses)('events through the $name bus', ({ uri }) => {
     await bus.subscribe(consumer('greeter', handle))
     relay.start()
     await recordEvent(database.db, joined())
-    await vi.waitFor(() => expect(handle).toHaveBeenCalledOnce())
+    await eventually(() => expect(handle).toHaveBeenCalledOnce())
     let isClosed = false
     const closing = bus.close().then(() => (isClosed = true))
     await new Promise((resolve) => setImmediate(resolve))

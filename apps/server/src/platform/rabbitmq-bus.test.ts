@@ -1,10 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { quiet } from '../test/database.js'
+import { eventually } from '../test/eventually.js'
 import { startProxy, type Proxy } from '../test/proxy.js'
 import { removeQueues, withChannel } from '../test/rabbitmq.js'
 import type { Bus, ChatEvent, Consumer } from './bus.js'
 import { createRabbitmqBus } from './rabbitmq-bus.js'
+
+// Waiting has its own patience.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const uri = process.env.TEST_AMQP_URI ?? ''
 const consumers = { greeter: 'member.joined' } as const
@@ -46,7 +50,7 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
     await publisher.publish(event)
     const handle = vi.fn(async () => undefined)
     await worker.subscribe(greeter(handle))
-    await vi.waitFor(() => expect(handle).toHaveBeenCalledWith(event))
+    await eventually(() => expect(handle).toHaveBeenCalledWith(event))
   })
 
   it('does not pretend to have an event that nobody waits for', async () => {
@@ -61,7 +65,7 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
     for (const worker of [first, second]) await worker.subscribe(greeter(async ({ id }) => void handled.push(id)))
     const events = Array.from({ length: 100 }, joined)
     await Promise.all(events.map((event) => first.publish(event)))
-    await vi.waitFor(() => expect(handled).toHaveLength(100), 5_000)
+    await eventually(() => expect(handled).toHaveLength(100))
     expect(handled.toSorted()).toEqual(events.map(({ id }) => id).toSorted())
   })
 
@@ -77,9 +81,9 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
     )
     const event = joined()
     await publisher.publish(event)
-    await vi.waitFor(() => expect(handled).toEqual([event.id, event.id]), 10_000)
-    await vi.waitFor(async () => expect(await waiting(queue)).toBe(0))
-  }, 15_000)
+    await eventually(() => expect(handled).toEqual([event.id, event.id]))
+    await eventually(async () => expect(await waiting(queue)).toBe(0))
+  })
 
   it('is out of reach at first: the start does not fail, publishing does, and all is well when it comes', async () => {
     await proxy.refuse()
@@ -90,9 +94,9 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
     await expect(bus.check()).rejects.toThrow('out of reach')
     await proxy.mend()
     const event = joined()
-    await vi.waitFor(() => bus.publish(event), 10_000)
-    await vi.waitFor(() => expect(handle).toHaveBeenCalledWith(event))
-  }, 15_000)
+    await eventually(() => bus.publish(event))
+    await eventually(() => expect(handle).toHaveBeenCalledWith(event))
+  })
 
   it('comes back after the connection was cut, with publishing and consumers', async () => {
     const bus = await connectBus()
@@ -100,27 +104,27 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
     await bus.subscribe(greeter(handle))
     for (let time = 0; time < 3; time += 1) {
       proxy.cut()
-      await vi.waitFor(() => expect(bus.check()).rejects.toThrow(), 5_000)
+      await eventually(() => expect(bus.check()).rejects.toThrow())
       const event = joined()
-      await vi.waitFor(() => bus.publish(event), 10_000)
-      await vi.waitFor(() => expect(handle).toHaveBeenCalledWith(event), 5_000)
+      await eventually(() => bus.publish(event))
+      await eventually(() => expect(handle).toHaveBeenCalledWith(event))
     }
-  }, 30_000)
+  })
 
   it('that has stopped in the middle fails a publish after some seconds', async () => {
     const bus = await connectBus()
     proxy.freeze()
     await expect(bus.publish(joined())).rejects.toMatchObject({ code: 'ETIMEDOUT' })
     await proxy.mend()
-    await vi.waitFor(() => bus.publish(joined()), 10_000)
-  }, 20_000)
+    await eventually(() => bus.publish(joined()))
+  })
 
   it('that has stopped in the middle does not keep the process from stopping', async () => {
     const bus = await connectBus()
     await bus.subscribe(greeter(async () => undefined))
     proxy.freeze()
     await bus.close()
-  }, 15_000)
+  })
 
   it('that has stopped while the connection was opened is tried again', async () => {
     await proxy.refuse()
@@ -128,10 +132,10 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
     await proxy.mend()
     proxy.freeze()
     const before = proxy.taken()
-    await vi.waitFor(() => expect(proxy.taken()).toBeGreaterThan(before), 10_000)
+    await eventually(() => expect(proxy.taken()).toBeGreaterThan(before))
     await proxy.mend()
-    await vi.waitFor(() => bus.publish(joined()), 15_000)
-  }, 20_000)
+    await eventually(() => bus.publish(joined()))
+  })
 
   it('puts aside at once what is no event, and a replay does not go round for ever', async () => {
     const bus = await connectBus()
@@ -144,15 +148,15 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
       const misled = { id: randomUUID(), type: 'account.registered', payload: { accountId: randomUUID() } }
       channel.sendToQueue(queue, Buffer.from(JSON.stringify(misled)))
     })
-    await vi.waitFor(async () => expect(await waiting(`${queue}.dead`)).toBe(5), 5_000)
+    await eventually(async () => expect(await waiting(`${queue}.dead`)).toBe(5))
     expect(parked).toHaveBeenCalledTimes(5)
     expect(await bus.replay()).toBe(5)
-    await vi.waitFor(async () => expect(await waiting(`${queue}.dead`)).toBe(5), 5_000)
+    await eventually(async () => expect(await waiting(`${queue}.dead`)).toBe(5))
     expect(handle).not.toHaveBeenCalled()
     // It could have been: a real one is handled.
     await bus.publish(joined())
-    await vi.waitFor(() => expect(handle).toHaveBeenCalledOnce())
-  }, 15_000)
+    await eventually(() => expect(handle).toHaveBeenCalledOnce())
+  })
 
   it('puts aside an event that has taken many workers with it', async () => {
     const bus = await connectBus()
@@ -163,10 +167,10 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
         if (message !== false) channel.nack(message, false, true)
       }
     })
-    await vi.waitFor(async () => expect(await waiting(`${queue}.dead`)).toBe(1), 5_000)
+    await eventually(async () => expect(await waiting(`${queue}.dead`)).toBe(1))
     expect(await bus.replay()).toBe(1)
     expect(await waiting(`${queue}.dead`)).toBe(0)
-  }, 15_000)
+  })
 
   it('says loudly that an event was parked, with the reason', async () => {
     const parked = vi.spyOn(quiet, 'error')
@@ -175,7 +179,7 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
     await bus.subscribe(greeter(() => Promise.reject(poison)))
     const event = joined()
     await bus.publish(event)
-    await vi.waitFor(() => expect(parked).toHaveBeenCalledWith(expect.objectContaining({ err: poison, consumer: 'greeter', event: event.id }), expect.any(String)), 5_000)
+    await eventually(() => expect(parked).toHaveBeenCalledWith(expect.objectContaining({ err: poison, consumer: 'greeter', event: event.id }), expect.any(String)))
   })
 
   it('gets its queues back when somebody has removed them', async () => {
@@ -184,9 +188,9 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
     await bus.subscribe(greeter(handle))
     await removeQueues(uri, prefix, Object.keys(consumers), delaysMs)
     const event = joined()
-    await vi.waitFor(() => bus.publish(event), 10_000)
-    await vi.waitFor(() => expect(handle).toHaveBeenCalledWith(event), 5_000)
-  }, 20_000)
+    await eventually(() => bus.publish(event))
+    await eventually(() => expect(handle).toHaveBeenCalledWith(event))
+  })
 
   it('has no consumer left once the bus is closed, and nothing that was not handled is lost', async () => {
     const bus = await connectBus()
@@ -194,16 +198,16 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
     const handle = vi.fn(() => new Promise<void>((resolve) => (finish = resolve)))
     await bus.subscribe(greeter(handle))
     await bus.publish(joined())
-    await vi.waitFor(() => expect(handle).toHaveBeenCalledOnce())
+    await eventually(() => expect(handle).toHaveBeenCalledOnce())
     const closing = bus.close()
     const publisher = await createSteadyBus()
     await publisher.publish(joined())
     finish()
     await closing
-    await vi.waitFor(async () => expect(await waiting(queue)).toBe(1), 5_000)
+    await eventually(async () => expect(await waiting(queue)).toBe(1))
     expect(handle).toHaveBeenCalledOnce()
     expect(await withChannel(uri, (channel) => channel.checkQueue(queue))).toMatchObject({ consumerCount: 0 })
-  }, 15_000)
+  })
 
   it('knows no consumer without a queue', async () => {
     const bus = await connectBus()

@@ -13,6 +13,8 @@ export interface RedisConnection {
 
 const askEveryMs = 1_000
 const patienceMs = 1_500
+// A peer can also freeze while a connection is being opened.
+const connectPatienceMs = 5_000
 
 function createRawClient(url: string) {
   return createClient({
@@ -42,16 +44,20 @@ export function connectRedis({ url, log }: { url: string; log: Log }): RedisConn
   client.on('ready', () => say(true))
 
   const watch = async () => {
+    let silentSince = Date.now()
     while (!stopped.signal.aborted) {
       await sleep(askEveryMs, undefined, { signal: stopped.signal, ref: false }).catch(() => undefined)
-      if (stopped.signal.aborted || !client.isReady) continue
-      const answer = await Promise.race([client.ping().catch((error: unknown) => error), sleep(patienceMs, undefined, { ref: false })])
-      if (answer === 'PONG') say(true)
-      else if (!stopped.signal.aborted) {
-        say(false, answer)
+      const answer = client.isReady && (await Promise.race([client.ping().catch(() => false), sleep(patienceMs, false, { ref: false })]))
+      if (stopped.signal.aborted) return
+      if (answer === 'PONG') {
+        say(true)
+        silentSince = Date.now()
+      } else if (client.isReady || Date.now() - silentSince > connectPatienceMs) {
+        say(false)
         // Everything in flight fails at once instead of waiting for a peer that may never answer.
         client.destroy()
         open()
+        silentSince = Date.now()
       }
     }
   }

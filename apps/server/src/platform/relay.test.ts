@@ -1,9 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { freshDatabase, quiet, type FreshDatabase } from '../test/database.js'
+import { eventually } from '../test/eventually.js'
 import { ConsumerFailed, type Bus, type ChatEvent } from './bus.js'
 import { recordEvent } from './outbox.js'
 import { createRelay, type Relay } from './relay.js'
+
+// Waiting has its own patience.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 let database: FreshDatabase
 let relays: Relay[]
@@ -22,7 +26,7 @@ describe('the relay', () => {
     const { bus, published } = listeningBus()
     const accountId = await recordRegistration()
     start(bus)
-    await vi.waitFor(async () => expect(await outbox()).toEqual([]))
+    await eventually(async () => expect(await outbox()).toEqual([]))
     expect(published).toMatchObject([{ type: 'account.registered', payload: { accountId } }])
   })
 
@@ -35,19 +39,19 @@ describe('the relay', () => {
     await expect(change).rejects.toThrow()
     const accountId = await recordRegistration()
     start(bus)
-    await vi.waitFor(() => expect(published).toHaveLength(1))
+    await eventually(() => expect(published).toHaveLength(1))
     expect(published).toMatchObject([{ payload: { accountId } }])
   })
 
   it('looks at once when nudged', async () => {
     const { bus, published } = listeningBus()
-    const relay = start(bus, { pollMs: 60_000 })
-    // It has looked once and found nothing: without the nudge it would look again in a minute.
     await recordRegistration()
-    await vi.waitFor(() => {
-      relay.nudge()
-      expect(published).toHaveLength(1)
-    })
+    const relay = start(bus, { pollMs: 600_000 })
+    await eventually(async () => expect(await outbox()).toEqual([]))
+    // It has looked, so without the nudge it would look again in ten minutes.
+    await recordRegistration()
+    relay.nudge()
+    await eventually(() => expect(published).toHaveLength(2))
   })
 
   it('keeps everything while the bus is out of reach, without counting attempts', async () => {
@@ -55,12 +59,12 @@ describe('the relay', () => {
     const isOutOfReach = vi.spyOn(bus, 'publish').mockRejectedValue(new Error('out of reach'))
     for (let n = 0; n < 3; n += 1) await recordRegistration()
     start(bus, { delaysMs: [] })
-    await vi.waitFor(() => expect(isOutOfReach.mock.calls.length).toBeGreaterThan(6), 10_000)
+    await eventually(() => expect(isOutOfReach.mock.calls.length).toBeGreaterThan(6))
     expect(await outbox()).toHaveLength(3)
     isOutOfReach.mockRestore()
-    await vi.waitFor(() => expect(published).toHaveLength(3), 10_000)
+    await eventually(() => expect(published).toHaveLength(3))
     expect(await outbox()).toEqual([])
-  }, 20_000)
+  })
 
   it('lets no event that the bus does not take hold up the others', async () => {
     const { bus, published } = listeningBus()
@@ -72,8 +76,8 @@ describe('the relay', () => {
     })
     for (let n = 0; n < 30; n += 1) await recordRegistration()
     start(bus)
-    await vi.waitFor(() => expect(published).toHaveLength(30))
-    await vi.waitFor(async () => expect(await outbox()).toMatchObject([{ attempts: 0, isParked: false }]))
+    await eventually(() => expect(published).toHaveLength(30))
+    await eventually(async () => expect(await outbox()).toMatchObject([{ attempts: 0, isParked: false }]))
   })
 
   it('tries an event again that a consumer failed, and parks it after the last delay', async () => {
@@ -81,7 +85,7 @@ describe('the relay', () => {
     const publish = vi.spyOn(bus, 'publish').mockRejectedValue(new ConsumerFailed('greet-newcomer', new Error('poison')))
     await recordRegistration()
     start(bus, { pollMs: 10, delaysMs: [1, 1] })
-    await vi.waitFor(async () => expect(await outbox()).toMatchObject([{ attempts: 3, isParked: true }]))
+    await eventually(async () => expect(await outbox()).toMatchObject([{ attempts: 3, isParked: true }]))
     expect(publish).toHaveBeenCalledTimes(3)
   })
 
@@ -90,7 +94,7 @@ describe('the relay', () => {
     vi.spyOn(bus, 'publish').mockRejectedValue(new ConsumerFailed('greet-newcomer', new Error('not now')))
     await recordRegistration()
     start(bus, { pollMs: 10, delaysMs: [3_600_000] })
-    await vi.waitFor(async () => expect(await outbox()).toMatchObject([{ attempts: 1, isParked: false, minutesToWait: 60 }]))
+    await eventually(async () => expect(await outbox()).toMatchObject([{ attempts: 1, isParked: false, minutesToWait: 60 }]))
   })
 
   it('loses nothing when its process dies in the middle: another one publishes it after the lease', async () => {
@@ -99,12 +103,12 @@ describe('the relay', () => {
     const accountId = await recordRegistration()
     // Never stopped: its round would not end.
     createRelay({ db: database.db, bus: dyingBus, log: quiet, leaseMs: 300 }).start()
-    await vi.waitFor(() => expect(begun).toHaveBeenCalledOnce())
+    await eventually(() => expect(begun).toHaveBeenCalledOnce())
 
     const { bus, published } = listeningBus()
     start(bus, { pollMs: 10 })
-    await vi.waitFor(() => expect(published).toMatchObject([{ payload: { accountId } }]))
-    await vi.waitFor(async () => expect(await outbox()).toEqual([]))
+    await eventually(() => expect(published).toMatchObject([{ payload: { accountId } }]))
+    await eventually(async () => expect(await outbox()).toEqual([]))
   })
 
   it('shares the work with another relay: every event is published by one of the two', async () => {
@@ -113,10 +117,10 @@ describe('the relay', () => {
     for (let n = 0; n < 200; n += 1) accountIds.push(await recordRegistration())
     start(bus, { pollMs: 10 })
     start(bus, { pollMs: 10 })
-    await vi.waitFor(async () => expect(await outbox()).toEqual([]), 10_000)
+    await eventually(async () => expect(await outbox()).toEqual([]))
     const handled = published.map(({ payload }) => payload.accountId)
     expect(handled.toSorted()).toEqual(accountIds.toSorted())
-  }, 20_000)
+  })
 
   it('finishes what is in hand before it stops', async () => {
     const { bus } = listeningBus()
@@ -124,7 +128,7 @@ describe('the relay', () => {
     const publish = vi.spyOn(bus, 'publish').mockReturnValue(new Promise((resolve) => (confirm = resolve)))
     await recordRegistration()
     const relay = start(bus)
-    await vi.waitFor(() => expect(publish).toHaveBeenCalledOnce())
+    await eventually(() => expect(publish).toHaveBeenCalledOnce())
     let hasStopped = false
     const stopping = relay.stop().then(() => (hasStopped = true))
     expect(await outbox()).toHaveLength(1)

@@ -49,8 +49,9 @@ export function createRedisWire({ url, publisher, log, channel = 'chat:hints' }:
   }
   const hear = (text: string) => {
     const sender = text.slice(0, self.length)
-    if (sender !== self) receiver?.(text.slice(self.length))
-    else heardAt = Date.now()
+    const hint = text.slice(self.length)
+    if (sender === self) heardAt = Date.now()
+    else if (hint !== '') receiver?.(hint)
   }
   const listen = () => {
     subscriber?.close()
