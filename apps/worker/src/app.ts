@@ -30,6 +30,8 @@ export interface Worker {
 export interface Replacements {
   log?: Log
   mailer?: Mailer
+  /** First word of every name in RabbitMQ, so that tests do not take each other's events. */
+  queuePrefix?: string
 }
 
 /**
@@ -76,7 +78,7 @@ export function createWorker(config: Config, replacements: Replacements = {}): W
       log.info({ database: 'postgres', bus: config.bus.kind, mail: config.mail.kind }, 'starting with these adapters')
       ops = await startOpsServer({ host: config.host, port: config.metricsPort, isReady })
       worker.opsPort = ops.port
-      bus = await createRabbitmqBus({ uri, consumers: consumerEvents, log })
+      bus = await createRabbitmqBus({ uri, consumers: consumerEvents, log, prefix: replacements.queuePrefix ?? 'chat' })
       for (const consumer of consumers) await bus.subscribe(consumer)
       relay = createRelay({ db, bus, log })
       relay.start()

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { connect, type Channel, type ChannelModel, type ConfirmChannel, type ConsumeMessage } from 'amqplib'
+import { connect, type Channel, type ChannelModel, type ConfirmChannel, type ConsumeMessage, type Message } from 'amqplib'
 import { parseEvent, retryDelaysMs, type Bus, type ChatEvent, type Consumer, type EventType } from './bus.js'
 import { within } from './deadline.js'
 import type { Log } from './log.js'
@@ -152,7 +152,7 @@ export async function createRabbitmqBus({ uri, consumers, log, delaysMs = retryD
       await consumer.handle(eventIn(message, consumer))
     } catch (error) {
       const delayMs = error instanceof Malformed ? undefined : delaysMs[attempt - 1]
-      const about = { err: error, consumer: consumer.name, event: String(message.properties.messageId), attempt }
+      const about = { err: error, consumer: consumer.name, event: idOf(message), attempt }
       if (delayMs === undefined) {
         await setAside(on, deadQueueOf(consumer.name), message, attempt)
         log.error(about, 'event parked: the replay command tries again')
@@ -168,7 +168,7 @@ export async function createRabbitmqBus({ uri, consumers, log, delaysMs = retryD
   async function setAside(on: Link, queue: string, message: ConsumeMessage, attempt: number): Promise<void> {
     for (;;) {
       try {
-        return await send(on, '', queue, message.content, { messageId: String(message.properties.messageId), attempt })
+        return await send(on, '', queue, message.content, { messageId: idOf(message), attempt })
       } catch (error) {
         if (isClosing || link !== on) throw error
         await sleep(1_000)
@@ -270,7 +270,7 @@ function replayQueue(on: Link, from: string, to: string): Promise<number> {
     while (count < messageCount) {
       const message = await within(callMs, 'RabbitMQ', channel.get(from))
       if (message === false) break
-      await send(on, '', to, message.content, { messageId: String(message.properties.messageId), attempt: 1 })
+      await send(on, '', to, message.content, { messageId: idOf(message), attempt: 1 })
       channel.ack(message)
       count += 1
     }
@@ -310,6 +310,10 @@ function handOverTo(queue: string): Record<string, unknown> {
     'x-dead-letter-strategy': 'at-least-once',
     'x-overflow': 'reject-publish',
   }
+}
+
+function idOf({ properties }: Message): string {
+  return typeof properties.messageId === 'string' ? properties.messageId : 'unknown'
 }
 
 function attemptOf(message: ConsumeMessage): number {

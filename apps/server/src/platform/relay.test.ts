@@ -43,17 +43,6 @@ describe('the relay', () => {
     expect(published).toMatchObject([{ payload: { accountId } }])
   })
 
-  it('looks at once when nudged', async () => {
-    const { bus, published } = listeningBus()
-    await recordRegistration()
-    const relay = start(bus, { pollMs: 600_000 })
-    await eventually(async () => expect(await outbox()).toEqual([]))
-    // It has looked, so without the nudge it would look again in ten minutes.
-    await recordRegistration()
-    relay.nudge()
-    await eventually(() => expect(published).toHaveLength(2))
-  })
-
   it('keeps everything while the bus is out of reach, without counting attempts', async () => {
     const { bus, published } = listeningBus()
     const isOutOfReach = vi.spyOn(bus, 'publish').mockRejectedValue(new Error('out of reach'))

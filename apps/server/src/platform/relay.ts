@@ -5,8 +5,6 @@ import { claimEvents, deleteEvents, delayEvent, parkEvent, returnEvents, type Cl
 
 export interface Relay {
   start(): void
-  /** There is something new: look now instead of at the next poll. */
-  nudge(): void
   /** Resolves once what is in hand is settled. */
   stop(): Promise<void>
 }
@@ -15,7 +13,7 @@ interface RelayOptions {
   db: Db
   bus: Bus
   log: Log
-  /** How often to look when nobody nudges. */
+  /** How often to look. */
   pollMs?: number
   /** How long a claim holds: far longer than publishing a batch takes, since after it another relay repeats the batch. */
   leaseMs?: number
@@ -33,16 +31,14 @@ const longestRestMs = 5_000
 export function createRelay({ db, bus, log, pollMs = 500, leaseMs = 60_000, delaysMs = retryDelaysMs }: RelayOptions): Relay {
   /** Rounds in a row in which nothing got through. */
   let failures = 0
-  let isNudged = false
   let isStopping = false
   let wake = () => {}
   let running: Promise<void> | undefined
 
   async function run(): Promise<void> {
     while (!isStopping) {
-      isNudged = false
       const restMs = await round().catch((error: unknown) => failedRound(error, 'the relay cannot reach the outbox'))
-      if (!isStopping && !(isNudged && failures === 0)) await rest(restMs)
+      if (!isStopping) await rest(restMs)
     }
   }
 
@@ -114,11 +110,6 @@ export function createRelay({ db, bus, log, pollMs = 500, leaseMs = 60_000, dela
   return {
     start() {
       running ??= run()
-    },
-    nudge() {
-      isNudged = true
-      // While the bus is gone, news is no reason to try sooner.
-      if (failures === 0) wake()
     },
     async stop() {
       isStopping = true

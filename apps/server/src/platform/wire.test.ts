@@ -5,99 +5,98 @@ import { newPerson, nextNews, password, Person, startChat, type Chat, type TestS
 import { startProxy, type Proxy } from '../test/proxy.js'
 
 // The wire is Redis; without one there is a single process and nothing to carry.
-if (process.env.TEST_SESSION_REDIS !== undefined)
-  describe('two replicas on one Redis', () => {
-    let proxy: Proxy
-    let chat: Chat
-    let other: App
-    let ann: Person
-    let ben: Person
-    let room: { id: string }
-    let annSocket: TestSocket
-    let benSocket: TestSocket
+describe.runIf(process.env.TEST_SESSION_REDIS)('two replicas on one Redis', () => {
+  let proxy: Proxy
+  let chat: Chat
+  let other: App
+  let ann: Person
+  let ben: Person
+  let room: { id: string }
+  let annSocket: TestSocket
+  let benSocket: TestSocket
 
-    beforeAll(async () => {
-      const redis = new URL(process.env.TEST_SESSION_REDIS ?? '')
-      proxy = await startProxy({ host: redis.hostname, port: Number(redis.port || 6379) })
-      redis.host = `127.0.0.1:${proxy.port}`
-      chat = await startChat({ SESSION_REDIS: redis.href })
-      other = await chat.replica()
-      ;[ann, ben] = await Promise.all([newPerson(chat.url, 'Ann'), newPerson(chat.url, 'Ben')])
-      room = await ann.openRoom('private')
-      await ann.ask('PUT', `/api/rooms/${room.id}/members`, { email: ben.account.email })
-      annSocket = await ann.connect()
-      benSocket = await ben.connect(other.url, { origin: other.url })
-    })
-    afterAll(async () => {
-      await chat.stop()
-      await proxy.close()
-    })
-
-    /** Posts until the post arrives as a live frame on the other replica: the wire is whole again. */
-    async function untilLive() {
-      let isLive = false
-      const arrived = nextNews(benSocket, 'messages:posted').then(() => (isLive = true))
-      while (!isLive) {
-        await ann.post(annSocket, room.id, 'is this live?')
-        await Promise.race([arrived, new Promise((resolve) => setTimeout(resolve, 200))])
-      }
-    }
-
-    it('carry a post from one to the other as a live frame', async () => {
-      await untilLive()
-      const news = nextNews(benSocket, 'messages:posted', ({ messages }) => messages[0]?.body === 'across')
-      await ann.post(annSocket, room.id, 'across')
-      expect((await news).messages[0]?.author.id).toBe(ann.account.id)
-    })
-
-    it('carry edits, typing and presence', async () => {
-      const { seq } = ((await ann.post(annSocket, room.id, 'draft')) as { data: { seq: number } }).data
-      const [edited, typing] = [nextNews(benSocket, 'message:edited'), nextNews(benSocket, 'typing:changed')]
-      await annSocket.emitWithAck('message:edit', { roomId: room.id, seq, body: 'final' })
-      await annSocket.emitWithAck('typing:start', { roomId: room.id })
-      expect((await edited).message).toMatchObject({ seq, body: 'final' })
-      expect((await typing).account.id).toBe(ann.account.id)
-    })
-
-    it.each([
-      ['is frozen', async () => proxy.freeze()],
-      ['is gone', () => proxy.refuse()],
-    ])('deliver locally and follow from PostgreSQL while Redis %s, then live again', async (_how, damage) => {
-      await untilLive()
-      const here = await ann.connect()
-      await damage()
-      const atAnn = nextNews(here, 'messages:posted', ({ messages }) => messages[0]?.body === 'in the dark')
-      const atBen = nextNews(benSocket, 'room:head', ({ roomId, head }) => roomId === room.id && head > 0)
-      const reply = await ann.post(annSocket, room.id, 'in the dark')
-      expect(reply).toHaveProperty('data.seq')
-      await atAnn
-      await atBen
-      // Whoever needs a session now is told so instead of waiting for ever.
-      const { status, body } = await new Person(chat.url).ask('POST', '/api/session', { email: ann.account.email, password })
-      expect([status, body]).toMatchObject([503, { error: { code: 'unavailable' } }])
-      // The page itself still comes.
-      expect((await new Person(chat.url).ask('GET', '/healthz')).status).toBe(200)
-      await proxy.mend()
-      await untilLive()
-      expect((await ann.ask('GET', '/api/me')).status).toBe(200)
-      const numbers = (await ben.history(room.id)).map(({ seq }) => seq)
-      expect(numbers).toEqual(numbers.map((_, index) => index + 1))
-    })
-
-    it('put a socket right that missed a membership while Redis was gone', async () => {
-      await untilLive()
-      const eve = await newPerson(chat.url, `Eve ${randomUUID().slice(0, 4)}`)
-      let eveSocket: TestSocket | undefined
-      // The other replica may notice a little later that Redis is back.
-      while (eveSocket === undefined) eveSocket = await eve.connect(other.url, { origin: other.url }).catch(() => undefined)
-      await proxy.refuse()
-      await chat.database.db.query('insert into memberships (room_id, account_id) values ($1, $2)', [room.id, eve.account.id])
-      let hasHeard = false
-      const heard = nextNews(eveSocket, 'room:head', ({ roomId }) => roomId === room.id).then(() => (hasHeard = true))
-      while (!hasHeard) {
-        await ann.post(annSocket, room.id, 'has she found the door?')
-        await Promise.race([heard, new Promise((resolve) => setTimeout(resolve, 500))])
-      }
-      await proxy.mend()
-    })
+  beforeAll(async () => {
+    const redis = new URL(process.env.TEST_SESSION_REDIS ?? '')
+    proxy = await startProxy({ host: redis.hostname, port: Number(redis.port || 6379) })
+    redis.host = `127.0.0.1:${proxy.port}`
+    chat = await startChat({ SESSION_REDIS: redis.href })
+    other = await chat.replica()
+    ;[ann, ben] = await Promise.all([newPerson(chat.url, 'Ann'), newPerson(chat.url, 'Ben')])
+    room = await ann.openRoom('private')
+    await ann.ask('PUT', `/api/rooms/${room.id}/members`, { email: ben.account.email })
+    annSocket = await ann.connect()
+    benSocket = await ben.connect(other.url, { origin: other.url })
   })
+  afterAll(async () => {
+    await chat.stop()
+    await proxy.close()
+  })
+
+  /** Posts until the post arrives as a live frame on the other replica: the wire is whole again. */
+  async function untilLive() {
+    let isLive = false
+    const arrived = nextNews(benSocket, 'messages:posted').then(() => (isLive = true))
+    while (!isLive) {
+      await ann.post(annSocket, room.id, 'is this live?')
+      await Promise.race([arrived, new Promise((resolve) => setTimeout(resolve, 200))])
+    }
+  }
+
+  it('carry a post from one to the other as a live frame', async () => {
+    await untilLive()
+    const news = nextNews(benSocket, 'messages:posted', ({ messages }) => messages[0]?.body === 'across')
+    await ann.post(annSocket, room.id, 'across')
+    expect((await news).messages[0]?.author.id).toBe(ann.account.id)
+  })
+
+  it('carry edits, typing and presence', async () => {
+    const { seq } = ((await ann.post(annSocket, room.id, 'draft')) as { data: { seq: number } }).data
+    const [edited, typing] = [nextNews(benSocket, 'message:edited'), nextNews(benSocket, 'typing:changed')]
+    await annSocket.emitWithAck('message:edit', { roomId: room.id, seq, body: 'final' })
+    await annSocket.emitWithAck('typing:start', { roomId: room.id })
+    expect((await edited).message).toMatchObject({ seq, body: 'final' })
+    expect((await typing).account.id).toBe(ann.account.id)
+  })
+
+  it.each([
+    ['is frozen', async () => proxy.freeze()],
+    ['is gone', () => proxy.refuse()],
+  ])('deliver locally and follow from PostgreSQL while Redis %s, then live again', async (_how, damage) => {
+    await untilLive()
+    const here = await ann.connect()
+    await damage()
+    const atAnn = nextNews(here, 'messages:posted', ({ messages }) => messages[0]?.body === 'in the dark')
+    const atBen = nextNews(benSocket, 'room:head', ({ roomId, head }) => roomId === room.id && head > 0)
+    const reply = await ann.post(annSocket, room.id, 'in the dark')
+    expect(reply).toHaveProperty('data.seq')
+    await atAnn
+    await atBen
+    // Whoever needs a session now is told so instead of waiting for ever.
+    const { status, body } = await new Person(chat.url).ask('POST', '/api/session', { email: ann.account.email, password })
+    expect([status, body]).toMatchObject([503, { error: { code: 'unavailable' } }])
+    // The page itself still comes.
+    expect((await new Person(chat.url).ask('GET', '/healthz')).status).toBe(200)
+    await proxy.mend()
+    await untilLive()
+    expect((await ann.ask('GET', '/api/me')).status).toBe(200)
+    const numbers = (await ben.history(room.id)).map(({ seq }) => seq)
+    expect(numbers).toEqual(numbers.map((_, index) => index + 1))
+  })
+
+  it('put a socket right that missed a membership while Redis was gone', async () => {
+    await untilLive()
+    const eve = await newPerson(chat.url, `Eve ${randomUUID().slice(0, 4)}`)
+    let eveSocket: TestSocket | undefined
+    // The other replica may notice a little later that Redis is back.
+    while (eveSocket === undefined) eveSocket = await eve.connect(other.url, { origin: other.url }).catch(() => undefined)
+    await proxy.refuse()
+    await chat.database.db.query('insert into memberships (room_id, account_id) values ($1, $2)', [room.id, eve.account.id])
+    let hasHeard = false
+    const heard = nextNews(eveSocket, 'room:head', ({ roomId }) => roomId === room.id).then(() => (hasHeard = true))
+    while (!hasHeard) {
+      await ann.post(annSocket, room.id, 'has she found the door?')
+      await Promise.race([heard, new Promise((resolve) => setTimeout(resolve, 500))])
+    }
+    await proxy.mend()
+  })
+})

@@ -151,26 +151,25 @@ describe('sessions', () => {
   })
 
   // Replicas are for a chat with Redis; without it each speaks for itself until it looks into the database again.
-  if (process.env.TEST_SESSION_REDIS !== undefined)
-    describe('on several replicas', () => {
-      it('end by sign-out on one replica for the sockets on another', async () => {
-        const other = await chat.replica()
-        const ann = await newPerson(chat.url)
-        const there = new Person(other.url)
-        there.cookie = ann.cookie
-        const socket = await there.connect()
-        const ended = new Promise((resolve) => socket.once('disconnect', resolve))
-        await ann.ask('DELETE', '/api/session')
-        expect(await ended).toBe('io server disconnect')
-      })
-
-      it('share their limits between replicas through Redis', async () => {
-        const [one, two] = [await chat.replica({ LIMIT_SIGN_IN: '2/600' }), await chat.replica({ LIMIT_SIGN_IN: '2/600' })]
-        const email = `shared-${Date.now()}@example.com`
-        expect((await signIn(new Person(one.url), email)).status).toBe(401)
-        expect((await signIn(new Person(two.url), email)).status).toBe(401)
-        expect((await signIn(new Person(one.url), email)).status).toBe(429)
-        expect((await signIn(new Person(two.url), email)).status).toBe(429)
-      })
+  describe.runIf(process.env.TEST_SESSION_REDIS)('on several replicas', () => {
+    it('end by sign-out on one replica for the sockets on another', async () => {
+      const other = await chat.replica()
+      const ann = await newPerson(chat.url)
+      const there = new Person(other.url)
+      there.cookie = ann.cookie
+      const socket = await there.connect()
+      const ended = new Promise((resolve) => socket.once('disconnect', resolve))
+      await ann.ask('DELETE', '/api/session')
+      expect(await ended).toBe('io server disconnect')
     })
+
+    it('share their limits between replicas through Redis', async () => {
+      const [one, two] = [await chat.replica({ LIMIT_SIGN_IN: '2/600' }), await chat.replica({ LIMIT_SIGN_IN: '2/600' })]
+      const email = `shared-${Date.now()}@example.com`
+      expect((await signIn(new Person(one.url), email)).status).toBe(401)
+      expect((await signIn(new Person(two.url), email)).status).toBe(401)
+      expect((await signIn(new Person(one.url), email)).status).toBe(429)
+      expect((await signIn(new Person(two.url), email)).status).toBe(429)
+    })
+  })
 })
