@@ -3,7 +3,7 @@ import express, { type ErrorRequestHandler, type Express, type Request, type Req
 import helmet from 'helmet'
 import { pinoHttp } from 'pino-http'
 import type { Config } from './config.js'
-import { assetsDirectory, readPage } from './page.js'
+import { assetsDirectory, renderPage } from './page.js'
 import { bodyOf, ChatError, statusOf } from './platform/errors.js'
 import type { Log } from './platform/log.js'
 import type { Sessions } from './sessions/sessions.js'
@@ -30,6 +30,9 @@ export function createOriginCheck(publicUrl: string | null): CheckOrigin {
     if (!own) throw new ChatError('forbidden', 'This request does not come from the chat itself.')
   }
 }
+
+/** The browser client fills it. */
+const shell = '    <div id="app"></div>\n    <noscript>Chat needs JavaScript.</noscript>'
 
 const pages = ['/', '/sign-in', '/sign-up', '/profile', '/rooms/:id']
 
@@ -67,7 +70,7 @@ export function createHttp({ config, log, sessions, checkOrigin, routers, isRead
   for (const router of routers) app.use(router)
 
   app.get(pages, async (_req, res) => {
-    res.set('cache-control', 'no-cache').type('html').send(await readPage())
+    res.set('cache-control', 'no-cache').type('html').send(await renderPage({ title: 'Chat', body: shell, script: true }))
   })
   app.use(() => {
     throw new ChatError('not_found', 'There is nothing here.')

@@ -5,10 +5,11 @@ import { fileURLToPath } from 'node:url'
 export const assetsDirectory = fileURLToPath(new URL('../../web/dist/assets', import.meta.url))
 
 /**
- * The one HTML page of the chat. It names the assets of this build, so pages and assets of two releases can live side
- * by side during a rollout. Without inline script or style, as the content security policy demands.
+ * An HTML page. It names the assets of this build, so pages and assets of two releases can live side by side during a
+ * rollout. Without inline script or style, as the content security policy demands.
+ * @param body trusted HTML: whatever people wrote has been through `escapeHtml`.
  */
-export async function readPage(): Promise<string> {
+export async function renderPage({ title, body, script = false }: { title: string; body: string; script?: boolean }): Promise<string> {
   const manifest = JSON.parse(await readFile(`${assetsDirectory}/manifest.json`, 'utf8')) as Record<string, string>
   const asset = (name: string) => {
     const url = manifest[name]
@@ -21,15 +22,20 @@ export async function readPage(): Promise<string> {
     <meta charset="utf-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <meta name="color-scheme" content="light dark">
-    <title>Chat</title>
+    <title>${escapeHtml(title)}</title>
     <link rel="icon" type="image/svg+xml" href="${asset('icon.svg')}">
     <link rel="stylesheet" href="${asset('main.css')}">
-    <script type="module" src="${asset('main.js')}"></script>
-  </head>
+${script ? `    <script type="module" src="${asset('main.js')}"></script>\n` : ''}  </head>
   <body>
-    <div id="app"></div>
-    <noscript>Chat needs JavaScript.</noscript>
+${body}
   </body>
 </html>
 `
+}
+
+const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
+
+/** Text as it may stand in HTML, in attributes as well. */
+export function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => entities[character] ?? character)
 }

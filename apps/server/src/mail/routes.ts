@@ -1,6 +1,7 @@
 import { Router } from 'express'
 import { ChatError } from '../platform/errors.js'
 import type { Db } from '../platform/db.js'
+import { escapeHtml, renderPage } from '../page.js'
 import type { Sessions } from '../sessions/sessions.js'
 import { listMails, type ReceivedMail } from './mailbox-mailer.js'
 
@@ -19,41 +20,23 @@ export function createMailRoutes({ db, onlyOwn, sessions }: MailRoutes): Router 
     const account = onlyOwn ? await sessions.accountOf(req.session) : undefined
     if (onlyOwn && account === undefined) throw new ChatError('unauthenticated', 'Please sign in.')
     const mails = await listMails(db, account?.email ?? null, shown)
-    res.set('cache-control', 'no-store').type('html').send(page(mails))
+    res.set('cache-control', 'no-store').type('html').send(await renderPage({ title: 'Mailbox', body: list(mails) }))
   })
 }
 
-function page(mails: ReceivedMail[]): string {
-  return `<!doctype html>
-<html lang="en">
-  <head>
-    <meta charset="utf-8">
-    <meta name="viewport" content="width=device-width, initial-scale=1">
-    <meta name="color-scheme" content="light dark">
-    <title>Mailbox</title>
-  </head>
-  <body>
-    <main>
+function list(mails: ReceivedMail[]): string {
+  return `    <main class="profile">
       <h1>Mailbox</h1>
-      <p>${mails.length === 0 ? 'No mail yet.' : 'Mail that this chat has sent, the newest first.'}</p>
-${mails.map(article).join('')}    </main>
-  </body>
-</html>
-`
+      <p class="subtle">${mails.length === 0 ? 'No mail yet.' : 'Mail that this chat has sent, the newest first.'}</p>
+${mails.map(article).join('')}    </main>`
 }
 
 function article({ to, subject, body, sentAt }: ReceivedMail): string {
   const time = sentAt.toISOString()
-  return `      <article>
+  return `      <article class="card">
         <h2>${escapeHtml(subject)}</h2>
-        <p>To ${escapeHtml(to)}, <time datetime="${time}">${time.slice(0, 16).replace('T', ' ')} UTC</time></p>
-        <pre>${escapeHtml(body)}</pre>
+        <p class="subtle">To ${escapeHtml(to)}, <time datetime="${time}">${time.slice(0, 16).replace('T', ' ')} UTC</time></p>
+        <p class="body">${escapeHtml(body)}</p>
       </article>
 `
-}
-
-const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => entities[character] ?? character)
 }
