@@ -1,0 +1,85 @@
+import { useEffect, useState } from 'preact/hooks'
+
+import { api } from '../api.js'
+import type { Chat } from '../chat.js'
+import { Link, useTitle } from '../router.js'
+import { Avatar, Field, Form, Icon, useChanges } from '../ui.js'
+
+/** One's own account: name, picture, password, and the way out. */
+export function Profile({ chat, onSignedOut }: { chat: Chat; onSignedOut: () => void }) {
+  useChanges(chat)
+  useTitle('Profile')
+  const [preview, setPreview] = useState<string | null>(null)
+  useEffect(() => () => { if (preview) URL.revokeObjectURL(preview) }, [preview])
+
+  const changeAvatar = async (form: HTMLFormElement) => {
+    const picture = form.querySelector('input')!.files![0]!
+    chat.changeAccount(await api.changeAvatar(picture))
+    form.reset()
+    setPreview(null)
+    return 'Your picture is changed.'
+  }
+  const signOut = async () => {
+    await api.signOut()
+    onSignedOut()
+  }
+
+  return (
+    <main class="profile">
+      <header class="profile-head">
+        <Link to="/" class="icon-button" label="Back to rooms"><Icon name="back" /></Link>
+        <h1>Profile</h1>
+      </header>
+      <section class="card profile-who">
+        <Avatar person={{ ...chat.account, avatarUrl: preview ?? chat.account.avatarUrl }} large />
+        <div>
+          <p class="profile-name">{chat.account.name}</p>
+          <p class="subtle">{chat.account.email}</p>
+        </div>
+      </section>
+      <section class="card">
+        <h2>Picture</h2>
+        <Form action="Save picture" send={(_, form) => changeAvatar(form)}>
+          <Field
+            label="Avatar"
+            name="avatar"
+            type="file"
+            accept="image/png,image/jpeg,image/webp"
+            hint="PNG, JPEG or WebP."
+            onInput={({ currentTarget: { files } }) => setPreview(files?.[0] ? URL.createObjectURL(files[0]) : null)}
+          />
+        </Form>
+      </section>
+      <section class="card">
+        <h2>Name</h2>
+        <Form
+          action="Save name"
+          send={async ({ name = '' }) => {
+            chat.changeAccount(await api.changeMe({ name }))
+            return 'Your name is changed.'
+          }}
+        >
+          <Field label="Name" name="name" value={chat.account.name} autocomplete="name" maxLength={60} />
+        </Form>
+      </section>
+      <section class="card">
+        <h2>Password</h2>
+        <Form
+          action="Change password"
+          send={async ({ password = '', currentPassword = '' }, form) => {
+            await api.changeMe({ password, currentPassword })
+            form.reset()
+            return 'Your password is changed. Other devices are signed out.'
+          }}
+        >
+          <Field label="Current password" name="currentPassword" type="password" autocomplete="current-password" />
+          <Field label="New password" name="password" type="password" autocomplete="new-password" minLength={10} hint="10 characters or more." />
+        </Form>
+      </section>
+      <section class="card">
+        <h2>This device</h2>
+        <Form action="Sign out" send={signOut} />
+      </section>
+    </main>
+  )
+}

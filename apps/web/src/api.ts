@@ -1,0 +1,54 @@
+import type { Account, ErrorBody, Member, Page, Room, RoomKind, WebConfig } from '@chat/server/contract'
+
+/** The server's answer was no; `message` is a sentence for people. */
+export class ApiError extends Error {
+  constructor(readonly code: ErrorBody['code'] | 'unreachable', message: string) {
+    super(message)
+  }
+}
+
+const patienceMs = 15_000
+
+const ask = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
+  const raw = body instanceof Blob
+  let response: Response
+  let answer: unknown
+  try {
+    response = await fetch(path, {
+      method,
+      signal: AbortSignal.timeout(patienceMs),
+      ...(body === undefined ? {} : {
+        body: raw ? body : JSON.stringify(body),
+        headers: { 'content-type': raw ? body.type : 'application/json' },
+      }),
+    })
+    answer = response.status === 204 ? undefined : await response.json()
+  } catch {
+    throw new ApiError('unreachable', 'The chat cannot be reached. Check your connection and try again.')
+  }
+  if (response.ok) return answer as T
+  const { code, message } = (answer as { error: ErrorBody }).error
+  throw new ApiError(code, message)
+}
+
+const room = (id: string) => `/api/rooms/${encodeURIComponent(id)}`
+
+/** The server's HTTP side, one function per request. All of them reject with `ApiError`. */
+export const api = {
+  config: () => ask<WebConfig>('GET', '/assets/config.json'),
+  signUp: (newcomer: { name: string; email: string; password: string }) => ask<Account>('POST', '/api/accounts', newcomer),
+  signIn: (credentials: { email: string; password: string }) => ask<Account>('POST', '/api/session', credentials),
+  signOut: () => ask<void>('DELETE', '/api/session'),
+  me: () => ask<Account>('GET', '/api/me'),
+  changeMe: (change: { name?: string; password?: string; currentPassword?: string }) => ask<Account>('PATCH', '/api/me', change),
+  changeAvatar: (picture: Blob) => ask<Account>('PUT', '/api/me/avatar', picture),
+  rooms: () => ask<{ rooms: Room[] }>('GET', '/api/rooms'),
+  createRoom: (newRoom: { name: string; kind: RoomKind }) => ask<Room>('POST', '/api/rooms', newRoom),
+  join: (roomId: string) => ask<Room>('PUT', `${room(roomId)}/membership`),
+  leave: (roomId: string) => ask<void>('DELETE', `${room(roomId)}/membership`),
+  members: (roomId: string) => ask<{ members: Member[] }>('GET', `${room(roomId)}/members`),
+  invite: (roomId: string, email: string) => ask<void>('PUT', `${room(roomId)}/members`, { email }),
+  /** Without `from` and `seq`: the newest page. */
+  page: (roomId: string, limit: number, from?: 'before' | 'after', seq?: number) =>
+    ask<Page>('GET', `${room(roomId)}/messages?limit=${limit}${from ? `&${from}=${seq}` : ''}`),
+}

@@ -1,0 +1,65 @@
+import { useEffect, useRef, useState } from 'preact/hooks'
+
+import type { Account, WebConfig } from '@chat/server/contract'
+
+import { Entrance } from './accounts/entrance.js'
+import { Profile } from './accounts/profile.js'
+import { api, ApiError } from './api.js'
+import { connectTo, createChat } from './chat.js'
+import { RoomsPage } from './rooms/rooms-page.js'
+import { navigate, usePath } from './router.js'
+import { Wait } from './ui.js'
+
+type State = { config: WebConfig; account: Account | null } | { problem: string } | null
+
+/** Finds out who is there, and shows the page that the address names. */
+export function App() {
+  const path = usePath()
+  const [state, setState] = useState<State>(null)
+  const wanted = useRef('/')
+
+  const begin = async () => {
+    setState(null)
+    try {
+      const [config, account] = await Promise.all([api.config(), whoAmI()])
+      setState({ config, account })
+    } catch (error) {
+      setState({ problem: (error as Error).message })
+    }
+  }
+  useEffect(() => void begin(), [])
+
+  const atEntrance = path === '/sign-in' || path === '/sign-up'
+  const account = state && 'account' in state ? state.account : undefined
+  useEffect(() => {
+    if (account && atEntrance) navigate(wanted.current, { replace: true })
+    if (account !== null || atEntrance || !state || !('config' in state)) return
+    wanted.current = path
+    const login = new URL(state.config.loginUrl || '/sign-in', location.href)
+    if (login.origin === location.origin && login.pathname === '/sign-in') navigate('/sign-in', { replace: true })
+    else location.assign(login)
+  }, [account, atEntrance])
+
+  if (!state || 'problem' in state) return <main><Wait problem={state?.problem ?? null} retry={() => void begin()} /></main>
+  const setAccount = (changed: Account | null) => setState({ ...state, account: changed })
+  if (!state.account) return atEntrance ? <Entrance signUp={path === '/sign-up'} onSignedIn={setAccount} /> : null
+  return <SignedIn key={state.account.id} account={state.account} config={state.config} path={path} onSignedOut={() => setAccount(null)} />
+}
+
+type SignedInProps = { account: Account; config: WebConfig; path: string; onSignedOut: () => void }
+
+function SignedIn({ account, config, path, onSignedOut }: SignedInProps) {
+  const [chat] = useState(() => createChat({ account, connect: () => connectTo(config.domain), onSignedOut }))
+  useEffect(() => chat.close, [chat])
+  const roomId = /^\/rooms\/([^/]+)$/.exec(path)?.[1] ?? null
+  return path === '/profile' ? <Profile chat={chat} onSignedOut={onSignedOut} /> : <RoomsPage chat={chat} roomId={roomId} />
+}
+
+const whoAmI = async () => {
+  try {
+    return await api.me()
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 'unauthenticated') return null
+    throw error
+  }
+}

@@ -1,0 +1,59 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { brotliDecompressSync, gunzipSync } from 'node:zlib'
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import webpack from 'webpack'
+
+import configure from '../webpack.config.js'
+
+/** What a browser loads before it can show anything, in bytes as sent. */
+const firstLoadLimit = 30_000
+
+let folder: string
+let manifest: Record<string, string>
+const read = (name: string) => readFile(join(folder, name))
+const assets = () => ['main.js', 'main.css', 'icon.svg'].map((name) => manifest[name]!.replace('/assets/', ''))
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'chat-web-'))
+  const config = configure({}, { mode: 'production' })
+  await new Promise<void>((resolve, reject) => {
+    webpack({ ...config, cache: false, output: { ...config.output, path: folder } }, (error, stats) => {
+      if (error) reject(error)
+      else if (stats?.hasErrors()) reject(new Error(stats.toString('errors-only')))
+      else resolve()
+    })
+  })
+  manifest = JSON.parse(String(await read('manifest.json'))) as Record<string, string>
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+describe('the production build', () => {
+  it('names every asset by its content, in the manifest under the address it is served at', () => {
+    expect(Object.keys(manifest).sort()).toEqual(['icon.svg', 'main.css', 'main.js'])
+    for (const [name, url] of Object.entries(manifest)) {
+      const [stem, ext] = name.split('.')
+      expect(url).toMatch(new RegExp(`^/assets/${stem}\\.[0-9a-f]{20}\\.${ext}$`))
+    }
+  })
+
+  it('brings everything compressed as well, and the same bytes in it', async () => {
+    for (const name of assets()) {
+      const plain = await read(name)
+      expect(gunzipSync(await read(`${name}.gz`)).equals(plain), `${name}.gz`).toBe(true)
+      expect(brotliDecompressSync(await read(`${name}.br`)).equals(plain), `${name}.br`).toBe(true)
+    }
+  })
+
+  it('is loaded in less than 30 kB', async () => {
+    const sizes = await Promise.all(['main.js', 'main.css'].map(async (name) => (await read(`${manifest[name]!.slice(8)}.gz`)).length))
+    expect(sizes[0]! + sizes[1]!).toBeLessThan(firstLoadLimit)
+  })
+
+  it('brings no source maps and nothing else that is not named', async () => {
+    const named = assets().flatMap((name) => [name, `${name}.br`, `${name}.gz`])
+    expect((await readdir(folder)).sort()).toEqual([...named, 'manifest.json'].sort())
+  })
+})

@@ -1,0 +1,252 @@
+// @vitest-environment happy-dom
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+
+import type { Account, Message, Room } from '@chat/server/contract'
+
+import { createChat, type Chat, type ChatSocket } from './chat.js'
+
+const me: Account = { id: 'ann', name: 'Ann', email: 'ann@example.com', avatarUrl: null }
+const says = (seq: number, author = 'ben', change: Partial<Message> = {}): Message => ({
+  seq, id: `${author}-${seq}`, author: { id: author, name: author, avatarUrl: null }, body: `message ${seq}`,
+  postedAt: new Date(seq).toISOString(), replyTo: null, editedAt: null, deleted: false, ...change,
+})
+const run = (from: number, to: number) => Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => says(from + i))
+
+/** The other end: a room with a history, an HTTP side, and a socket whose frames the test hands over by itself. */
+const createServer = () => {
+  const handlers = new Map<string, (...args: unknown[]) => void>()
+  const server = {
+    history: run(1, 5),
+    read: 5,
+    signedOut: false,
+    requests: [] as string[],
+    emitted: [] as [string, unknown][],
+    ack: (() => new Promise(() => undefined)) as (event: string, payload: unknown) => Promise<unknown>,
+    send: (event: string, ...args: unknown[]) => handlers.get(event)?.(...args),
+    connect: () => {
+      socket.connected = true
+      server.send('connect')
+    },
+    disconnect: (reason: string) => {
+      socket.connected = false
+      server.send('disconnect', reason)
+    },
+    socket: undefined as unknown as ChatSocket,
+  }
+  const emitWithAck = (event: string, payload: unknown) => {
+    server.emitted.push([event, payload])
+    return server.ack(event, payload)
+  }
+  const socket = {
+    connected: false,
+    active: true,
+    on: (event: string, handler: (...args: unknown[]) => void) => handlers.set(event, handler),
+    timeout: () => ({ emitWithAck }),
+    emit: (event: string, payload: unknown) => server.emitted.push([event, payload]),
+    connect: vi.fn(() => server.connect()),
+    disconnect: vi.fn(),
+  }
+  server.socket = socket as unknown as ChatSocket
+
+  const room = (): Room => {
+    const { history, read } = server
+    return { id: 'r', name: 'General', kind: 'public', joined: true, head: history.length, read, unread: history.length - read }
+  }
+  const answer = (url: URL) => {
+    if (url.pathname === '/api/me') return me
+    if (url.pathname === '/api/rooms') return { rooms: [room()] }
+    const { history } = server
+    const limit = Number(url.searchParams.get('limit'))
+    const [before, after] = [url.searchParams.get('before'), url.searchParams.get('after')]
+    const messages = after ? history.slice(Number(after), Number(after) + limit)
+      : history.slice(0, before ? Number(before) - 1 : undefined).slice(-limit)
+    return { messages, head: history.length }
+  }
+  vi.stubGlobal('fetch', async (path: string) => {
+    server.requests.push(path)
+    if (server.signedOut) return Response.json({ error: { code: 'unauthenticated', message: 'Sign in first.' } }, { status: 401 })
+    return Response.json(answer(new URL(path, 'http://chat.example')))
+  })
+  return server
+}
+
+let server: ReturnType<typeof createServer>
+let chat: Chat
+const onSignedOut = vi.fn()
+const pass = (ms = 0) => vi.advanceTimersByTimeAsync(ms)
+const shown = () => chat.conversation('r')!.timeline.messages.map(({ seq }) => seq)
+const posted = (...messages: Message[]) => {
+  server.history.push(...messages)
+  server.send('messages:posted', { roomId: 'r', messages })
+}
+const newsOf = (event: string) => server.emitted.filter(([name]) => name === event).map(([, payload]) => payload)
+
+beforeEach(async () => {
+  vi.useFakeTimers()
+  localStorage.clear()
+  onSignedOut.mockClear()
+  server = createServer()
+  chat = createChat({ account: me, connect: () => server.socket, onSignedOut })
+  server.connect()
+  chat.open('r')
+  await pass(100)
+})
+afterEach(() => {
+  chat.close()
+  vi.useRealTimers()
+  vi.unstubAllGlobals()
+})
+
+describe('an open room', () => {
+  it('shows the newest page and then the news', () => {
+    expect(shown()).toEqual([1, 2, 3, 4, 5])
+    posted(says(6))
+    expect(shown()).toEqual([1, 2, 3, 4, 5, 6])
+  })
+
+  it('fetches what got lost, and shows nothing beyond the gap before', async () => {
+    server.history.push(says(6), says(7))
+    posted(says(8))
+    expect(shown()).toEqual([1, 2, 3, 4, 5])
+    await pass(100)
+    expect(shown()).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
+  })
+
+  it('fetches the last message when only the head of the room tells of it', async () => {
+    server.history.push(says(6))
+    server.send('room:head', { roomId: 'r', head: 6 })
+    await pass(100)
+    expect(shown().at(-1)).toBe(6)
+  })
+
+  it('does not ask for a gap that the next news closes at once', async () => {
+    server.requests.length = 0
+    server.history.push(says(6), says(7))
+    server.send('messages:posted', { roomId: 'r', messages: [says(7)] })
+    await pass(20)
+    server.send('messages:posted', { roomId: 'r', messages: [says(6)] })
+    await pass(100)
+    expect(shown().at(-1)).toBe(7)
+    expect(server.requests.filter((path) => path.includes('after='))).toEqual([])
+  })
+
+  it('has after a reconnect what was said, edited and deleted meanwhile', async () => {
+    server.disconnect('transport close')
+    server.history.push(...run(6, 200).slice(0, 195))
+    server.history[198] = says(199, 'ben', { body: 'changed', editedAt: '2026-01-01T00:00:00Z' })
+    server.history[199] = says(200, 'ben', { body: '', deleted: true })
+    server.connect()
+    await pass(500)
+    expect(shown()).toEqual(run(1, 200).map(({ seq }) => seq))
+    expect(chat.conversation('r')!.timeline.messages.slice(-2)).toMatchObject([{ body: 'changed' }, { deleted: true }])
+  })
+
+  it('goes on asking when the server cannot answer for a while', async () => {
+    server.history.push(says(6))
+    const fetch = vi.mocked(globalThis.fetch)
+    const failing = vi.fn(async () => { throw new TypeError('network') })
+    vi.stubGlobal('fetch', failing)
+    posted(says(7))
+    await pass(10_000)
+    expect(shown().at(-1)).toBe(5)
+    const pagesAskedFor = failing.mock.calls.filter(([path]: unknown[]) => String(path).includes('after=')).length
+    expect(pagesAskedFor).toBeGreaterThan(1)
+    expect(pagesAskedFor).toBeLessThan(10)
+    vi.stubGlobal('fetch', fetch)
+    await pass(3000)
+    expect(shown().at(-1)).toBe(7)
+  })
+})
+
+describe('posting', () => {
+  it('shows the message once, whether news or acknowledgement comes first', async () => {
+    let acknowledge: (reply: unknown) => void = () => undefined
+    server.ack = () => new Promise((resolve) => { acknowledge = resolve })
+    for (const newsFirst of [true, false]) {
+      chat.post({ roomId: 'r', body: 'hello' })
+      await pass()
+      const { id } = newsOf('message:post').at(-1) as { id: string }
+      expect(chat.outbox.in('r')).toHaveLength(1)
+      const seq = server.history.length + 1
+      const message = says(seq, 'ann', { id, body: 'hello' })
+      const steps = [() => posted(message), () => acknowledge({ data: { seq, id, postedAt: message.postedAt } })]
+      for (const step of newsFirst ? steps : steps.reverse()) {
+        step()
+        await pass()
+        expect(chat.outbox.in('r')).toHaveLength(0)
+        expect(shown().filter((each) => each === seq)).toHaveLength(1)
+      }
+    }
+  })
+
+  it('sends with the same id after a reconnect what was not acknowledged', async () => {
+    server.ack = () => Promise.reject(new Error('socket has been disconnected'))
+    chat.post({ roomId: 'r', body: 'hello' })
+    await pass()
+    server.disconnect('transport close')
+    server.ack = (_event, payload) => Promise.resolve({ data: { seq: 6, id: (payload as { id: string }).id, postedAt: '2026-01-01T00:00:00Z' } })
+    server.connect()
+    await pass(500)
+    const [first, second] = newsOf('message:post') as { id: string }[]
+    expect(second).toEqual(first)
+    expect(first!.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+    expect(chat.outbox.in('r')).toEqual([])
+  })
+})
+
+describe('what is unread', () => {
+  const unread = () => chat.rooms![0]!.unread
+
+  it('counts the messages of others, each once', () => {
+    posted(says(6), says(7, 'ann'))
+    posted(says(8))
+    server.send('messages:posted', { roomId: 'r', messages: [says(8)] })
+    expect(unread()).toBe(2)
+  })
+
+  it('is right again after a gap', async () => {
+    server.history.push(says(6), says(7))
+    posted(says(8))
+    await pass(1000)
+    expect(unread()).toBe(3)
+  })
+
+  it('is nothing after reading, and stays so when an older list of rooms arrives', async () => {
+    posted(says(6))
+    const late = chat.reloadRooms()
+    chat.markRead('r', 6)
+    await late
+    expect(unread()).toBe(0)
+    expect(newsOf('room:read')).toContainEqual({ roomId: 'r', seq: 6 })
+  })
+})
+
+describe('the end of a session', () => {
+  it('is noticed when the server shows the socket the door', async () => {
+    server.signedOut = true
+    server.disconnect('io server disconnect')
+    await pass(5000)
+    expect(onSignedOut).toHaveBeenCalledOnce()
+  })
+
+  it('is not concluded from a server that only restarts', async () => {
+    server.disconnect('io server disconnect')
+    await pass(5000)
+    expect(onSignedOut).not.toHaveBeenCalled()
+    expect(chat.connected).toBe(true)
+  })
+
+  it('is not concluded from a server that is out of reach', async () => {
+    vi.stubGlobal('fetch', async () => { throw new TypeError('network') })
+    server.disconnect('io server disconnect')
+    await pass(5000)
+    expect(onSignedOut).not.toHaveBeenCalled()
+  })
+
+  it('is noticed when the handshake is refused', async () => {
+    Object.assign(server.socket, { active: false })
+    server.send('connect_error', new Error('unauthenticated'))
+    await pass()
+    expect(onSignedOut).toHaveBeenCalledOnce()
+  })
+})

@@ -1,0 +1,396 @@
+import { Manager, type Socket } from 'socket.io-client'
+
+import type {
+  Account, ClientToServerEvents, ErrorBody, Message, NewMessage, Person, Posted, Room, ServerToClientEvents,
+} from '@chat/server/contract'
+
+import { api, ApiError } from './api.js'
+import { createOutbox, Refused, type Outbox } from './outbox.js'
+import { createTimeline, type Timeline } from './timeline.js'
+
+export type ChatSocket = Socket<ServerToClientEvents, ClientToServerEvents>
+
+/** An open room: its messages, and what is going on with fetching them. */
+export interface Conversation {
+  timeline: Timeline
+  /** A page of history on its way. */
+  older?: Promise<boolean>
+  /** Why the messages could not be fetched; null while all is well. */
+  problem: string | null
+}
+
+/** Everything a signed-in person's page shows, kept up to date until `close`. Views read it and `subscribe` to changes. */
+export interface Chat {
+  readonly account: Account
+  /** Null until they are known. */
+  readonly rooms: Room[] | null
+  readonly roomsProblem: string | null
+  readonly connected: boolean
+  readonly outbox: Outbox
+  /** The newest message of the open room, for those who listen to the page. */
+  readonly announcement: string
+  /** Grows with every reconnect: what was asked for before may be out of date. */
+  readonly connections: number
+  subscribe: (listener: () => void) => () => void
+  /** The room somebody is looking at: it is loaded, and kept loaded across reconnects. Null closes it. */
+  open: (roomId: string | null) => void
+  conversation: (roomId: string) => Conversation | undefined
+  reloadRooms: () => Promise<void>
+  reloadConversation: (roomId: string) => Promise<void>
+  /** One more page of history. Resolves to whether there was one. */
+  loadOlder: (roomId: string) => Promise<boolean>
+  /** History back to `seq`. Resolves to whether it is there now. */
+  reach: (roomId: string, seq: number) => Promise<boolean>
+  post: (message: Omit<NewMessage, 'id'>) => void
+  edit: (roomId: string, seq: number, body: string) => Promise<void>
+  remove: (roomId: string, seq: number) => Promise<void>
+  markRead: (roomId: string, seq: number) => void
+  type: (roomId: string) => void
+  typing: (roomId: string) => Person[]
+  isOnline: (accountId: string) => boolean | undefined
+  changeAccount: (account: Account) => void
+  close: () => void
+}
+
+const ackPatienceMs = 10_000
+const pageSize = 50
+const longPage = 100
+// Acknowledgements and news of the same moment come in either order: a gap this young usually closes by itself.
+const gapGraceMs = 50
+const retryDelayMs = 2000
+const typingEveryMs = 2500
+
+export function createChat(options: {
+  account: Account
+  connect: () => ChatSocket
+  /** The session has ended, here or elsewhere. */
+  onSignedOut: () => void
+}): Chat {
+  const socket = options.connect()
+  const conversations = new Map<string, Conversation & { filling: boolean }>()
+  const typists = new Map<string, Map<string, { person: Person; timer: ReturnType<typeof setTimeout> }>>()
+  const presence = new Map<string, boolean>()
+  const listeners = new Set<() => void>()
+  const otherTabs = new BroadcastChannel(`chat.${options.account.id}`)
+  let { account } = options
+  let rooms: Room[] | null = null
+  let roomsProblem: string | null = null
+  let openRoom: string | null = null
+  let announcement = ''
+  let connections = 0
+  let lastTyped = 0
+  let closed = false
+  let roomsTimer: ReturnType<typeof setTimeout> | undefined
+
+  const changed = () => listeners.forEach((listener) => listener())
+
+  const ask = async <T>(reply: Promise<unknown>): Promise<T> => {
+    const answer = (await reply) as { data: T } | { error: ErrorBody }
+    if ('error' in answer) throw new Refused(answer.error.code, answer.error.message)
+    return answer.data
+  }
+  const patiently = () => socket.timeout(ackPatienceMs)
+
+  // Rooms
+
+  const changeRoom = (roomId: string, change: (room: Room) => Partial<Room>) => {
+    rooms = rooms?.map((room) => (room.id === roomId ? { ...room, ...change(room) } : room)) ?? null
+  }
+
+  const reloadRooms = async () => {
+    clearTimeout(roomsTimer)
+    try {
+      const answer = await api.rooms()
+      const before = new Map(rooms?.map((room) => [room.id, room]))
+      rooms = answer.rooms.map((room) => newerOf(before.get(room.id), room)).sort((a, b) => a.name.localeCompare(b.name))
+      roomsProblem = null
+    } catch (error) {
+      if (isSignedOut(error)) return options.onSignedOut()
+      roomsProblem = (error as Error).message
+      if (rooms) reloadRoomsSoon()
+    }
+    changed()
+  }
+
+  /** News and reading went on while the list was on its way; a mark that got lost is sent again. */
+  const newerOf = (before: Room | undefined, room: Room): Room => {
+    if (!before?.joined || !room.joined || (before.head <= room.head && before.read <= room.read)) return room
+    if (before.read > room.read) sendRead(room.id, before.read)
+    return { ...room, head: before.head, read: before.read, unread: before.unread }
+  }
+
+  const sendRead = (roomId: string, seq: number) => {
+    patiently().emitWithAck('room:read', { roomId, seq }).catch(() => undefined)
+  }
+
+  const reloadRoomsSoon = () => {
+    clearTimeout(roomsTimer)
+    if (!closed) roomsTimer = setTimeout(() => void reloadRooms(), retryDelayMs / 4)
+  }
+
+  // Messages
+
+  /** Messages from anywhere: they count as unread, end up in the timeline, and prove that the sender's copy arrived. */
+  const take = (roomId: string, messages: readonly Message[], head = 0) => {
+    for (const message of messages) {
+      if (message.author.id === account.id) outbox.settle(message.id)
+      else if (!message.deleted) stopTyping(roomId, message.author.id)
+    }
+    const room = rooms?.find(({ id }) => id === roomId)
+    if (room) {
+      const fresh = messages.filter(({ seq }) => seq > room.head)
+      const unread = fresh.filter(({ seq, author }) => seq > room.read && author.id !== account.id)
+      if (fresh.length) changeRoom(roomId, () => ({ head: fresh.at(-1)!.seq, unread: room.unread + unread.length }))
+      // Who wrote what lies between is known to the server only.
+      if (fresh.length && fresh[0]!.seq > room.head + 1) reloadRoomsSoon()
+      if (roomId === openRoom && unread.length) {
+        const newest = unread.at(-1)!
+        announcement = `${newest.author.name}: ${newest.body}`
+      }
+    }
+    conversations.get(roomId)?.timeline.receive(messages, head)
+    closeGap(roomId)
+    changed()
+  }
+
+  const closeGap = (roomId: string, delayMs = gapGraceMs) => {
+    const conversation = conversations.get(roomId)
+    if (!conversation || conversation.filling || conversation.timeline.gap === null) return
+    conversation.filling = true
+    setTimeout(() => void fill(roomId, conversation), delayMs)
+  }
+
+  const fill = async (roomId: string, conversation: Conversation & { filling: boolean }) => {
+    const { timeline } = conversation
+    let progress = true
+    try {
+      while (!closed && timeline.gap !== null && progress) {
+        const after = timeline.gap
+        const page = await api.page(roomId, longPage, 'after', after)
+        take(roomId, page.messages, page.head)
+        progress = timeline.last > after
+      }
+    } catch {
+      progress = false
+    }
+    conversation.filling = false
+    if (conversations.get(roomId) === conversation && !closed) closeGap(roomId, progress ? 0 : retryDelayMs)
+  }
+
+  const reloadConversation = async (roomId: string) => {
+    const conversation = conversations.get(roomId)
+    if (!conversation) return
+    conversation.problem = null
+    changed()
+    try {
+      const page = await api.page(roomId, pageSize)
+      conversation.timeline.load(page)
+      take(roomId, page.messages)
+    } catch (error) {
+      if (isSignedOut(error)) return options.onSignedOut()
+      conversation.problem = (error as Error).message
+      changed()
+      // Without a connection there will be another attempt when it is back.
+      if (socket.connected) setTimeout(() => roomId === openRoom && !closed && void reloadConversation(roomId), retryDelayMs)
+    }
+  }
+
+  /** Resolves to whether there was anything. One page at a time: whoever asks meanwhile gets the same one. */
+  const loadOlder = (roomId: string, limit = pageSize): Promise<boolean> => {
+    const conversation = conversations.get(roomId)
+    const first = conversation?.timeline.messages[0]
+    if (!conversation || !first || conversation.timeline.complete) return Promise.resolve(false)
+    if (conversation.older) return conversation.older
+    conversation.older = fetchOlder(roomId, conversation, first.seq, limit)
+    changed()
+    return conversation.older
+  }
+
+  const fetchOlder = async (roomId: string, conversation: Conversation, before: number, limit: number) => {
+    conversation.problem = null
+    try {
+      const page = await api.page(roomId, limit, 'before', before)
+      conversation.timeline.receive(page.messages, page.head)
+      return page.messages.length > 0
+    } catch (error) {
+      conversation.problem = (error as Error).message
+      return false
+    } finally {
+      delete conversation.older
+      changed()
+    }
+  }
+
+  const reach = async (roomId: string, seq: number) => {
+    const { timeline } = conversations.get(roomId)!
+    while (!timeline.get(seq) && seq < timeline.last && (await loadOlder(roomId, longPage)));
+    return timeline.get(seq) !== undefined
+  }
+
+  const stopTyping = (roomId: string, accountId: string) => {
+    const here = typists.get(roomId)
+    clearTimeout(here?.get(accountId)?.timer)
+    if (here?.delete(accountId)) changed()
+  }
+
+  // Connection
+
+  const post = async ({ roomId, id, body, replyTo = null }: NewMessage) => {
+    const posted = await ask<Posted>(patiently().emitWithAck('message:post', { roomId, id, body, replyTo }))
+    const author: Person = { id: account.id, name: account.name, avatarUrl: account.avatarUrl }
+    if (!conversations.get(roomId)?.timeline.get(posted.seq)) {
+      take(roomId, [{ ...posted, id, author, body, replyTo, editedAt: null, deleted: false }])
+    }
+    outbox.settle(id)
+  }
+
+  const outbox = createOutbox({ accountId: account.id, post, isConnected: () => socket.connected, changed })
+
+  /** What was missed is asked for: everything said while the line was down, and what became of the messages on the screen. */
+  const catchUp = async () => {
+    clearTimeout(patience)
+    outbox.flush()
+    presence.clear()
+    for (const roomId of conversations.keys()) if (roomId !== openRoom) conversations.delete(roomId)
+    connections++
+    await Promise.all([reloadRooms(), openRoom && reloadConversation(openRoom)])
+  }
+
+  // Subscribe first, read then: nothing falls between. Somebody without a connection still gets to read after a moment.
+  const patience = setTimeout(() => void catchUp(), 700)
+
+  /** The server has shown this socket the door: is the session over, or is it only that server which goes? */
+  const askWhy = async () => {
+    // After a new password the answer with the new cookie may still be on its way.
+    await new Promise((resolve) => setTimeout(resolve, retryDelayMs / 4))
+    try {
+      const me = await api.me()
+      if (me.id !== account.id) location.reload()
+    } catch (error) {
+      if (isSignedOut(error)) return options.onSignedOut()
+    }
+    if (!closed) setTimeout(() => closed || socket.connect(), retryDelayMs * (0.5 + Math.random()))
+  }
+
+  socket.on('connect', () => void catchUp())
+  socket.on('disconnect', (reason) => {
+    changed()
+    if (reason === 'io server disconnect') void askWhy()
+  })
+  socket.on('connect_error', (error) => {
+    changed()
+    // An inactive socket was refused by the chat itself and does not try again by itself.
+    if (!socket.active) void (error.message === 'unauthenticated' ? options.onSignedOut() : askWhy())
+  })
+  socket.on('messages:posted', ({ roomId, messages }) => {
+    if (!rooms?.some(({ id, joined }) => id === roomId && joined)) reloadRoomsSoon()
+    take(roomId, messages)
+  })
+  const takeChange = ({ roomId, message }: { roomId: string; message: Message }) => {
+    conversations.get(roomId)?.timeline.receive([message])
+    closeGap(roomId)
+    changed()
+  }
+  socket.on('message:edited', takeChange)
+  socket.on('message:deleted', takeChange)
+  socket.on('room:head', ({ roomId, head }) => {
+    const conversation = conversations.get(roomId)
+    if (conversation) take(roomId, [], head)
+    else if ((rooms?.find(({ id, joined }) => id === roomId && joined)?.head ?? -1) < head) reloadRoomsSoon()
+  })
+  socket.on('presence:changed', ({ accountId, online }) => {
+    presence.set(accountId, online)
+    changed()
+  })
+  socket.on('typing:changed', ({ roomId, account: person, expiresInMs }) => {
+    if (person.id === account.id) return
+    stopTyping(roomId, person.id)
+    if (!typists.has(roomId)) typists.set(roomId, new Map())
+    const timer = setTimeout(() => stopTyping(roomId, person.id), expiresInMs)
+    typists.get(roomId)!.set(person.id, { person, timer })
+    changed()
+  })
+  otherTabs.onmessage = ({ data }: MessageEvent<{ roomId: string; seq: number }>) => {
+    changeRoom(data.roomId, (room) => (data.seq > room.read ? { read: data.seq, unread: 0 } : {}))
+    changed()
+  }
+
+  return {
+    get account() { return account },
+    get rooms() { return rooms },
+    get roomsProblem() { return roomsProblem },
+    get connected() { return socket.connected },
+    get announcement() { return announcement },
+    get connections() { return connections },
+    outbox,
+    subscribe: (listener) => {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    open: (roomId) => {
+      openRoom = roomId
+      announcement = ''
+      if (roomId === null || conversations.has(roomId)) return
+      conversations.set(roomId, { timeline: createTimeline(), problem: null, filling: false })
+      void reloadConversation(roomId)
+    },
+    conversation: (roomId) => conversations.get(roomId),
+    reloadRooms,
+    reloadConversation,
+    loadOlder: (roomId) => loadOlder(roomId),
+    reach,
+    post: (message) => outbox.add({ ...message, id: newId() }),
+    edit: async (roomId, seq, body) => {
+      const message = await ask<Message>(patiently().emitWithAck('message:edit', { roomId, seq, body }))
+      takeChange({ roomId, message })
+    },
+    remove: async (roomId, seq) => {
+      const message = await ask<Message>(patiently().emitWithAck('message:delete', { roomId, seq }))
+      takeChange({ roomId, message })
+    },
+    markRead: (roomId, seq) => {
+      const room = rooms?.find(({ id }) => id === roomId)
+      if (!room || seq <= room.read || !socket.connected) return
+      changeRoom(roomId, () => ({ read: seq, unread: 0 }))
+      otherTabs.postMessage({ roomId, seq })
+      sendRead(roomId, seq)
+      changed()
+    },
+    type: (roomId) => {
+      if (!socket.connected || Date.now() - lastTyped < typingEveryMs) return
+      lastTyped = Date.now()
+      socket.emit('typing:start', { roomId })
+    },
+    typing: (roomId) => [...(typists.get(roomId)?.values() ?? [])].map(({ person }) => person),
+    isOnline: (accountId) => presence.get(accountId),
+    changeAccount: (changedAccount) => {
+      account = changedAccount
+      changed()
+    },
+    close: () => {
+      closed = true
+      clearTimeout(patience)
+      clearTimeout(roomsTimer)
+      outbox.close()
+      otherTabs.close()
+      socket.disconnect()
+    },
+  }
+}
+
+/** `domain` is the origin of the chat server; empty for the page's own. */
+export function connectTo(domain: string): ChatSocket {
+  const { protocol, hostname, port } = new URL(domain || location.origin)
+  return new Manager({ hostname, port, secure: protocol === 'https:', transports: ['websocket'] }).socket('/')
+}
+
+const isSignedOut = (error: unknown) => error instanceof ApiError && error.code === 'unauthenticated'
+
+// crypto.randomUUID is missing on pages served without TLS.
+const newId = () => {
+  const bytes = crypto.getRandomValues(new Uint8Array(16))
+  bytes[6] = (bytes[6]! & 0x0f) | 0x40
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80
+  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+  return hex.replace(/(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+}

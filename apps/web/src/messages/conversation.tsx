@@ -1,0 +1,194 @@
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
+
+import type { Room } from '@chat/server/contract'
+
+import type { Chat } from '../chat.js'
+import { Link } from '../router.js'
+import { Confirm, Icon, IconButton, Wait } from '../ui.js'
+import { Composer } from './composer.js'
+import { MessageItem, PendingItem, type Actions } from './message-item.js'
+import { rowsOf } from './rows.js'
+import { useScroll } from './scroll.js'
+
+// A tab that stays open for days must not keep everything it has ever shown.
+const longRun = 400
+const keptRun = 200
+
+type ConversationProps = { chat: Chat; room: Room; membersShown: boolean; onToggleMembers: () => void }
+
+/** One room: its messages, those on their way, and the place to write the next one. */
+export function Conversation({ chat, room, membersShown, onToggleMembers }: ConversationProps) {
+  const me = chat.account.id
+  const [readTo, setReadTo] = useState(room.read)
+  const [editing, setEditing] = useState<number | null>(null)
+  const [replying, setReplying] = useState<number | null>(null)
+  const [removing, setRemoving] = useState<number | null>(null)
+  const [highlighted, setHighlighted] = useState<number | null>(null)
+  const [current, setCurrent] = useState<number | null>(null)
+
+  useLayoutEffect(() => {
+    chat.open(room.id)
+    return () => chat.open(null)
+  }, [chat, room.id])
+
+  const conversation = chat.conversation(room.id)
+  const timeline = conversation?.timeline
+  const messages = timeline?.messages ?? []
+  const last = timeline?.last ?? 0
+
+  const scroll = useScroll({
+    ready: timeline?.loaded ?? false,
+    onTop: () => { if (!conversation?.problem) void chat.loadOlder(room.id) },
+    onBottom: () => {
+      if (document.hasFocus() && !document.hidden) chat.markRead(room.id, last)
+      if (messages.length > longRun) timeline!.trim(keptRun)
+    },
+  })
+
+  // Coming back to the window, people find the line where they left.
+  const read = useRef(room.read)
+  read.current = room.read
+  useEffect(() => {
+    const leave = () => setReadTo(read.current)
+    addEventListener('blur', leave)
+    addEventListener('focus', scroll.look)
+    return () => {
+      removeEventListener('blur', leave)
+      removeEventListener('focus', scroll.look)
+    }
+  }, [])
+
+  const jump = async (seq: number) => {
+    if (!(await chat.reach(room.id, seq))) return
+    setHighlighted(seq)
+    setCurrent(seq)
+    scroll.to(seq)
+  }
+  const actions = useMemo<Actions>(() => ({
+    reply: setReplying,
+    edit: (seq) => {
+      setEditing(seq)
+      if (seq === null) scroll.box.current?.parentElement?.querySelector<HTMLElement>('.composer textarea')?.focus()
+    },
+    remove: setRemoving,
+    jump: (seq) => void jump(seq),
+    save: (seq, body) => chat.edit(room.id, seq, body),
+  }), [room.id])
+  const editLast = () => {
+    const own = messages.findLast(({ author, deleted }) => author.id === me && !deleted)
+    if (own) setEditing(own.seq)
+  }
+
+  const reachable = current !== null && timeline?.get(current) ? current : last
+  const walk = (event: KeyboardEvent) => {
+    if (!(event.target instanceof HTMLLIElement) || event.target.dataset.seq === undefined) return
+    const all = [...scroll.box.current!.querySelectorAll<HTMLElement>('[data-seq]')]
+    const place = all.indexOf(event.target)
+    const next = { ArrowUp: place - 1, ArrowDown: place + 1, Home: 0, End: all.length - 1 }[event.key]
+    if (next === undefined || !all[next]) return
+    event.preventDefault()
+    all[next].focus()
+  }
+
+  const rows = useMemo(() => rowsOf(messages, readTo, me, new Date()), [messages, readTo, me])
+  const outgoing = chat.outbox.in(room.id)
+  // Stored by the server already, but something before them has not arrived yet.
+  const arriving = (timeline?.held ?? []).filter(({ author, deleted }) => author.id === me && !deleted)
+  const fresh = messages.filter(({ seq, author }) => seq > room.read && author.id !== me).length
+
+  return (
+    <>
+      <header class="pane-head">
+        <Link to="/" class="icon-button back" label="Back to rooms"><Icon name="back" /></Link>
+        <Icon name={room.kind === 'private' ? 'lock' : 'hash'} />
+        <h1>{room.name}{room.kind === 'private' && <span class="hidden"> (private)</span>}</h1>
+        <IconButton icon="people" label="Members" pressed={membersShown} onClick={onToggleMembers} />
+      </header>
+      {timeline?.loaded && conversation?.problem && (
+        <Wait problem={conversation.problem} retry={() => void (scroll.atBottom ? chat.reloadConversation(room.id) : chat.loadOlder(room.id))} />
+      )}
+      <div class="scroller" ref={scroll.box} onScroll={scroll.look}>
+        {!timeline?.loaded && <Wait problem={conversation?.problem ?? null} retry={() => void chat.reloadConversation(room.id)} />}
+        {conversation?.older && <Wait />}
+        {timeline?.complete && (
+          <p class="beginning">{messages.length ? `This is the beginning of ${room.name}.` : 'Nobody has said anything yet. Be the first.'}</p>
+        )}
+        <ol
+          class="messages"
+          aria-label="Messages"
+          onKeyDown={walk}
+          onFocusIn={({ target }) => {
+            const seq = target instanceof Element && target.closest<HTMLElement>('[data-seq]')?.dataset.seq
+            if (seq) setCurrent(Number(seq))
+          }}
+        >
+          {rows.map((row) =>
+            row.kind === 'day' ? <li key={row.key} class="day"><h2>{row.label}</h2></li>
+            : row.kind === 'unread' ? <li key={row.key} class="unread"><span>New</span></li>
+            : (
+              <MessageItem
+                key={row.key}
+                message={row.message}
+                leads={row.leads}
+                own={row.message.author.id === me}
+                original={row.message.replyTo === null ? undefined : timeline!.get(row.message.replyTo)}
+                editing={row.message.seq === editing}
+                current={row.message.seq === reachable}
+                highlighted={row.message.seq === highlighted}
+                actions={actions}
+              />
+            ),
+          )}
+          {[...arriving.map((message) => ({ ...message, roomId: room.id, queuedAt: 0 })), ...outgoing].map((message, place) => (
+            <PendingItem
+              key={message.id}
+              message={message}
+              author={message.replyTo || (!place && messages.at(-1)?.author.id !== me) ? chat.account : undefined}
+              onRetry={() => chat.outbox.retry(message.id)}
+              onDiscard={() => chat.outbox.settle(message.id)}
+            />
+          ))}
+        </ol>
+      </div>
+      <div class="pane-foot">
+        {!scroll.atBottom && timeline?.loaded && (
+          <button type="button" class="jump" onClick={scroll.toBottom}>
+            <Icon name="down" /> {fresh ? `${fresh} new ${fresh === 1 ? 'message' : 'messages'}` : 'Newest messages'}
+          </button>
+        )}
+        <p class="typing">{saying(chat.typing(room.id).map(({ name }) => name))}</p>
+        <Composer
+          chat={chat}
+          room={room}
+          replyTo={replying === null ? undefined : timeline?.get(replying)}
+          onCancelReply={() => setReplying(null)}
+          onPosted={() => {
+            setReplying(null)
+            scroll.toBottom()
+          }}
+          onEditLast={editLast}
+        />
+      </div>
+      <p class="hidden" aria-live="polite">{chat.announcement}</p>
+      {removing !== null && (
+        <Confirm
+          question="Delete this message?"
+          action="Delete message"
+          onClose={() => setRemoving(null)}
+          send={async () => {
+            await chat.remove(room.id, removing)
+            setRemoving(null)
+          }}
+        >
+          Its text will be gone for everybody.
+        </Confirm>
+      )}
+    </>
+  )
+}
+
+const saying = (names: string[]) => {
+  if (names.length === 0) return ''
+  if (names.length > 2) return 'Several people are typing…'
+  return `${names.join(' and ')} ${names.length === 1 ? 'is' : 'are'} typing…`
+}

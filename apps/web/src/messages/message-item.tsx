@@ -1,0 +1,156 @@
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
+
+import type { Message, Person } from '@chat/server/contract'
+
+import type { Outgoing } from '../outbox.js'
+import { Avatar, Icon, IconButton, memo } from '../ui.js'
+import { Body } from './body.js'
+
+const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' })
+
+/** What a person can do with a message, all of them by its `seq`. */
+export interface Actions {
+  reply: (seq: number) => void
+  edit: (seq: number | null) => void
+  remove: (seq: number) => void
+  jump: (seq: number) => void
+  save: (seq: number, body: string) => Promise<void>
+}
+
+type MessageItemProps = {
+  message: Message
+  leads: boolean
+  own: boolean
+  /** The message that this one answers, where it is at hand. */
+  original: Message | undefined
+  editing: boolean
+  /** The one message of the list that Tab reaches. */
+  current: boolean
+  highlighted: boolean
+  actions: Actions
+}
+
+export const MessageItem = memo((props: MessageItemProps) => {
+  const { message, leads, own, editing, current, highlighted, actions } = props
+  const { seq, author, body, deleted, editedAt, postedAt, replyTo } = message
+  const tabIndex = current ? 0 : -1
+  const time = <time class="time" dateTime={postedAt}>{clock.format(new Date(postedAt))}</time>
+  return (
+    <li
+      class={`message${leads ? ' message--leads' : ''}${highlighted ? ' message--highlighted' : ''}`}
+      data-seq={seq}
+      tabIndex={tabIndex}
+    >
+      {leads ? <Avatar person={author} /> : time}
+      <div class="message-main">
+        {leads ? <div class="message-head"><h3>{author.name}</h3>{time}</div> : <span class="hidden">{author.name}</span>}
+        {replyTo !== null && <Quote of={props.original} tabIndex={tabIndex} onJump={() => actions.jump(replyTo)} />}
+        {deleted ? <p class="body body--deleted">This message was deleted.</p>
+          : editing ? <EditForm message={message} actions={actions} />
+          : <Body text={body} mark={editedAt && 'edited'} />}
+      </div>
+      {!deleted && !editing && (
+        <div class="actions">
+          <IconButton icon="reply" label="Reply" tabIndex={tabIndex} onClick={() => actions.reply(seq)} />
+          {own && <IconButton icon="pencil" label="Edit" tabIndex={tabIndex} onClick={() => actions.edit(seq)} />}
+          {own && <IconButton icon="trash" label="Delete" tabIndex={tabIndex} onClick={() => actions.remove(seq)} />}
+        </div>
+      )}
+    </li>
+  )
+})
+
+function Quote({ of, tabIndex, onJump }: { of: Message | undefined; tabIndex: number; onJump: () => void }) {
+  return (
+    <button type="button" class="quote" tabIndex={tabIndex} onClick={onJump}>
+      <Icon name="reply" />
+      <span class="hidden">In reply to </span>
+      {of ? <><b>{of.author.name}</b> <span>{of.deleted ? 'a deleted message' : of.body}</span></> : <span>an earlier message</span>}
+    </button>
+  )
+}
+
+function EditForm({ message, actions }: { message: Message; actions: Actions }) {
+  const field = useRef<HTMLTextAreaElement>(null)
+  const [problem, setProblem] = useState('')
+  useLayoutEffect(() => {
+    field.current!.focus()
+    field.current!.setSelectionRange(message.body.length, message.body.length)
+    fit(field.current!)
+  }, [])
+  const save = async () => {
+    const body = field.current!.value.trim()
+    if (!body) return setProblem('A message cannot be empty. Delete it instead.')
+    try {
+      if (body !== message.body) await actions.save(message.seq, body)
+      actions.edit(null)
+    } catch (error) {
+      setProblem((error as Error).message)
+    }
+  }
+  return (
+    <form class="edit" onSubmit={(event) => { event.preventDefault(); void save() }}>
+      <textarea
+        ref={field}
+        class="text"
+        aria-label="Edit message"
+        rows={1}
+        maxLength={4000}
+        defaultValue={message.body}
+        onInput={(event) => fit(event.currentTarget)}
+        onKeyDown={(event) => {
+          if (event.key === 'Escape') actions.edit(null)
+          if (isSend(event)) {
+            event.preventDefault()
+            void save()
+          }
+        }}
+      />
+      {problem && <p class="alert" role="alert">{problem}</p>}
+      <div class="form-buttons">
+        <button type="button" class="button button--small" onClick={() => actions.edit(null)}>Cancel</button>
+        <button type="submit" class="button button--small button--primary">Save</button>
+      </div>
+    </form>
+  )
+}
+
+/** Enter sends; with Shift it breaks the line, and while an input method composes it belongs to that. */
+export function isSend(event: KeyboardEvent): boolean {
+  return event.key === 'Enter' && !event.shiftKey && !event.isComposing
+}
+
+/** Makes a text field as high as its text. */
+export function fit(field: HTMLTextAreaElement): void {
+  field.style.height = 'auto'
+  field.style.height = `${field.scrollHeight}px`
+}
+
+type PendingItemProps = {
+  message: Outgoing
+  /** Given when the message begins anew, as it will once it has arrived. */
+  author: Person | undefined
+  onRetry: () => void
+  onDiscard: () => void
+}
+
+/** A message on its way, or one that the server did not take. */
+export function PendingItem({ message, author, onRetry, onDiscard }: PendingItemProps) {
+  const failed = message.refusal !== undefined
+  return (
+    <li class={`message message--${failed ? 'failed' : 'pending'}${author ? ' message--leads' : ''}`}>
+      {author ? <Avatar person={author} /> : <span class="time" />}
+      <div class="message-main">
+        {author && <div class="message-head"><h3>{author.name}</h3></div>}
+        <Body text={message.body} mark={!failed && 'sending…'} />
+        {failed && (
+          <div class="failure">
+            <p role="alert">Not sent: {message.refusal}</p>
+            <button type="button" class="button button--small" onClick={onRetry}>Retry</button>
+            <button type="button" class="button button--small" onClick={onDiscard}>Discard</button>
+          </div>
+        )}
+      </div>
+    </li>
+  )
+}

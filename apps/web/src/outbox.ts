@@ -1,0 +1,149 @@
+import type { ErrorBody, NewMessage } from '@chat/server/contract'
+
+import { recall, remember, remembered } from './storage.js'
+
+/** A message on its way. With `refusal` the server has said no, and only a person can decide what happens next. */
+export interface Outgoing extends NewMessage {
+  queuedAt: number
+  refusal?: string
+}
+
+/** The server understood and said no. Anything else that goes wrong is worth another try. */
+export class Refused extends Error {
+  constructor(readonly code: ErrorBody['code'], message: string) {
+    super(message)
+  }
+}
+
+export interface Outbox {
+  /** What is still on its way to a room, in the order it was written. */
+  in: (roomId: string) => Outgoing[]
+  add: (message: NewMessage) => void
+  /** The message has arrived, by acknowledgement or by news, whichever came first. */
+  settle: (id: string) => void
+  retry: (id: string) => void
+  /** Sends everything that waits, in order. Called when the connection is there. */
+  flush: () => void
+  close: () => void
+}
+
+/** Answers that may be different a moment later. */
+const passing = new Set<ErrorBody['code']>(['rate_limited', 'unavailable', 'unauthenticated', 'fault'])
+const firstDelayMs = 1000
+const longestDelayMs = 30_000
+
+/**
+ * Messages on their way, kept in the browser's storage until the server has them, so that they survive a reload.
+ * Each has its own key: tabs cannot overwrite each other's messages. All tabs send from the same box, one at a time
+ * where the browser has locks; without them a message may be sent twice, which its id makes harmless.
+ *
+ * `post` resolves once the server has stored the message, throws `Refused` when it will not, anything else to be tried again.
+ */
+export function createOutbox(options: {
+  accountId: string
+  post: (message: Outgoing) => Promise<void>
+  isConnected: () => boolean
+  changed: () => void
+}): Outbox {
+  const prefix = `chat.outbox.${options.accountId}.`
+  const waiting = new Map<string, Outgoing>()
+  let flushing = false
+  let again = false
+  let delayMs = firstDelayMs
+  let timer: ReturnType<typeof setTimeout> | undefined
+
+  const keep = (entry: Outgoing) => {
+    waiting.set(entry.id, entry)
+    remember(prefix + entry.id, JSON.stringify(entry))
+    options.changed()
+  }
+
+  const settle = (id: string) => {
+    remember(prefix + id, null)
+    if (waiting.delete(id)) options.changed()
+  }
+
+  const inOrder = () => [...waiting.values()].sort((a, b) => a.queuedAt - b.queuedAt)
+
+  const sendAll = async () => {
+    for (;;) {
+      const next = inOrder().find((entry) => entry.refusal === undefined)
+      if (!next || !options.isConnected()) return
+      try {
+        await options.post(next)
+        settle(next.id)
+        delayMs = firstDelayMs
+      } catch (error) {
+        if (error instanceof Refused && !passing.has(error.code)) {
+          if (waiting.has(next.id)) keep({ ...next, refusal: error.message })
+          continue
+        }
+        timer = setTimeout(flush, delayMs)
+        delayMs = Math.min(delayMs * 2, longestDelayMs)
+        return
+      }
+    }
+  }
+
+  const flush = () => {
+    clearTimeout(timer)
+    again = flushing
+    if (flushing) return
+    flushing = true
+    void inTurn(prefix, sendAll).finally(() => {
+      flushing = false
+      if (again) flush()
+    })
+  }
+
+  const take = (key: string, value: string | null) => {
+    const entry = read(value)
+    if (entry) waiting.set(entry.id, entry)
+    else waiting.delete(key.slice(prefix.length))
+  }
+
+  const hear = ({ key, newValue }: StorageEvent) => {
+    if (!key?.startsWith(prefix)) return
+    take(key, newValue)
+    options.changed()
+  }
+
+  for (const key of remembered(prefix)) take(key, recall(key))
+  addEventListener('storage', hear)
+
+  return {
+    in: (roomId) => inOrder().filter((entry) => entry.roomId === roomId),
+    add: (message) => {
+      // Two messages within a millisecond still have an order.
+      keep({ ...message, queuedAt: Math.max(Date.now(), (inOrder().at(-1)?.queuedAt ?? 0) + 1) })
+      flush()
+    },
+    settle,
+    retry: (id) => {
+      const entry = { ...waiting.get(id)! }
+      delete entry.refusal
+      keep(entry)
+      flush()
+    },
+    flush,
+    close: () => {
+      clearTimeout(timer)
+      removeEventListener('storage', hear)
+    },
+  }
+}
+
+/** Runs `task` when no other tab is in the middle of one. Pages served without TLS have no locks. */
+const inTurn = async (name: string, task: () => Promise<void>): Promise<void> => {
+  if (navigator.locks) await navigator.locks.request(name, task)
+  else await task()
+}
+
+const read = (value: string | null): Outgoing | null => {
+  try {
+    const entry = JSON.parse(value ?? 'null') as Outgoing | null
+    return entry && typeof entry.id === 'string' && typeof entry.body === 'string' ? entry : null
+  } catch {
+    return null
+  }
+}

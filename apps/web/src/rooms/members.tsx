@@ -1,0 +1,85 @@
+import { useEffect, useState } from 'preact/hooks'
+
+import type { Member, Room } from '@chat/server/contract'
+
+import { api } from '../api.js'
+import type { Chat } from '../chat.js'
+import { navigate } from '../router.js'
+import { Avatar, Confirm, Field, Form, IconButton, Wait } from '../ui.js'
+
+/** Who is in the room and who is here now; inviting somebody, and leaving. */
+export function Members({ chat, room, onClose }: { chat: Chat; room: Room; onClose: () => void }) {
+  const [members, setMembers] = useState<Member[] | null>(null)
+  const [problem, setProblem] = useState('')
+  const [leaving, setLeaving] = useState(false)
+
+  const load = async () => {
+    setProblem('')
+    try {
+      setMembers((await api.members(room.id)).members)
+    } catch (error) {
+      setProblem((error as Error).message)
+    }
+  }
+
+  // Nothing announces a newcomer, but an author who is not on the list, or the greeter, gives one away.
+  const newest = chat.conversation(room.id)?.timeline.messages.at(-1)?.author.id
+  const stranger = members?.some(({ id }) => id === newest) ? undefined : newest
+  useEffect(() => void load(), [chat.connections, stranger])
+
+  const leave = async () => {
+    setLeaving(false)
+    try {
+      await api.leave(room.id)
+    } catch (error) {
+      return setProblem((error as Error).message)
+    }
+    for (const { id } of chat.outbox.in(room.id)) chat.outbox.settle(id)
+    await chat.reloadRooms()
+    navigate('/')
+  }
+  const invite = async ({ email = '' }: Record<string, string>, form: HTMLFormElement) => {
+    await api.invite(room.id, email)
+    form.reset()
+    void load()
+    return `${email} is in.`
+  }
+
+  const here = members
+    ?.map((member) => ({ ...member, online: chat.isOnline(member.id) ?? member.online }))
+    .sort((a, b) => Number(b.online) - Number(a.online) || a.name.localeCompare(b.name))
+  return (
+    <aside class="members" aria-label="Members">
+      <div class="members-head">
+        <h2>Members{here && <span class="subtle"> {here.length}</span>}</h2>
+        <IconButton icon="close" label="Close members" onClick={onClose} />
+      </div>
+      {(!here || problem) && <Wait problem={problem} retry={() => void load()} />}
+      <ul class="members-list">
+        {here?.map((member) => (
+          <li key={member.id} class={member.online ? 'member member--online' : 'member'}>
+            <Avatar person={member} />
+            <span class="member-name">{member.name}</span>
+            <span class="hidden">{member.online ? ' online' : ' offline'}</span>
+          </li>
+        ))}
+      </ul>
+      {room.kind === 'private' && (
+        <section>
+          <h3>Invite somebody</h3>
+          <Form action="Invite" send={invite}>
+            <Field label="Email" name="email" type="email" autocomplete="off" />
+          </Form>
+        </section>
+      )}
+      <button type="button" class="button" onClick={() => (room.kind === 'private' ? setLeaving(true) : void leave())}>
+        Leave room
+      </button>
+      {leaving && (
+        <Confirm question={`Leave ${room.name}?`} action="Leave" send={leave} onClose={() => setLeaving(false)}>
+          To come back you will need an invitation.
+        </Confirm>
+      )}
+    </aside>
+  )
+}

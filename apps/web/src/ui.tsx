@@ -1,0 +1,188 @@
+import { Component, h, type ComponentChildren, type FunctionComponent } from 'preact'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
+
+import type { Person } from '@chat/server/contract'
+
+import type { Chat } from './chat.js'
+
+/** Renders anew after each change of the chat. */
+export function useChanges(chat: Chat): void {
+  const [, setCount] = useState(0)
+  useEffect(() => chat.subscribe(() => setCount((count) => count + 1)), [chat])
+}
+
+/** Renders again only when a property has changed: for what stands in long lists. */
+export function memo<P extends object>(render: FunctionComponent<P>) {
+  return class extends Component<P> {
+    override shouldComponentUpdate(next: P) {
+      return Object.entries(next).some(([name, value]) => this.props[name as keyof P] !== value)
+    }
+
+    override render() {
+      return h(render, this.props)
+    }
+  }
+}
+
+const shapes = {
+  plus: 'M12 5v14M5 12h14',
+  back: 'M15 5l-7 7 7 7',
+  close: 'M6 6l12 12M18 6L6 18',
+  people: 'M9 11a3 3 0 100-6 3 3 0 000 6zM3 20a6 6 0 0112 0M16 5a3 3 0 010 6M18 14a6 6 0 013 6',
+  send: 'M4 12L20 4l-5 16-4-6zM11 14l9-10',
+  reply: 'M9 6l-5 5 5 5M4 11h9a7 7 0 017 7',
+  pencil: 'M4 20l1-4L16 5l3 3L8 19z',
+  trash: 'M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13',
+  down: 'M12 5v14M6 13l6 6 6-6',
+  lock: 'M7 11V8a5 5 0 0110 0v3M6 11h12v9H6z',
+  hash: 'M10 4L8 20M16 4l-2 16M5 9h15M4 15h15',
+}
+
+export function Icon({ name }: { name: keyof typeof shapes }) {
+  return (
+    <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+      <path d={shapes[name]} />
+    </svg>
+  )
+}
+
+export function IconButton(props: { icon: keyof typeof shapes; label: string; onClick: () => void; tabIndex?: number; pressed?: boolean }) {
+  return (
+    <button
+      type="button"
+      class="icon-button"
+      aria-label={props.label}
+      aria-expanded={props.pressed}
+      title={props.label}
+      tabIndex={props.tabIndex}
+      onClick={props.onClick}
+    >
+      <Icon name={props.icon} />
+    </button>
+  )
+}
+
+const tints = 6
+
+/** A picture of somebody, or the initials on a colour of their own. For the eyes only: the name stands beside it. */
+export function Avatar({ person, large }: { person: Person; large?: boolean }) {
+  const [broken, setBroken] = useState<string | null>(null)
+  const size = large ? ' avatar--large' : ''
+  if (person.avatarUrl && person.avatarUrl !== broken) {
+    return <img class={`avatar${size}`} src={person.avatarUrl} alt="" width="40" height="40" onError={() => setBroken(person.avatarUrl)} />
+  }
+  const words = person.name.trim().split(/\s+/)
+  const initials = [words[0], words.length > 1 ? words.at(-1) : ''].map((word) => [...(word ?? '')][0] ?? '').join('')
+  const tint = [...person.id].reduce((sum, char) => (sum * 31 + char.codePointAt(0)!) >>> 0, 7) % tints
+  return <span class={`avatar${size} tint-${tint}`} aria-hidden="true">{initials.toUpperCase()}</span>
+}
+
+type FieldProps = {
+  label: string
+  name: string
+  type?: 'text' | 'email' | 'password' | 'file'
+  value?: string
+  hint?: string
+  autocomplete?: string
+  minLength?: number
+  maxLength?: number
+  accept?: string
+  focused?: boolean
+  onInput?: (event: Event & { currentTarget: HTMLInputElement }) => void
+}
+
+export function Field({ label, name, type = 'text', hint, focused, ...rest }: FieldProps) {
+  const input = useRef<HTMLInputElement>(null)
+  // The typings want to know at each place which kind of input it is; these four take the same attributes.
+  const kind = type as 'text'
+  useEffect(() => { if (focused) input.current!.focus() }, [focused])
+  return (
+    <div class="field">
+      <label>
+        {label}
+        <input {...rest} ref={input} name={name} type={kind} required aria-describedby={hint && `${name}-hint`} />
+      </label>
+      {hint && <p class="hint" id={`${name}-hint`}>{hint}</p>}
+    </div>
+  )
+}
+
+/** What a form said when it was sent, by field name. */
+export type Answers = Record<string, string>
+
+type FormProps = {
+  action: string
+  send: (answers: Answers, form: HTMLFormElement) => Promise<string | void>
+  onCancel?: () => void
+  children?: ComponentChildren
+}
+
+/** A form with one button. What goes wrong is said beside it; a sentence that `send` resolves to is said there too. */
+export function Form({ action, send, onCancel, children }: FormProps) {
+  const [busy, setBusy] = useState(false)
+  const [problem, setProblem] = useState('')
+  const [success, setSuccess] = useState('')
+  const submit = async (event: Event & { currentTarget: HTMLFormElement }) => {
+    event.preventDefault()
+    if (busy) return
+    const form = event.currentTarget
+    const answers: Answers = {}
+    new FormData(form).forEach((value, name) => { if (typeof value === 'string') answers[name] = value })
+    setBusy(true)
+    setProblem('')
+    setSuccess('')
+    try {
+      setSuccess((await send(answers, form)) ?? '')
+    } catch (error) {
+      setProblem((error as Error).message)
+    }
+    setBusy(false)
+  }
+  return (
+    <form class="form" onSubmit={submit} aria-busy={busy}>
+      {children}
+      {problem && <p class="alert" role="alert">{problem}</p>}
+      <p class="success" role="status">{success}</p>
+      <div class="form-buttons">
+        {onCancel && <button type="button" class="button" onClick={onCancel}>Cancel</button>}
+        <button type="submit" class="button button--primary" aria-disabled={busy}>{action}</button>
+      </div>
+    </form>
+  )
+}
+
+/** A question in front of everything else. Esc closes it, and the focus returns to where it was. */
+export function Dialog({ title, onClose, children }: { title: string; onClose: () => void; children: ComponentChildren }) {
+  const dialog = useRef<HTMLDialogElement>(null)
+  useLayoutEffect(() => {
+    const before = document.activeElement
+    dialog.current!.showModal()
+    return () => before instanceof HTMLElement && before.focus()
+  }, [])
+  return (
+    <dialog class="dialog" ref={dialog} aria-label={title} onClose={onClose}>
+      <h2>{title}</h2>
+      {children}
+    </dialog>
+  )
+}
+
+/** Asks whether that is really meant. `action` is the button that says yes. */
+export function Confirm(props: { question: string; action: string; send: () => Promise<void>; onClose: () => void; children: string }) {
+  return (
+    <Dialog title={props.question} onClose={props.onClose}>
+      <Form action={props.action} send={props.send} onCancel={props.onClose}><p>{props.children}</p></Form>
+    </Dialog>
+  )
+}
+
+/** In place of something that is on its way, or could not be had. */
+export function Wait({ problem, retry }: { problem?: string | null; retry?: () => void }) {
+  if (!problem) return <p class="notice" role="status"><span class="spinner" role="img" aria-label="Loading" /></p>
+  return (
+    <div class="notice" role="alert">
+      <p>{problem}</p>
+      <button type="button" class="button" onClick={retry}>Try again</button>
+    </div>
+  )
+}
