@@ -1,0 +1,88 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const isRoot = process.getuid?.() === 0
+
+/** Where Debian keeps servers, which is not always in a user's PATH. */
+const places = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/usr/lib/rabbitmq/bin']
+
+/** The path of the first of these programs that is installed. */
+export function findProgram(...names: string[]): string | undefined {
+  return names.flatMap((name) => places.map((place) => join(place, name))).find(isExecutable)
+}
+
+/** PostgreSQL's server programs, newest version first; Debian keeps them out of PATH. */
+export function findPostgres(name: 'initdb' | 'postgres'): string | undefined {
+  const root = '/usr/lib/postgresql'
+  const versions = existsSync(root) ? readdirSync(root).sort((a, b) => Number(b) - Number(a)) : []
+  return versions.map((version) => join(root, version, 'bin', name)).find(isExecutable) ?? findProgram(name)
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Numbers of a system user when we are root and may become that one; undefined: stay who we are. */
+export function idsOf(user: string | undefined): { uid: number; gid: number } | undefined {
+  if (!isRoot || user === undefined) return undefined
+  const id = (flag: string) => Number(execFileSync('id', [flag, user], { encoding: 'utf8' }))
+  return { uid: id('-u'), gid: id('-g') }
+}
+
+/** Installs Debian packages. @throws with the command to run when we may not. */
+export async function installPackages(packages: string[]) {
+  const command = `apt-get update && apt-get install --no-install-recommends ${packages.join(' ')}`
+  if (findProgram('apt-get') === undefined) {
+    throw new Error(`These are missing and there is no apt-get to install them with: ${packages.join(', ')}. Install them, start Docker, or give addresses (see tools/services/services.ts).`)
+  }
+  const become = isRoot ? [] : ['sudo', '-n']
+  if (!isRoot && !(await succeeds('sudo', ['-n', 'true']))) {
+    throw new Error(`These packages are missing, and installing them needs root. Run this once:\n  sudo sh -c '${command}'`)
+  }
+  process.stdout.write(`Installing ${packages.join(', ')}.\n`)
+  const script = fileURLToPath(new URL('./install.sh', import.meta.url))
+  const [program = '', ...args] = [...become, 'sh', script, ...packages]
+  if (!(await succeeds(program, args, 'inherit'))) throw new Error(`Installing packages failed. Try it by hand:\n  ${command}`)
+}
+
+const versitygw = { module: 'github.com/versity/versitygw/cmd/versitygw', version: 'v1.8.0', go: '1.25' }
+
+/** The S3 server, built once into a cache outside the checkout. @throws when Go is missing or too old. */
+export async function buildVersitygw(): Promise<string> {
+  const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'chat', `versitygw-${versitygw.version}`)
+  const binary = join(cache, 'versitygw')
+  if (isExecutable(binary)) return binary
+
+  const advice = `The S3 server for the tests is built with Go ${versitygw.go} or newer: install it from https://go.dev/dl/, start Docker, or set TEST_S3_ENDPOINT.`
+  const go = findProgram('go') ?? (isExecutable('/usr/local/go/bin/go') ? '/usr/local/go/bin/go' : undefined)
+  if (go === undefined) throw new Error(`Go is missing. ${advice}`)
+  const found = execFileSync(go, ['env', 'GOVERSION'], { encoding: 'utf8' }).trim()
+  if (isOlder(found.replace(/^go/, ''), versitygw.go)) throw new Error(`Go ${found} is too old. ${advice}`)
+
+  process.stdout.write(`Building versitygw ${versitygw.version}, once.\n`)
+  const env = { ...process.env, GOBIN: cache, GOFLAGS: '' }
+  if (!(await succeeds(go, ['install', `${versitygw.module}@${versitygw.version}`], 'inherit', env))) throw new Error('Building versitygw failed.')
+  return binary
+}
+
+function isOlder(version: string, wanted: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map((part) => parseInt(part, 10))
+  const [wantedMajor = 0, wantedMinor = 0] = wanted.split('.').map(Number)
+  return major < wantedMajor || (major === wantedMajor && minor < wantedMinor)
+}
+
+/** Does this command end with exit code 0? */
+export async function succeeds(program: string, args: string[], output: 'ignore' | 'inherit' = 'ignore', env = process.env): Promise<boolean> {
+  const child = spawn(program, args, { env, stdio: ['ignore', output, output] })
+  const [code] = (await once(child, 'exit').catch(() => [null])) as [number | null]
+  return code === 0
+}

@@ -1,0 +1,201 @@
+/**
+ * The real backing services for the tests. Each comes from the first of these that there is: an address in the
+ * environment; Docker; the programs of Debian and Ubuntu, installed when they are missing.
+ */
+import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { chmodSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import { answers, createDaemons, freePort, type Daemon, type Daemons } from './daemons.js'
+import { buildVersitygw, findPostgres, findProgram, idsOf, installPackages, succeeds } from './programs.js'
+
+export interface Services {
+  /** TEST_DATABASE_URL, TEST_SESSION_REDIS, TEST_AMQP_URI, TEST_S3_*, TEST_NGINX, TEST_CHROMIUM. */
+  env: Record<string, string>
+  stop(): Promise<void>
+}
+
+interface Place {
+  daemons: Daemons
+  port: number
+  /** A password of this run. */
+  secret: string
+}
+
+interface Service {
+  name: string
+  /** When the first one is set, nothing is started and all of them are handed on. */
+  variables: string[]
+  /** The Debian package, and whether what it brings is here. */
+  packaged?: { name: string; isInstalled: () => boolean }
+  docker?: (place: Place) => { options: string[]; image: string; args?: string[] }
+  local: (place: Place) => Promise<Omit<Daemon, 'name' | 'isReady'>>
+  isReady: (place: Place) => Promise<boolean>
+  env: (place: Place) => Record<string, string>
+}
+
+const isInstalled = (...names: string[]) => findProgram(...names) !== undefined
+const chromiumNames = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome']
+
+const services: Service[] = [
+  {
+    name: 'postgres',
+    variables: ['TEST_DATABASE_URL'],
+    packaged: { name: 'postgresql', isInstalled: () => findPostgres('initdb') !== undefined },
+    docker: ({ port, secret }) => ({
+      options: ['-p', `127.0.0.1:${port}:5432`, '-e', `POSTGRES_PASSWORD=${secret}`],
+      image: 'postgres:18',
+      args: ['-c', 'fsync=off', '-c', 'max_connections=300'],
+    }),
+    async local({ daemons, port, secret }) {
+      const user = 'postgres'
+      const folder = daemons.folder('postgres', user)
+      writeFileSync(join(daemons.scratch, 'postgres-password'), secret, { mode: 0o644 })
+      execFileSync(
+        findPostgres('initdb') ?? '',
+        ['-D', join(folder, 'data'), '-U', 'postgres', '-A', 'scram-sha-256', `--pwfile=${daemons.scratch}/postgres-password`, '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync'],
+        { stdio: ['ignore', 'ignore', 'inherit'], cwd: folder, ...idsOf(user) },
+      )
+      const settings = { listen_addresses: '127.0.0.1', port, unix_socket_directories: folder, fsync: 'off', full_page_writes: 'off', max_connections: 300 }
+      return {
+        command: [findPostgres('postgres') ?? '', '-D', join(folder, 'data'), ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+        user,
+        stopSignal: 'SIGINT', // does not wait for clients to leave
+      }
+    },
+    async isReady(place) {
+      const client = new pg.Client({ connectionString: services[0]?.env(place).TEST_DATABASE_URL ?? '' })
+      await client.connect()
+      await client.end()
+      return true
+    },
+    env: ({ port, secret }) => ({ TEST_DATABASE_URL: `postgres://postgres:${secret}@127.0.0.1:${port}/postgres` }),
+  },
+  {
+    name: 'redis',
+    variables: ['TEST_SESSION_REDIS'],
+    packaged: { name: 'redis-server', isInstalled: () => isInstalled('redis-server') },
+    docker: ({ port, secret }) => ({ options: ['-p', `127.0.0.1:${port}:6379`], image: 'redis:8', args: ['redis-server', '--save', '', '--requirepass', secret] }),
+    async local({ daemons, port, secret }) {
+      const user = 'redis'
+      const folder = daemons.folder('redis', user)
+      const settings = join(daemons.scratch, 'redis.conf')
+      writeFileSync(settings, `bind 127.0.0.1\nport ${port}\ndir ${folder}\nsave ""\nappendonly no\nrequirepass ${secret}\n`)
+      return { command: [findProgram('redis-server') ?? '', settings], user }
+    },
+    isReady: ({ port, secret }) => answers(port, `AUTH ${secret}\r\n`, '+OK'),
+    env: ({ port, secret }) => ({ TEST_SESSION_REDIS: `redis://:${secret}@127.0.0.1:${port}` }),
+  },
+  {
+    name: 'rabbitmq',
+    variables: ['TEST_AMQP_URI'],
+    packaged: { name: 'rabbitmq-server', isInstalled: () => isInstalled('rabbitmq-server') },
+    docker: ({ port, secret }) => ({
+      options: ['-p', `127.0.0.1:${port}:5672`, '-e', 'RABBITMQ_DEFAULT_USER=chat', '-e', `RABBITMQ_DEFAULT_PASS=${secret}`],
+      image: 'rabbitmq:4',
+    }),
+    async local({ daemons, port, secret }) {
+      const user = 'rabbitmq'
+      const folder = daemons.folder('rabbitmq', user)
+      const [registryPort, distributionPort] = [await freePort(), await freePort()]
+      const settings = join(daemons.scratch, 'rabbitmq.conf')
+      writeFileSync(settings, `listeners.tcp.1 = 127.0.0.1:${port}\ndefault_user = chat\ndefault_pass = ${secret}\nlog.console = true\nlog.file = false\n`)
+      const plugins = join(daemons.scratch, 'rabbitmq-plugins')
+      writeFileSync(plugins, '[].\n')
+      const env = {
+        PATH: process.env.PATH,
+        HOME: folder, // the Erlang cookie is kept there
+        RABBITMQ_NODENAME: `chat-${port}@localhost`,
+        RABBITMQ_DIST_PORT: String(distributionPort),
+        RABBITMQ_MNESIA_BASE: folder,
+        RABBITMQ_LOG_BASE: folder,
+        RABBITMQ_CONFIG_FILE: settings,
+        RABBITMQ_CONF_ENV_FILE: join(folder, 'none'),
+        RABBITMQ_ENABLED_PLUGINS_FILE: plugins,
+        RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1}',
+        ERL_EPMD_PORT: String(registryPort),
+        ERL_EPMD_ADDRESS: '127.0.0.1',
+      }
+      // Erlang's port registry. Started by RabbitMQ itself it would outlive it.
+      const isReady = () => answers(registryPort, Buffer.from([0, 1, 0x6e]), '\0')
+      await daemons.start({ name: 'epmd', command: [findProgram('epmd') ?? '', '-port', String(registryPort), '-address', '127.0.0.1'], env, user, isReady })
+      // The program in /usr/sbin insists on being root or rabbitmq.
+      return { command: [findProgram('/usr/lib/rabbitmq/bin/rabbitmq-server') ?? findProgram('rabbitmq-server') ?? ''], env, user }
+    },
+    isReady: ({ port }) => answers(port, 'AMQP\0\0\x09\x01', '\x01'),
+    env: ({ port, secret }) => ({ TEST_AMQP_URI: `amqp://chat:${secret}@127.0.0.1:${port}` }),
+  },
+  {
+    name: 's3',
+    variables: ['TEST_S3_ENDPOINT', 'TEST_S3_PORT', 'TEST_S3_ACCESS_KEY', 'TEST_S3_SECRET_KEY'],
+    docker: ({ port, secret }) => ({
+      options: ['-p', `127.0.0.1:${port}:7070`, '-e', 'ROOT_ACCESS_KEY=chat', '-e', `ROOT_SECRET_KEY=${secret}`],
+      image: 'ghcr.io/versity/versitygw:v1.8.0',
+      args: ['posix', '/tmp'],
+    }),
+    async local({ daemons, port, secret }) {
+      const folder = daemons.folder('s3')
+      const [data, metadata] = [daemons.folder('s3/data'), daemons.folder('s3/metadata')]
+      const env = { PATH: process.env.PATH, HOME: folder, ROOT_ACCESS_KEY: 'chat', ROOT_SECRET_KEY: secret }
+      // Beside the data, since not every file system has extended attributes.
+      return { command: [await buildVersitygw(), '--port', `127.0.0.1:${port}`, 'posix', '--sidecar', metadata, data], env }
+    },
+    isReady: ({ port }) => fetch(`http://127.0.0.1:${port}/`).then(() => true),
+    env: ({ port, secret }) => ({ TEST_S3_ENDPOINT: '127.0.0.1', TEST_S3_PORT: String(port), TEST_S3_ACCESS_KEY: 'chat', TEST_S3_SECRET_KEY: secret }),
+  },
+]
+
+/**
+ * Starts every service that has no address in the environment, all at once, on free ports of 127.0.0.1.
+ * @throws when one cannot be had, saying what to install. Nothing is left running then.
+ */
+export async function startServices(): Promise<Services> {
+  const wanted = services.filter(({ variables: [first = ''] }) => !process.env[first])
+  const hasDocker = await succeeds('docker', ['info'])
+  await installMissing(wanted, hasDocker)
+
+  const daemons = createDaemons()
+  try {
+    const given = services.flatMap(({ variables }) => variables).flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []))
+    const started = await Promise.all(wanted.map((service) => startService(service, hasDocker, daemons)))
+    const env = Object.assign(Object.fromEntries(given) as Record<string, string>, ...started) as Record<string, string>
+    env.TEST_NGINX = process.env.TEST_NGINX || (hasDocker ? nginxInDocker(daemons) : (findProgram('nginx') ?? ''))
+    env.TEST_CHROMIUM = process.env.TEST_CHROMIUM || (findProgram(...chromiumNames) ?? '')
+    return { env, stop: () => daemons.stop() }
+  } catch (error) {
+    await daemons.stop()
+    throw error
+  }
+}
+
+async function installMissing(wanted: Service[], hasDocker: boolean) {
+  const missing = hasDocker ? [] : wanted.flatMap(({ packaged }) => (packaged === undefined || packaged.isInstalled() ? [] : [packaged.name]))
+  if (!process.env.TEST_NGINX && !hasDocker && !isInstalled('nginx')) missing.push('nginx')
+  if (!process.env.TEST_CHROMIUM && !isInstalled(...chromiumNames)) missing.push('chromium')
+  if (missing.length > 0) await installPackages(missing)
+}
+
+async function startService(service: Service, hasDocker: boolean, daemons: Daemons): Promise<Record<string, string>> {
+  const { name } = service
+  const place: Place = { daemons, port: await freePort(), secret: randomBytes(12).toString('hex') }
+  const isReady = () => service.isReady(place)
+  const docker = hasDocker ? service.docker?.(place) : undefined
+  if (docker === undefined) {
+    await daemons.start({ name, isReady, ...(await service.local(place)) })
+  } else {
+    const { options, image, args = [] } = docker
+    await daemons.start({ name, isReady, command: ['docker', 'run', '--rm', '--init', ...options, image, ...args] })
+  }
+  return service.env(place)
+}
+
+/** A program that takes nginx's arguments and runs it in a container that sees the same files and ports. */
+function nginxInDocker(daemons: Daemons): string {
+  const path = join(daemons.scratch, 'nginx')
+  const seen = [process.cwd(), tmpdir()].flatMap((folder) => ['-v', `${folder}:${folder}`])
+  writeFileSync(path, `#!/bin/sh\nexec docker run --rm --network host ${seen.join(' ')} nginx:1.29 nginx "$@"\n`)
+  chmodSync(path, 0o755)
+  return path
+}

@@ -1,0 +1,130 @@
+/**
+ * `npm test`: every suite, on embedded defaults and on real services. Ends with the line `N passed, N failed`.
+ */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { buildWhatIsStale } from '../embedded/build.js'
+import { createProcesses } from '../embedded/processes.js'
+import { startServices, type Services } from '../services/services.js'
+
+interface Suite {
+  name: string
+  /** Arguments for vitest. */
+  tests: string[]
+  /** On what it runs: real services, or the apps' built-in adapters. */
+  isReal: boolean
+}
+
+/** What vitest's JSON reporter writes, as far as it is used here. */
+interface Results {
+  testResults: { name: string; status: string; assertionResults: { fullName: string; status: string }[] }[]
+}
+
+interface Outcome {
+  suite: string
+  passed: string[]
+  failed: string[]
+  skipped: string[]
+  seconds: number
+}
+
+const suites: Suite[] = [
+  { name: 'tools', tests: ['--project', 'tools'], isReal: false },
+  { name: 'embedded', tests: ['--project', 'apps'], isReal: false },
+  { name: 'real', tests: ['--project', 'apps', 'apps/server', 'apps/worker'], isReal: true },
+  { name: 'browser', tests: ['--project', 'browser'], isReal: true },
+]
+
+const say = (text: string) => process.stdout.write(`${text}\n`)
+const root = fileURLToPath(new URL('../..', import.meta.url))
+process.chdir(root)
+
+const results = mkdtempSync(join(tmpdir(), 'chat-results-'))
+const processes = createProcesses(undefined)
+const outcomes: Outcome[] = []
+let services: Services | undefined
+let vitest: ChildProcess | undefined
+
+const interrupted = new Promise<never>((_resolve, reject) => {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => reject(new Error(`Stopped by ${signal}.`)))
+})
+try {
+  await Promise.race([runAll(), interrupted])
+} catch (error) {
+  const message = error instanceof Error ? error.message : String(error)
+  process.stderr.write(`\n${message}\n`)
+  outcomes.push({ suite: 'run', passed: [], failed: [message], skipped: [], seconds: 0 })
+}
+vitest?.kill()
+await processes.stop()
+await services?.stop()
+rmSync(results, { recursive: true, force: true })
+process.exit(report())
+
+async function runAll() {
+  const env = withoutServices()
+  ;[services] = await Promise.all([startServices(), buildWhatIsStale(processes, env)])
+  for (const { name, tests, isReal } of suites) {
+    say(`\n=== ${name}`)
+    outcomes.push(await runVitest(name, tests, isReal ? { ...env, ...services.env } : env))
+  }
+}
+
+/** The built-in adapters are for those who name no address. */
+function withoutServices(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TEST_')))
+}
+
+async function runVitest(suite: string, args: string[], env: NodeJS.ProcessEnv): Promise<Outcome> {
+  const file = join(results, `${suite}.json`)
+  const began = Date.now()
+  vitest = spawn(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...args, '--reporter=default', '--reporter=json', `--outputFile.json=${file}`], {
+    env,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
+  const [code] = (await once(vitest, 'exit')) as [number | null]
+  const outcome: Outcome = { suite, passed: [], failed: [], skipped: [], seconds: Math.round((Date.now() - began) / 1000) }
+
+  for (const { name, status, assertionResults } of readResults(file)) {
+    const path = relative(root, name)
+    for (const test of assertionResults) {
+      const where = test.status === 'passed' ? outcome.passed : test.status === 'failed' ? outcome.failed : outcome.skipped
+      where.push(`${path} > ${test.fullName}`)
+    }
+    // A file that could not be loaded, or whose hooks failed.
+    if (status === 'failed' && assertionResults.every((test) => test.status !== 'failed')) outcome.failed.push(path)
+  }
+  if (outcome.failed.length === 0 && (code !== 0 || outcome.passed.length === 0)) outcome.failed.push(`vitest itself, exit code ${code}`)
+  return outcome
+}
+
+function readResults(file: string): Results['testResults'] {
+  try {
+    return (JSON.parse(readFileSync(file, 'utf8')) as Results).testResults
+  } catch {
+    return [] // vitest has failed before it could write them
+  }
+}
+
+/** Prints what has happened. A test that some suite skips has to run in another one. Returns the exit code. */
+function report(): number {
+  const passed = outcomes.flatMap((outcome) => outcome.passed)
+  const failed = outcomes.flatMap(({ suite, failed }) => failed.map((test) => `${suite}: ${test}`))
+  const ran = new Set(passed)
+  const neverRan = new Set(outcomes.flatMap(({ skipped }) => skipped).filter((test) => !ran.has(test)))
+  for (const test of neverRan) failed.push(`never ran: ${test}`)
+
+  say('')
+  for (const test of failed) say(`FAILED  ${test}`)
+  say(`\n${'suite'.padEnd(12)}${'passed'.padStart(8)}${'failed'.padStart(8)}${'elsewhere'.padStart(11)}${'seconds'.padStart(9)}`)
+  for (const { suite, passed, failed, skipped, seconds } of outcomes) {
+    const elsewhere = skipped.filter((test) => !neverRan.has(test)).length
+    say(`${suite.padEnd(12)}${String(passed.length).padStart(8)}${String(failed.length).padStart(8)}${String(elsewhere).padStart(11)}${String(seconds).padStart(9)}`)
+  }
+  say(`\n${passed.length} passed, ${failed.length} failed`)
+  return failed.length === 0 ? 0 : 1
+}

@@ -1,0 +1,136 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { execFile } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import pg from 'pg'
+import { createDaemons, freePort, type Running } from '../services/daemons.js'
+import { nginxConfig } from './nginx-config.js'
+
+export interface Stack {
+  /** Where people go: nginx. */
+  url: string
+  databaseUrl: string
+  replicas: Replica[]
+  worker: Running
+  stop(): Promise<void>
+}
+
+/** One server of several. */
+export interface Replica {
+  /** Its own address, past nginx. */
+  url: string
+  /** Ends it; SIGTERM when no signal is given. */
+  stop(signal?: NodeJS.Signals): Promise<void>
+  /** Starts it again, on the same port. */
+  start(): Promise<void>
+}
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/**
+ * The whole chat as it runs in a cluster, from its builds: a database of its own with the fixtures, servers and a worker
+ * in production mode, nginx in front in the place of the ingress and the web image. The services' addresses are taken
+ * from the environment (see with-services.ts).
+ * @param env variables on top of those that are set here.
+ */
+export async function startStack({ replicas: count = 2, env: more = {} }: { replicas?: number; env?: NodeJS.ProcessEnv } = {}): Promise<Stack> {
+  const given = (name: string) => {
+    const value = process.env[name]
+    if (!value) throw new Error(`${name} is missing: run these tests through npm test, or npx vitest run --project browser`)
+    return value
+  }
+  const daemons = createDaemons()
+  const name = `stack_${randomUUID().replaceAll('-', '')}`
+  const databaseUrl = Object.assign(new URL(given('TEST_DATABASE_URL')), { pathname: `/${name}` }).href
+  const atServer = async (sql: string) => {
+    const client = new pg.Client({ connectionString: given('TEST_DATABASE_URL') })
+    await client.connect()
+    await client.query(sql).finally(() => client.end())
+  }
+  const port = await freePort()
+  const url = `http://127.0.0.1:${port}`
+  const env: NodeJS.ProcessEnv = {
+    PATH: process.env.PATH,
+    NODE_ENV: 'production',
+    HOST: '127.0.0.1',
+    METRICS_PORT: '0',
+    PUBLIC_URL: url,
+    TRUSTED_PROXIES: '1',
+    COOKIE_SECRET: randomBytes(32).toString('hex'),
+    DATABASE_URL: databaseUrl,
+    SESSION_REDIS: given('TEST_SESSION_REDIS'),
+    AMQP_URI: given('TEST_AMQP_URI'),
+    S3_ENDPOINT: given('TEST_S3_ENDPOINT'),
+    S3_PORT: given('TEST_S3_PORT'),
+    S3_SSL: 'false',
+    S3_ACCESS_KEY: given('TEST_S3_ACCESS_KEY'),
+    S3_SECRET_KEY: given('TEST_S3_SECRET_KEY'),
+    S3_BUCKET: name.replaceAll('_', '-'),
+    DRAIN_MS: '0',
+    LIMIT_SIGN_IN: '1000/60',
+    LIMIT_SIGN_UP: '1000/60',
+    ...(more.MAILGUN_APIKEY === undefined && { MAIL: 'mailbox' }),
+    ...more,
+  }
+
+  try {
+    await atServer(`create database ${name}`)
+    for (const task of ['migrate', 'fixtures', 'bucket']) {
+      await promisify(execFile)(process.execPath, ['apps/server/dist/cli.js', task], { env, cwd: root })
+    }
+
+    const startReplica = async (_: unknown, index: number): Promise<Replica & { port: number }> => {
+      const own = await freePort()
+      const address = `http://127.0.0.1:${own}`
+      const start = () =>
+        daemons.start({
+          name: `server-${index + 1}`,
+          command: [process.execPath, join(root, 'apps/server/dist/main.js')],
+          env: { ...env, PORT: String(own) },
+          isReady: () => isOk(`${address}/readyz`),
+        })
+      let running = await start()
+      return { url: address, port: own, stop: (signal) => running.stop(signal), start: async () => void (running = await start()) }
+    }
+    const startWorker = async () => {
+      const own = await freePort()
+      return daemons.start({
+        name: 'worker',
+        command: [process.execPath, join(root, 'apps/worker/dist/main.js')],
+        env: { ...env, METRICS_PORT: String(own) },
+        isReady: () => isOk(`http://127.0.0.1:${own}/readyz`),
+      })
+    }
+    const [worker, ...replicas] = await Promise.all([startWorker(), ...Array.from({ length: count }, startReplica)])
+
+    const config = join(daemons.scratch, 'nginx.conf')
+    const appConfig = join(daemons.scratch, 'config.json')
+    writeFileSync(appConfig, JSON.stringify({ domain: '', loginUrl: '/sign-in' }))
+    writeFileSync(config, nginxConfig({ port, folder: daemons.folder('nginx'), assets: join(root, 'apps/web/dist/assets'), appConfig, servers: replicas.map((replica) => replica.port) }))
+    await daemons.start({
+      name: 'nginx',
+      command: [given('TEST_NGINX'), '-e', 'stderr', '-c', config],
+      stopSignal: 'SIGQUIT',
+      isReady: () => isOk(`${url}/readyz`),
+    })
+    return {
+      url,
+      databaseUrl,
+      replicas,
+      worker,
+      async stop() {
+        await daemons.stop()
+        await atServer(`drop database ${name} with (force)`)
+      },
+    }
+  } catch (error) {
+    await daemons.stop()
+    throw error
+  }
+}
+
+async function isOk(url: string): Promise<boolean> {
+  return (await fetch(url)).ok
+}

@@ -1,0 +1,16 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startPostgres } from '../embedded/postgres.js'
+
+/** One embedded database for the run, unless TEST_DATABASE_URL names another one. */
+export default async function setup() {
+  if (process.env.TEST_DATABASE_URL) return
+  const folder = await mkdtemp(join(tmpdir(), 'chat-test-database-'))
+  const postgres = await startPostgres(join(folder, 'postgres'))
+  process.env.TEST_DATABASE_URL = postgres.url
+  return async () => {
+    await postgres.stop()
+    await rm(folder, { recursive: true })
+  }
+}

@@ -1,0 +1,40 @@
+import { defineConfig } from 'vitest/config'
+
+// With it the apps find each other's sources instead of their builds.
+const conditions = ['source', 'module', 'node', 'development|production']
+const sources = { resolve: { conditions }, ssr: { resolve: { conditions, externalConditions: ['source', 'node'] } } }
+const patience = { testTimeout: 30_000, hookTimeout: 60_000 }
+
+/**
+ * `npx vitest run <path>` runs what is under a path on the built-in defaults, the browser tests on real services.
+ * `npm test` runs everything, the apps a second time on real services (tools/test/run.ts).
+ */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        ...sources,
+        test: {
+          name: 'apps',
+          include: ['apps/**/*.test.{ts,tsx}'],
+          globalSetup: 'tools/test/with-embedded-database.ts',
+          // The embedded server has a single database, so its test files take turns.
+          fileParallelism: Boolean(process.env.TEST_DATABASE_URL),
+          ...patience,
+        },
+      },
+      { ...sources, test: { name: 'tools', include: ['tools/**/*.test.ts'], ...patience } },
+      {
+        ...sources,
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          globalSetup: 'tools/test/with-services.ts',
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 240_000,
+        },
+      },
+    ],
+  },
+})
