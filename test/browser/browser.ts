@@ -1,0 +1,110 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core'
+import { expect } from 'vitest'
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** Headless Chromium from TEST_CHROMIUM, without the services a browser calls home to. */
+export function launchBrowser(): Promise<Browser> {
+  const executablePath = process.env.TEST_CHROMIUM
+  if (executablePath === undefined) throw new Error('TEST_CHROMIUM is missing: run the browser tests through npm test')
+  return chromium.launch({
+    executablePath,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  })
+}
+
+export const password = 'correct horse battery'
+
+/** Somebody in front of a browser of their own, who notices every error on the page. */
+export class Visitor {
+  readonly faults: string[] = []
+
+  private constructor(
+    readonly context: BrowserContext,
+    readonly page: Page,
+    readonly url: string,
+    readonly name: string,
+    readonly email: string,
+  ) {
+    page.on('pageerror', (error) => this.faults.push(error.message))
+    page.on('console', (message) => {
+      // What the network does is judged by what people see; a broken policy is never fine.
+      if (message.type() === 'error' && !message.text().startsWith('Failed to load resource') && !message.text().includes('WebSocket')) this.faults.push(message.text())
+    })
+    page.on('dialog', (dialog) => this.faults.push(`dialog: ${dialog.message()}`))
+  }
+
+  static async arrive(browser: Browser, url: string, name: string, size = { width: 1280, height: 800 }): Promise<Visitor> {
+    const context = await browser.newContext({ viewport: size, reducedMotion: 'reduce' })
+    context.setDefaultTimeout(60_000)
+    const email = `${name.toLowerCase().replaceAll(/\W/g, '')}-${Date.now().toString(36)}@example.com`
+    return new Visitor(context, await context.newPage(), url, name, email)
+  }
+
+  async signUp(): Promise<void> {
+    await this.page.goto(`${this.url}/sign-up`)
+    await this.page.getByLabel('Name').fill(this.name)
+    await this.page.getByLabel('Email').fill(this.email)
+    await this.page.getByLabel('Password').fill(password)
+    await this.page.getByRole('button', { name: 'Create account' }).click()
+    await this.page.getByRole('navigation', { name: 'Rooms' }).waitFor()
+  }
+
+  /** Opens the profile and chooses a picture, a plain square of this colour. */
+  async chooseAvatar(picture: Buffer): Promise<void> {
+    await this.page.goto(`${this.url}/profile`)
+    await this.page.getByLabel('Avatar').setInputFiles({ name: 'me.png', mimeType: 'image/png', buffer: picture })
+    await this.page.getByRole('button', { name: 'Save picture' }).click()
+    await this.page.getByText('Your picture is changed.').waitFor()
+  }
+
+  async openRoom(name: string, kind: 'Public' | 'Private' = 'Public'): Promise<void> {
+    await this.page.getByRole('button', { name: 'New room' }).click()
+    const dialog = this.page.getByRole('dialog', { name: 'New room' })
+    await dialog.getByLabel('Name').fill(name)
+    await dialog.getByRole('radio', { name: kind }).check()
+    await dialog.getByRole('button', { name: 'Create room' }).click()
+    await this.page.getByRole('heading', { level: 1, name }).waitFor()
+  }
+
+  async join(name: string): Promise<void> {
+    await this.page.goto(this.url)
+    await this.page.getByRole('link', { name, exact: true }).click()
+    await this.page.getByRole('button', { name: 'Join room' }).click()
+    await this.page.getByRole('textbox', { name: 'Message', exact: true }).waitFor()
+  }
+
+  async write(text: string): Promise<void> {
+    const box = this.page.getByRole('textbox', { name: 'Message', exact: true })
+    await box.fill(text)
+    await box.press('Enter')
+  }
+
+  /** Waits until the text stands in the conversation, stored. */
+  async sees(text: string): Promise<void> {
+    await this.message(text).first().waitFor()
+  }
+
+  message(text: string) {
+    return this.page.locator('[data-seq]').filter({ has: this.page.getByText(text, { exact: true }) })
+  }
+
+  /** The conversation as it is shown: numbers and texts, from the first to the last. */
+  async conversation(): Promise<{ seq: number; text: string }[]> {
+    return this.page.locator('[data-seq]').evaluateAll((items) => items.map((item) => ({ seq: Number(item.getAttribute('data-seq')), text: item.querySelector('.body')?.textContent ?? '' })))
+  }
+
+  /** What axe has to say against the page as it is now. */
+  async accessibilityProblems(): Promise<string[]> {
+    await this.page.evaluate(axe)
+    const { violations } = await this.page.evaluate<{ violations: { id: string; help: string; nodes: { html: string }[] }[] }>('axe.run(document, { resultTypes: ["violations"] })')
+    return violations.map(({ id, help, nodes }) => `${id}: ${help}\n${nodes.map(({ html }) => `    ${html}`).join('\n')}`)
+  }
+
+  async leave(): Promise<void> {
+    await this.context.close()
+    expect(this.faults).toEqual([])
+  }
+}
