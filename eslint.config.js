@@ -26,7 +26,7 @@ export default defineConfig(
     },
   },
   {
-    files: ['apps/*/src/**/main.ts', 'apps/server/src/cli.ts', '**/*.test.ts', '**/test/**', 'tools/**', '*.config.*', 'apps/web/webpack.config.*'],
+    files: ['apps/*/src/**/main.ts', 'apps/web/src/main.tsx', 'apps/server/src/cli.ts', '**/*.test.ts', '**/test/**', 'tools/**', '*.config.*', 'apps/web/webpack.config.*'],
     rules: { 'no-restricted-properties': 'off' },
   },
   { files: ['**/*.test.ts'], rules: { '@typescript-eslint/unbound-method': 'off' } },

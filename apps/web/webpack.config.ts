@@ -52,8 +52,6 @@ const configure = (_env: unknown, { mode = 'production' }: { mode?: 'production'
           ]
         : []),
     ],
-    // As the Socket.IO client's own build does: names that begin with an underscore are nobody else's business.
-    optimization: { minimizeOptions: { javascript: { mangle: { properties: { regex: /^_/ } } } } },
     cache: { type: 'filesystem', cacheDirectory: join(here, '.cache'), buildDependencies: { config: [fileURLToPath(import.meta.url)] } },
     performance: { hints: false },
     stats: 'errors-warnings',

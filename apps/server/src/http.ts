@@ -54,7 +54,7 @@ export function createHttp({ config, log, sessions, checkOrigin, routers, isRead
   // In a pod nginx serves these before a request gets here.
   if (!config.production) {
     app.get('/assets/config.json', (_req, res) => void res.set('cache-control', 'no-cache').json(config.web))
-    app.use('/assets', express.static(assetsDirectory, { immutable: true, maxAge: '1y', fallthrough: false }))
+    app.use('/assets', express.static(assetsDirectory, { cacheControl: false, fallthrough: false, setHeaders: letHashedNamesBeKept }))
   }
 
   app.use((req, _res, next) => {
@@ -77,6 +77,11 @@ export function createHttp({ config, log, sessions, checkOrigin, routers, isRead
   })
   app.use(answerErrors)
   return app
+}
+
+/** A name with a hash in it will never stand for anything else. */
+function letHashedNamesBeKept(res: { setHeader: (name: string, value: string) => unknown }, path: string): void {
+  res.setHeader('cache-control', /\.[0-9a-f]{20}\.\w+$/.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache')
 }
 
 function logRequests(log: Log): RequestHandler {
