@@ -67,7 +67,7 @@ function isDevelopmentBuild(output: string): boolean {
 /** In milliseconds; tests do not count. A deleted file shows in the time of its folder. */
 function newest(path: string): number {
   const stat = statSync(path, { throwIfNoEntry: false })
-  if (stat === undefined || path.endsWith('.test.ts')) return 0
+  if (stat === undefined || /\.test\.tsx?$/.test(path)) return 0
   if (!stat.isDirectory()) return stat.mtimeMs
   return Math.max(stat.mtimeMs, ...readdirSync(path).map((name) => newest(join(path, name))))
 }
