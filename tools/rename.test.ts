@@ -51,7 +51,8 @@ describe('npm run rename', () => {
     expect(JSON.parse(read('package-lock.json'))).toMatchObject({ name: 'team-talk', packages: { '': { name: 'team-talk' }, 'apps/worker': { name: '@team-talk/worker' } } })
     expect(JSON.parse(read('apps/worker/package.json'))).toMatchObject({ dependencies: { '@team-talk/server': '0.1.0' } })
     expect(() => matches(`@${oldName}/`)).toThrow() // git grep finds nothing
-    expect(read('apps/server/src/page.ts')).toContain('<title>Team Talk</title>')
+    expect(matches('Team Talk')).toMatch(/^apps\/server\/src\/.*'Team Talk'/m)
+    expect(matches('Team Talk')).toMatch(/^apps\/web\/src\/.*>Team Talk</m)
     expect(read('README.md')).toMatch(/^# Team Talk$/m)
   })
 

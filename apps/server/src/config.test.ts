@@ -4,7 +4,7 @@ import { ConfigError, readConfig } from './config.js'
 
 const enough = { DATABASE_URL: 'postgres://chat@localhost/chat', COOKIE_SECRET: 'sixteen characters or more' }
 const production = { ...enough, NODE_ENV: 'production', PUBLIC_URL: 'https://chat.example.com' }
-const named = { SESSIONS: 'postgres', BUS: 'in-process', STORAGE: 'disk', MAIL: 'mailbox' }
+const named = { SESSIONS: 'postgres', BUS: 'in-process', STORAGE: 'disk', MAILER: 'mailbox' }
 
 function problemsOf(env: NodeJS.ProcessEnv): string[] {
   try {
@@ -70,7 +70,7 @@ describe('the configuration', () => {
       'SESSION_REDIS is missing (or say SESSIONS=postgres)',
       'AMQP_URI is missing (or say BUS=in-process)',
       'S3_ENDPOINT is missing (or say STORAGE=disk)',
-      'MAILGUN_APIKEY is missing (or say MAIL=mailbox)',
+      'MAILGUN_APIKEY is missing (or say MAILER=mailbox)',
     ])
     expect(problemsOf({ ...production, ...named })).toEqual([])
     expect(problemsOf({ ...production, ...named, PUBLIC_URL: '' })).toEqual(['PUBLIC_URL is missing (like https://chat.example.com)'])

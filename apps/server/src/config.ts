@@ -142,7 +142,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     problems.push('S3_ENDPOINT must be a host name; its port goes into S3_PORT, and S3_SSL says whether it speaks TLS')
   }
 
-  const mailgun = outside('MAIL', 'mailbox', ['MAILGUN_APIKEY', 'MAILGUN_DOMAIN', 'MAILGUN_FROM', 'MAILGUN_URL'])
+  const mailgun = outside('MAILER', 'mailbox', ['MAILGUN_APIKEY', 'MAILGUN_DOMAIN', 'MAILGUN_FROM', 'MAILGUN_URL'])
   const mail: Config['mail'] =
     mailgun === undefined
       ? { kind: 'mailbox' }

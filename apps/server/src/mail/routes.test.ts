@@ -33,7 +33,7 @@ describe('the mailbox page in production', () => {
     const port = await freePort()
     const names = ['SESSION_REDIS', 'S3_ENDPOINT', 'S3_PORT', 'S3_SSL', 'S3_ACCESS_KEY', 'S3_SECRET_KEY', 'S3_BUCKET']
     const none = Object.fromEntries(names.map((name) => [name, '']))
-    const builtIn = { ...none, SESSIONS: 'postgres', BUS: 'in-process', STORAGE: 'disk', MAIL: 'mailbox' }
+    const builtIn = { ...none, SESSIONS: 'postgres', BUS: 'in-process', STORAGE: 'disk', MAILER: 'mailbox' }
     chat = await startChat({ ...builtIn, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: port, PUBLIC_URL: `http://127.0.0.1:${port}`, DRAIN_MS: '0' })
   })
   afterEach(() => chat.stop())
