@@ -44,7 +44,7 @@ describe('the configuration', () => {
     expect(readConfig(env)).toMatchObject({
       sessions: { store: { kind: 'redis', url: env.SESSION_REDIS } },
       bus: { kind: 'rabbitmq', uri: env.AMQP_URI },
-      storage: { kind: 's3', endPoint: 's3', port: 7070, ssl: false, accessKey: 'key', secretKey: 'secret', bucket: 'avatars' },
+      storage: { kind: 's3', endPoint: 's3', port: 7070, ssl: false, accessKey: 'key', secretKey: 'secret', bucket: 'avatars', region: 'us-east-1' },
       cdnPrefix: 'https://cdn.example.com/avatars',
       mail: { kind: 'mailgun', apiKey: 'key', domain: 'mg.example.com', from: env.MAILGUN_FROM, url: 'https://api.mailgun.net' },
     })

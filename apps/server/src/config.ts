@@ -10,6 +10,8 @@ export interface S3Config {
   accessKey: string
   secretKey: string
   bucket: string
+  /** Part of every signature: Amazon insists on the right one, others take any. */
+  region: string
 }
 
 export interface MailgunConfig {
@@ -123,7 +125,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const rabbitmq = outside('BUS', 'in-process', ['AMQP_URI'])
   url('AMQP_URI', text('AMQP_URI'), 'amqp:', 'amqps:')
 
-  const s3Names = ['S3_ENDPOINT', 'S3_PORT', 'S3_SSL', 'S3_ACCESS_KEY', 'S3_SECRET_KEY', 'S3_BUCKET']
+  const s3Names = ['S3_ENDPOINT', 'S3_PORT', 'S3_SSL', 'S3_ACCESS_KEY', 'S3_SECRET_KEY', 'S3_BUCKET', 'S3_REGION']
   const s3 = outside('STORAGE', 'disk', s3Names)
   const s3Ssl = flag('S3_SSL', true)
   const storage: Config['storage'] =
@@ -137,6 +139,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
           accessKey: required('S3_ACCESS_KEY', `${s3} is set`),
           secretKey: required('S3_SECRET_KEY', `${s3} is set`),
           bucket: text('S3_BUCKET') ?? 'avatars',
+          region: text('S3_REGION') ?? 'us-east-1',
         }
   if (storage.kind === 's3' && /[:/]/.test(storage.endPoint)) {
     problems.push('S3_ENDPOINT must be a host name; its port goes into S3_PORT, and S3_SSL says whether it speaks TLS')

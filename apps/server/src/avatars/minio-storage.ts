@@ -10,15 +10,15 @@ import type { Storage } from './storage.js'
 const callMs = 5_000
 
 /** Pictures in a bucket of any S3 service. */
-export function createMinioStorage({ endPoint, port, ssl, accessKey, secretKey, bucket }: S3Config): Storage {
+export function createMinioStorage({ endPoint, port, ssl, accessKey, secretKey, bucket, region }: S3Config): Storage {
   const client = new Client({
     endPoint,
     port,
     useSSL: ssl,
     accessKey,
     secretKey,
-    // Any name will do for services other than Amazon's; without one each bucket costs a request more.
-    region: 'us-east-1',
+    // Without one each bucket costs a request more.
+    region,
     // Somebody is waiting: an error now is better than an answer later.
     retryOptions: { disableRetry: true },
     transport: { request: requestWithDeadline(ssl ? https : http) },

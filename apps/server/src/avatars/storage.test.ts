@@ -19,6 +19,7 @@ const s3 = (more: Partial<S3Config> = {}): S3Config => ({
   accessKey: TEST_S3_ACCESS_KEY ?? 'key',
   secretKey: TEST_S3_SECRET_KEY ?? 'secret',
   bucket: `test-${randomUUID()}`,
+  region: 'us-east-1',
   ...more,
 })
 
