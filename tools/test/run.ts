@@ -114,7 +114,7 @@ function readResults(file: string): Results['testResults'] {
 function report(): number {
   const passed = outcomes.flatMap((outcome) => outcome.passed)
   const failed = outcomes.flatMap(({ suite, failed }) => failed.map((test) => `${suite}: ${test}`))
-  const ran = new Set(passed)
+  const ran = new Set(outcomes.flatMap(({ passed, failed }) => [...passed, ...failed]))
   const neverRan = new Set(outcomes.flatMap(({ skipped }) => skipped).filter((test) => !ran.has(test)))
   for (const test of neverRan) failed.push(`never ran: ${test}`)
 

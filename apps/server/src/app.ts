@@ -4,36 +4,30 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Express } from 'express'
+import { createMailer, createStorage, openConnections } from './adapters.js'
 import { createAccounts } from './accounts/accounts.js'
 import type { AccountRow } from './accounts/queries.js'
 import { createAccountRoutes } from './accounts/routes.js'
 import { createAvatars } from './avatars/avatars.js'
-import { createDiskStorage } from './avatars/disk-storage.js'
-import { createMinioStorage } from './avatars/minio-storage.js'
 import { createAvatarRoutes } from './avatars/routes.js'
 import type { Storage } from './avatars/storage.js'
 import type { Config } from './config.js'
 import { createConsumers } from './consumers.js'
 import type { Account } from './contract.js'
 import { createHttp, createOriginCheck } from './http.js'
-import { createMailboxMailer } from './mail/mailbox-mailer.js'
 import type { Mailer } from './mail/mailer.js'
-import { createMailgunMailer } from './mail/mailgun-mailer.js'
 import { createMailRoutes } from './mail/routes.js'
 import { createMessages } from './messages/messages.js'
 import { createMessageRoutes } from './messages/routes.js'
 import { registerMessages } from './messages/socket.js'
 import { createNews, type Dispatch } from './news.js'
-import { createDatabase } from './platform/db.js'
 import { createInProcessBus } from './platform/in-process-bus.js'
 import { createLimiter } from './platform/limiter.js'
 import { createLog, type Log } from './platform/log.js'
 import { startOpsServer, type OpsServer } from './platform/ops-server.js'
 import { createRelay } from './platform/relay.js'
-import { connectRedis } from './platform/redis.js'
 import { repeat } from './platform/repeat.js'
 import { compareSchema } from './platform/schema.js'
-import { createNoWire, createRedisWire } from './platform/wire.js'
 import { createPresence, refreshEveryMs } from './presence/presence.js'
 import { registerTyping } from './presence/socket.js'
 import { createHeadWatch, endDeadSessions, reconcileMemberships } from './reconcile.js'
@@ -69,11 +63,11 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
   const log = replacements.log ?? createLog({ name: 'server', level: config.logLevel })
 
   // Backing services: the real one where an address is given, the built-in one otherwise.
-  const db = createDatabase({ url: config.databaseUrl, poolSize: config.poolSize, onIdleError: (err) => log.warn({ err }, 'lost a database connection') })
-  const redis = config.sessions.store.kind === 'redis' ? connectRedis({ url: config.sessions.store.url, log }) : null
-  const wire = config.sessions.store.kind === 'redis' && redis !== null ? createRedisWire({ url: config.sessions.store.url, publisher: redis, log }) : createNoWire()
-  const storage = replacements.storage ?? (config.storage.kind === 's3' ? createMinioStorage(config.storage) : createDiskStorage(config.storage))
-  const mailer = replacements.mailer ?? (config.mail.kind === 'mailgun' ? createMailgunMailer(config.mail) : createMailboxMailer({ db }))
+  const connections = openConnections(config, log)
+  const { db, wire } = connections
+  const redis = connections.redis?.client ?? null
+  const storage = replacements.storage ?? createStorage(config)
+  const mailer = replacements.mailer ?? createMailer(config, db)
   // With RabbitMQ events are the worker's business: the server only writes them down.
   const bus = config.bus.kind === 'in-process' ? createInProcessBus({ db }) : null
   const relay = bus === null ? null : createRelay({ db, bus, log })
@@ -90,14 +84,13 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
   const avatarUrl = avatars.urlOf
   const toAccount = ({ id, name, email, avatarKey }: AccountRow): Account => ({ id, name, email, avatarUrl: avatarUrl(avatarKey) })
   const accounts = createAccounts({ db })
-  const sessions = createSessions({ config, db, redis: redis?.client ?? null, accounts })
+  const sessions = createSessions({ config, db, redis, accounts })
   const rooms = createRooms({ db, news, avatarUrl })
   const messages = createMessages({ db, news, rooms, avatarUrl })
 
-  const shared = redis?.client ?? null
-  const signInLimiter = createLimiter('sign-in', config.limits.signIn, shared)
-  const signUpLimiter = createLimiter('sign-up', config.limits.signUp, shared)
-  const uploadLimiter = createLimiter('upload', config.limits.upload, shared)
+  const signInLimiter = createLimiter('sign-in', config.limits.signIn, redis)
+  const signUpLimiter = createLimiter('sign-up', config.limits.signUp, redis)
+  const uploadLimiter = createLimiter('upload', config.limits.upload, redis)
   // Counted by each replica alone: a slow Redis must not delay a message.
   const postLimiter = createLimiter('post', config.limits.post, null)
 
@@ -190,9 +183,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
       await relay?.stop()
       await bus?.close()
       ops?.close()
-      wire.close()
-      redis?.close()
-      await db.close()
+      await connections.close()
     },
   }
 

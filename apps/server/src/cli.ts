@@ -4,13 +4,11 @@ import { doctor } from './tasks/doctor.js'
 import { fixtures } from './tasks/fixtures.js'
 import { migrateSchema } from './tasks/migrate.js'
 import { replay } from './tasks/replay.js'
+import type { Task } from './tasks/task.js'
 import { upkeep } from './tasks/upkeep.js'
-import { readConfig, type Config } from './config.js'
+import { readConfig } from './config.js'
 import { explain } from './platform/explain.js'
-import { createLog, type Log } from './platform/log.js'
-
-/** A task of the command line. Returns the exit code. */
-export type Task = (given: { config: Config; log: Log }) => Promise<number>
+import { createLog } from './platform/log.js'
 
 const tasks: Record<string, { run: Task; what: string }> = {
   migrate: { run: migrateSchema, what: 'bring the database to the schema of this release' },

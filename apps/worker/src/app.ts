@@ -1,21 +1,17 @@
+import { createMailer, openConnections } from '@chat/server/adapters'
 import { createAccounts } from '@chat/server/accounts/accounts'
 import { createAvatarUrl } from '@chat/server/avatars/avatar-url'
 import { ConfigError, type Config } from '@chat/server/config'
 import { consumerEvents, createConsumers } from '@chat/server/consumers'
-import { createMailboxMailer } from '@chat/server/mail/mailbox-mailer'
 import type { Mailer } from '@chat/server/mail/mailer'
-import { createMailgunMailer } from '@chat/server/mail/mailgun-mailer'
 import { createMessages } from '@chat/server/messages/messages'
 import { createNews } from '@chat/server/news'
 import type { Bus } from '@chat/server/platform/bus'
-import { createDatabase } from '@chat/server/platform/db'
 import { createLog, type Log } from '@chat/server/platform/log'
 import { startOpsServer, type OpsServer } from '@chat/server/platform/ops-server'
 import { createRabbitmqBus } from '@chat/server/platform/rabbitmq-bus'
-import { connectRedis } from '@chat/server/platform/redis'
 import { createRelay, type Relay } from '@chat/server/platform/relay'
 import { compareSchema } from '@chat/server/platform/schema'
-import { createNoWire, createRedisWire } from '@chat/server/platform/wire'
 import { createRooms } from '@chat/server/rooms/rooms'
 
 export interface Worker {
@@ -44,10 +40,9 @@ export function createWorker(config: Config, replacements: Replacements = {}): W
   const log = replacements.log ?? createLog({ name: 'worker', level: config.logLevel })
 
   // Backing services.
-  const db = createDatabase({ url: config.databaseUrl, poolSize: config.poolSize, onIdleError: (err) => log.warn({ err }, 'lost a database connection') })
-  const redis = config.sessions.store.kind === 'redis' ? connectRedis({ url: config.sessions.store.url, log }) : null
-  const wire = config.sessions.store.kind === 'redis' && redis !== null ? createRedisWire({ url: config.sessions.store.url, publisher: redis, log }) : createNoWire()
-  const mailer = replacements.mailer ?? (config.mail.kind === 'mailgun' ? createMailgunMailer(config.mail) : createMailboxMailer({ db }))
+  const connections = openConnections(config, log)
+  const { db, wire } = connections
+  const mailer = replacements.mailer ?? createMailer(config, db)
 
   // Slices. There are no sockets here: what they need to hear goes through the wire.
   const news = createNews({ wire })
@@ -89,9 +84,7 @@ export function createWorker(config: Config, replacements: Replacements = {}): W
       await relay?.stop()
       await bus?.close()
       ops?.close()
-      wire.close()
-      redis?.close()
-      await db.close()
+      await connections.close()
     },
   }
   return worker

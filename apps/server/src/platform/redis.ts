@@ -26,50 +26,79 @@ function createRawClient(url: string) {
   })
 }
 
+interface RedisOptions {
+  url: string
+  log: Log
+  /** Called with each new client as soon as it is usable: what belongs to a connection is to be set up again. */
+  onReady?: (client: Redis) => void
+}
+
 /**
- * A connection that reconnects by itself and never hangs for long: the client's own timeout only counts until a command
- * is written, so a frozen Redis is noticed by asking it every second, and cut off. Starting does not wait for Redis.
+ * A connection that comes back by itself and never hangs for long: the client's own timeout only counts until a command
+ * is written, so a frozen Redis is noticed by asking it every second, and the client is given up for a new one.
+ * Starting does not wait for Redis.
  */
-export function connectRedis({ url, log }: { url: string; log: Log }): RedisConnection {
-  const client = createRawClient(url)
+export function connectRedis({ url, log, onReady }: RedisOptions): RedisConnection {
   const stopped = new AbortController()
   let healthy = false
+  let current = open()
 
-  const say = (now: boolean, error?: unknown) => {
-    if (now !== healthy) log[now ? 'info' : 'warn']({ err: error }, now ? 'redis answers' : 'redis does not answer')
+  function say(now: boolean, error?: unknown) {
+    if (now !== healthy && !stopped.signal.aborted) log[now ? 'info' : 'warn']({ err: error }, now ? 'redis answers' : 'redis does not answer')
     healthy = now
   }
-  const open = () => void client.connect().catch((error: unknown) => say(false, error))
-  client.on('error', (error: unknown) => say(false, error))
-  client.on('ready', () => say(true))
 
-  const watch = async () => {
-    let silentSince = Date.now()
+  function open(): Redis {
+    const client = createRawClient(url)
+    const isCurrent = () => client === current
+    client.on('error', (error: unknown) => isCurrent() && say(false, error))
+    client.on('ready', () => {
+      if (!isCurrent()) return
+      say(true)
+      onReady?.(client)
+    })
+    // It goes on trying by itself; what it says when it is given up is of no interest.
+    client.connect().catch(() => undefined)
+    return client
+  }
+
+  async function watch() {
+    let answeredAt = Date.now()
     while (!stopped.signal.aborted) {
       await sleep(askEveryMs, undefined, { signal: stopped.signal, ref: false }).catch(() => undefined)
-      const answer = client.isReady && (await Promise.race([client.ping().catch(() => false), sleep(patienceMs, false, { ref: false })]))
+      const { isReady } = current
+      const answer = isReady && (await Promise.race([current.ping().catch(() => false), sleep(patienceMs, false, { ref: false })]))
       if (stopped.signal.aborted) return
       if (answer === 'PONG') {
         say(true)
-        silentSince = Date.now()
-      } else if (client.isReady || Date.now() - silentSince > connectPatienceMs) {
+        answeredAt = Date.now()
+      } else if (isReady || Date.now() - answeredAt > connectPatienceMs) {
         say(false)
         // Everything in flight fails at once instead of waiting for a peer that may never answer.
-        client.destroy()
-        open()
-        silentSince = Date.now()
+        current.destroy()
+        current = open()
+        answeredAt = Date.now()
       }
     }
   }
-  open()
   void watch()
 
   return {
-    client,
-    isHealthy: () => healthy && client.isReady,
+    client: latest(() => current),
+    isHealthy: () => healthy && current.isReady,
     close() {
       stopped.abort()
-      if (client.isOpen) client.destroy()
+      current.destroy()
     },
   }
+}
+
+/** Looks like one client for ever to those who keep it, whichever it is at the moment. */
+function latest(client: () => Redis): Redis {
+  return new Proxy({} as Redis, {
+    get(_target, name) {
+      const value: unknown = Reflect.get(client(), name)
+      return typeof value === 'function' ? (value as (...given: unknown[]) => unknown).bind(client()) : value
+    },
+  })
 }

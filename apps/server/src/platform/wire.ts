@@ -55,10 +55,10 @@ export function createRedisWire({ url, publisher, log, channel = 'chat:hints' }:
   }
   const listen = () => {
     subscriber?.close()
-    const connection = connectRedis({ url, log })
-    subscriber = connection
-    connection.client.once('ready', () => {
-      connection.client.subscribe(channel, hear).catch((error: unknown) => log.warn({ err: error }, 'cannot subscribe'))
+    subscriber = connectRedis({
+      url,
+      log,
+      onReady: (client) => void client.subscribe(channel, hear).catch((error: unknown) => log.warn({ err: error }, 'cannot subscribe')),
     })
     heardAt = Date.now()
   }

@@ -4,8 +4,7 @@ import type { Database } from '../platform/db.js'
 import type { Rooms } from '../rooms/rooms.js'
 import { deletePresence, isPresent, upsertPresence } from './queries.js'
 
-/** Somebody seen longer ago is away. Three refreshes may fail before that. */
-export const presentSeconds = 60
+/** Three may fail before somebody counts as away. */
 export const refreshEveryMs = 15_000
 
 // Whoever reloads a page is gone for a moment; that is no news.
@@ -33,7 +32,7 @@ export function createPresence({ db, news, rooms, isConnectedHere, onError }: Pr
   async function arrive(accountId: string) {
     if (here.has(accountId)) return
     here.add(accountId)
-    const wasPresent = await isPresent(db, accountId, presentSeconds)
+    const wasPresent = await isPresent(db, accountId)
     await upsertPresence(db, [accountId], replica)
     if (!wasPresent) await tell(accountId, true)
   }
@@ -41,7 +40,7 @@ export function createPresence({ db, news, rooms, isConnectedHere, onError }: Pr
   async function depart(accountId: string) {
     if (isConnectedHere(accountId) || !here.delete(accountId)) return
     await deletePresence(db, accountId, replica)
-    if (!(await isPresent(db, accountId, presentSeconds))) await tell(accountId, false)
+    if (!(await isPresent(db, accountId))) await tell(accountId, false)
   }
 
   return {

@@ -1,5 +1,8 @@
 import type { Db } from '../platform/db.js'
 
+/** Somebody seen longer ago is away. */
+export const presentSeconds = 60
+
 /** Notes that these accounts are connected to this replica now. Accounts deleted meanwhile are passed over. */
 export async function upsertPresence(db: Db, accountIds: string[], replica: string): Promise<void> {
   await db.query(
@@ -14,11 +17,11 @@ export async function deletePresence(db: Db, accountId: string, replica: string)
   await db.query('delete from presence where account_id = $1 and replica = $2', [accountId, replica])
 }
 
-/** Was the account connected to any replica within the last `seconds`? */
-export async function isPresent(db: Db, accountId: string, seconds: number): Promise<boolean> {
+/** Is the account connected to any replica? */
+export async function isPresent(db: Db, accountId: string): Promise<boolean> {
   const [row] = await db.query<{ present: boolean }>(
     'select exists (select from presence where account_id = $1 and seen_at > now() - make_interval(secs => $2)) as present',
-    [accountId, seconds],
+    [accountId, presentSeconds],
   )
   return row?.present ?? false
 }

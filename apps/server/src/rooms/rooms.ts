@@ -3,7 +3,7 @@ import type { News } from '../news.js'
 import type { Database } from '../platform/db.js'
 import { ChatError } from '../platform/errors.js'
 import { recordEvent } from '../platform/outbox.js'
-import { presentSeconds } from '../presence/presence.js'
+import { presentSeconds } from '../presence/queries.js'
 import * as queries from './queries.js'
 
 export type Rooms = ReturnType<typeof createRooms>

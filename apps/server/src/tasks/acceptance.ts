@@ -1,10 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import sharp from 'sharp'
 import { io, type Socket } from 'socket.io-client'
-import type { Task } from '../cli.js'
 import type { Account, ClientToServerEvents, Message, Page, Room, ServerToClientEvents } from '../contract.js'
 import { within } from '../platform/deadline.js'
-import { withDatabase } from './with-database.js'
+import { withDatabase, type Task } from './task.js'
 
 const patienceMs = 30_000
 

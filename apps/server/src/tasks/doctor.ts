@@ -1,11 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { createDiskStorage } from '../avatars/disk-storage.js'
-import { createMinioStorage } from '../avatars/minio-storage.js'
-import type { Task } from '../cli.js'
+import { createMailer, createStorage } from '../adapters.js'
 import type { Config } from '../config.js'
 import { consumerEvents } from '../consumers.js'
-import { createMailboxMailer } from '../mail/mailbox-mailer.js'
-import { createMailgunMailer } from '../mail/mailgun-mailer.js'
 import type { Database } from '../platform/db.js'
 import { within } from '../platform/deadline.js'
 import { reasonOf } from '../platform/explain.js'
@@ -14,7 +10,7 @@ import { createRabbitmqBus } from '../platform/rabbitmq-bus.js'
 import { connectRedis } from '../platform/redis.js'
 import { compareSchema } from '../platform/schema.js'
 import { createRedisWire } from '../platform/wire.js'
-import { withDatabase } from './with-database.js'
+import { withDatabase, type Task } from './task.js'
 
 interface Check {
   part: string
@@ -101,7 +97,7 @@ function checks(config: Config, db: Database, log: Log): Check[] {
       part: 'storage',
       advice: 'Is the S3 server up, do the S3_ variables fit it, and was the bucket made? node dist/cli.js bucket',
       async look() {
-        await (storage.kind === 's3' ? createMinioStorage(storage) : createDiskStorage(storage)).check()
+        await createStorage(config).check()
         return storage.kind === 's3' ? `bucket ${storage.bucket} can be written` : `folder ${storage.dir} can be written`
       },
     },
@@ -109,7 +105,7 @@ function checks(config: Config, db: Database, log: Log): Check[] {
       part: 'mail',
       advice: 'Do MAILGUN_APIKEY and MAILGUN_DOMAIN belong together, and is MAILGUN_URL that of the right region?',
       async look() {
-        await (mail.kind === 'mailgun' ? createMailgunMailer(mail) : createMailboxMailer({ db })).check()
+        await createMailer(config, db).check()
         return mail.kind === 'mailgun' ? `Mailgun knows ${mail.domain}` : 'mailbox in the database'
       },
     },

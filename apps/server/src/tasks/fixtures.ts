@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import type { Task } from '../cli.js'
-import { withDatabase } from './with-database.js'
+import { withDatabase, type Task } from './task.js'
 
 const file = new URL('../../../../fixtures/demo.sql', import.meta.url)
 

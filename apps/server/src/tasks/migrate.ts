@@ -1,6 +1,5 @@
-import type { Task } from '../cli.js'
-import { withDatabase } from './with-database.js'
 import { migrate } from '../platform/schema.js'
+import { withDatabase, type Task } from './task.js'
 
 export const migrateSchema: Task = ({ config, log }) =>
   withDatabase(config, async (db) => {

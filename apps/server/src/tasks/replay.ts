@@ -1,8 +1,7 @@
-import type { Task } from '../cli.js'
 import { consumerEvents } from '../consumers.js'
 import { createInProcessBus } from '../platform/in-process-bus.js'
 import { createRabbitmqBus } from '../platform/rabbitmq-bus.js'
-import { withDatabase } from './with-database.js'
+import { withDatabase, type Task } from './task.js'
 
 export const replay: Task = ({ config, log }) =>
   withDatabase(config, async (db) => {

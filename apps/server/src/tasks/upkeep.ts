@@ -1,8 +1,7 @@
-import type { Task } from '../cli.js'
 import { deleteOldMail } from '../mail/upkeep.js'
 import { deleteStalePresence } from '../presence/queries.js'
 import { deleteExpiredSessions } from '../sessions/postgres-session-store.js'
-import { withDatabase } from './with-database.js'
+import { withDatabase, type Task } from './task.js'
 
 export const upkeep: Task = ({ config, log }) =>
   withDatabase(config, async (db) => {

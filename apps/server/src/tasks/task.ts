@@ -1,5 +1,9 @@
 import type { Config } from '../config.js'
 import { createDatabase, type Database } from '../platform/db.js'
+import type { Log } from '../platform/log.js'
+
+/** Something to do once, from the command line. Returns the exit code. */
+export type Task = (given: { config: Config; log: Log }) => Promise<number>
 
 /** Lends a small pool to a task and closes it afterwards. */
 export async function withDatabase<Result>(config: Config, work: (db: Database) => Promise<Result>): Promise<Result> {

@@ -1,0 +1,46 @@
+import { createDiskStorage } from './avatars/disk-storage.js'
+import { createMinioStorage } from './avatars/minio-storage.js'
+import type { Storage } from './avatars/storage.js'
+import type { Config } from './config.js'
+import { createMailboxMailer } from './mail/mailbox-mailer.js'
+import type { Mailer } from './mail/mailer.js'
+import { createMailgunMailer } from './mail/mailgun-mailer.js'
+import { createDatabase, type Database, type Db } from './platform/db.js'
+import type { Log } from './platform/log.js'
+import { connectRedis, type RedisConnection } from './platform/redis.js'
+import { createNoWire, createRedisWire, type Wire } from './platform/wire.js'
+
+/** Where a choice of the configuration becomes an adapter: the real one, or the built-in one. */
+
+export interface Connections {
+  db: Database
+  redis: RedisConnection | null
+  /** To the other replicas. */
+  wire: Wire
+  close(): Promise<void>
+}
+
+/** The connections that server and worker both live on. */
+export function openConnections({ databaseUrl, poolSize, sessions: { store } }: Config, log: Log): Connections {
+  const db = createDatabase({ url: databaseUrl, poolSize, onIdleError: (err) => log.warn({ err }, 'lost a database connection') })
+  const redis = store.kind === 'redis' ? connectRedis({ url: store.url, log }) : null
+  const wire = store.kind === 'redis' && redis !== null ? createRedisWire({ url: store.url, publisher: redis, log }) : createNoWire()
+  return {
+    db,
+    redis,
+    wire,
+    async close() {
+      wire.close()
+      redis?.close()
+      await db.close()
+    },
+  }
+}
+
+export function createStorage({ storage }: Config): Storage {
+  return storage.kind === 's3' ? createMinioStorage(storage) : createDiskStorage(storage)
+}
+
+export function createMailer({ mail }: Config, db: Db): Mailer {
+  return mail.kind === 'mailgun' ? createMailgunMailer(mail) : createMailboxMailer({ db })
+}
