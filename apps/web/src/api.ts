@@ -52,3 +52,6 @@ export const api = {
   page: (roomId: string, limit: number, from?: 'before' | 'after', seq?: number) =>
     ask<Page>('GET', `${room(roomId)}/messages?limit=${limit}${from ? `&${from}=${seq}` : ''}`),
 }
+
+/** Was the request refused because there is no session any more? */
+export const isSignedOut = (error: unknown) => error instanceof ApiError && error.code === 'unauthenticated'

@@ -74,7 +74,7 @@ let server: ReturnType<typeof createServer>
 let chat: Chat
 const onSignedOut = vi.fn()
 const pass = (ms = 0) => vi.advanceTimersByTimeAsync(ms)
-const shown = () => chat.conversation('r')!.timeline.messages.map(({ seq }) => seq)
+const shown = () => chat.conversations.get('r')!.timeline.messages.map(({ seq }) => seq)
 const posted = (...messages: Message[]) => {
   server.history.push(...messages)
   server.send('messages:posted', { roomId: 'r', messages })
@@ -138,7 +138,7 @@ describe('an open room', () => {
     server.connect()
     await pass(500)
     expect(shown()).toEqual(run(1, 200).map(({ seq }) => seq))
-    expect(chat.conversation('r')!.timeline.messages.slice(-2)).toMatchObject([{ body: 'changed' }, { deleted: true }])
+    expect(chat.conversations.get('r')!.timeline.messages.slice(-2)).toMatchObject([{ body: 'changed' }, { deleted: true }])
   })
 
   it('goes on asking when the server cannot answer for a while', async () => {

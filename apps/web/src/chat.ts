@@ -4,20 +4,11 @@ import type {
   Account, ClientToServerEvents, ErrorBody, Message, NewMessage, Person, Posted, Room, ServerToClientEvents,
 } from '@chat/server/contract'
 
-import { api, ApiError } from './api.js'
+import { api, isSignedOut } from './api.js'
 import { createOutbox, Refused, type Outbox } from './outbox.js'
-import { createTimeline, type Timeline } from './timeline.js'
+import { createConversations, type Conversations } from './conversations.js'
 
 export type ChatSocket = Socket<ServerToClientEvents, ClientToServerEvents>
-
-/** An open room: its messages, and what is going on with fetching them. */
-export interface Conversation {
-  timeline: Timeline
-  /** A page of history on its way. */
-  older?: Promise<boolean>
-  /** Why the messages could not be fetched; null while all is well. */
-  problem: string | null
-}
 
 /** Everything a signed-in person's page shows, kept up to date until `close`. Views read it and `subscribe` to changes. */
 export interface Chat {
@@ -34,13 +25,8 @@ export interface Chat {
   subscribe: (listener: () => void) => () => void
   /** The room somebody is looking at: it is loaded, and kept loaded across reconnects. Null closes it. */
   open: (roomId: string | null) => void
-  conversation: (roomId: string) => Conversation | undefined
+  readonly conversations: Conversations
   reloadRooms: () => Promise<void>
-  reloadConversation: (roomId: string) => Promise<void>
-  /** One more page of history. Resolves to whether there was one. */
-  loadOlder: (roomId: string) => Promise<boolean>
-  /** History back to `seq`. Resolves to whether it is there now. */
-  reach: (roomId: string, seq: number) => Promise<boolean>
   post: (message: Omit<NewMessage, 'id'>) => void
   edit: (roomId: string, seq: number, body: string) => Promise<void>
   remove: (roomId: string, seq: number) => Promise<void>
@@ -53,10 +39,6 @@ export interface Chat {
 }
 
 const ackPatienceMs = 10_000
-const pageSize = 50
-const longPage = 100
-// Acknowledgements and news of the same moment come in either order: a gap this young usually closes by itself.
-const gapGraceMs = 50
 const retryDelayMs = 2000
 const typingEveryMs = 2500
 
@@ -67,7 +49,6 @@ export function createChat(options: {
   onSignedOut: () => void
 }): Chat {
   const socket = options.connect()
-  const conversations = new Map<string, Conversation & { filling: boolean }>()
   const typists = new Map<string, Map<string, { person: Person; timer: ReturnType<typeof setTimeout> }>>()
   const presence = new Map<string, boolean>()
   const listeners = new Set<() => void>()
@@ -148,84 +129,11 @@ export function createChat(options: {
         announcement = `${newest.author.name}: ${newest.body}`
       }
     }
-    conversations.get(roomId)?.timeline.receive(messages, head)
-    closeGap(roomId)
+    conversations.receive(roomId, messages, head)
     changed()
   }
 
-  const closeGap = (roomId: string, delayMs = gapGraceMs) => {
-    const conversation = conversations.get(roomId)
-    if (!conversation || conversation.filling || conversation.timeline.gap === null) return
-    conversation.filling = true
-    setTimeout(() => void fill(roomId, conversation), delayMs)
-  }
-
-  const fill = async (roomId: string, conversation: Conversation & { filling: boolean }) => {
-    const { timeline } = conversation
-    let progress = true
-    try {
-      while (!closed && timeline.gap !== null && progress) {
-        const after = timeline.gap
-        const page = await api.page(roomId, longPage, 'after', after)
-        take(roomId, page.messages, page.head)
-        progress = timeline.last > after
-      }
-    } catch {
-      progress = false
-    }
-    conversation.filling = false
-    if (conversations.get(roomId) === conversation && !closed) closeGap(roomId, progress ? 0 : retryDelayMs)
-  }
-
-  const reloadConversation = async (roomId: string) => {
-    const conversation = conversations.get(roomId)
-    if (!conversation) return
-    conversation.problem = null
-    changed()
-    try {
-      const page = await api.page(roomId, pageSize)
-      conversation.timeline.load(page)
-      take(roomId, page.messages)
-    } catch (error) {
-      if (isSignedOut(error)) return options.onSignedOut()
-      conversation.problem = (error as Error).message
-      changed()
-      // Without a connection there will be another attempt when it is back.
-      if (socket.connected) setTimeout(() => roomId === openRoom && !closed && void reloadConversation(roomId), retryDelayMs)
-    }
-  }
-
-  /** Resolves to whether there was anything. One page at a time: whoever asks meanwhile gets the same one. */
-  const loadOlder = (roomId: string, limit = pageSize): Promise<boolean> => {
-    const conversation = conversations.get(roomId)
-    const first = conversation?.timeline.messages[0]
-    if (!conversation || !first || conversation.timeline.complete) return Promise.resolve(false)
-    if (conversation.older) return conversation.older
-    conversation.older = fetchOlder(roomId, conversation, first.seq, limit)
-    changed()
-    return conversation.older
-  }
-
-  const fetchOlder = async (roomId: string, conversation: Conversation, before: number, limit: number) => {
-    conversation.problem = null
-    try {
-      const page = await api.page(roomId, limit, 'before', before)
-      conversation.timeline.receive(page.messages, page.head)
-      return page.messages.length > 0
-    } catch (error) {
-      conversation.problem = (error as Error).message
-      return false
-    } finally {
-      delete conversation.older
-      changed()
-    }
-  }
-
-  const reach = async (roomId: string, seq: number) => {
-    const { timeline } = conversations.get(roomId)!
-    while (!timeline.get(seq) && seq < timeline.last && (await loadOlder(roomId, longPage)));
-    return timeline.get(seq) !== undefined
-  }
+  const conversations = createConversations({ take, changed, isConnected: () => socket.connected, onSignedOut: options.onSignedOut })
 
   const stopTyping = (roomId: string, accountId: string) => {
     const here = typists.get(roomId)
@@ -251,9 +159,8 @@ export function createChat(options: {
     clearTimeout(patience)
     outbox.flush()
     presence.clear()
-    for (const roomId of conversations.keys()) if (roomId !== openRoom) conversations.delete(roomId)
     connections++
-    await Promise.all([reloadRooms(), openRoom && reloadConversation(openRoom)])
+    await Promise.all([reloadRooms(), conversations.catchUp()])
   }
 
   // Subscribe first, read then: nothing falls between. Somebody without a connection still gets to read after a moment.
@@ -287,8 +194,7 @@ export function createChat(options: {
     take(roomId, messages)
   })
   const takeChange = ({ roomId, message }: { roomId: string; message: Message }) => {
-    conversations.get(roomId)?.timeline.receive([message])
-    closeGap(roomId)
+    conversations.receive(roomId, [message])
     changed()
   }
   socket.on('message:edited', takeChange)
@@ -330,15 +236,10 @@ export function createChat(options: {
     open: (roomId) => {
       openRoom = roomId
       announcement = ''
-      if (roomId === null || conversations.has(roomId)) return
-      conversations.set(roomId, { timeline: createTimeline(), problem: null, filling: false })
-      void reloadConversation(roomId)
+      conversations.open(roomId)
     },
-    conversation: (roomId) => conversations.get(roomId),
+    conversations,
     reloadRooms,
-    reloadConversation,
-    loadOlder: (roomId) => loadOlder(roomId),
-    reach,
     post: (message) => outbox.add({ ...message, id: newId() }),
     edit: async (roomId, seq, body) => {
       const message = await ask<Message>(patiently().emitWithAck('message:edit', { roomId, seq, body }))
@@ -369,6 +270,7 @@ export function createChat(options: {
     },
     close: () => {
       closed = true
+      conversations.close()
       clearTimeout(patience)
       clearTimeout(roomsTimer)
       outbox.close()
@@ -383,8 +285,6 @@ export function connectTo(domain: string): ChatSocket {
   const { protocol, hostname, port } = new URL(domain || location.origin)
   return new Manager({ hostname, port, secure: protocol === 'https:', transports: ['websocket'] }).socket('/')
 }
-
-const isSignedOut = (error: unknown) => error instanceof ApiError && error.code === 'unauthenticated'
 
 // crypto.randomUUID is missing on pages served without TLS.
 const newId = () => {

@@ -31,14 +31,14 @@ export function Conversation({ chat, room, membersShown, onToggleMembers }: Conv
     return () => chat.open(null)
   }, [chat, room.id])
 
-  const conversation = chat.conversation(room.id)
+  const conversation = chat.conversations.get(room.id)
   const timeline = conversation?.timeline
   const messages = timeline?.messages ?? []
   const last = timeline?.last ?? 0
 
   const scroll = useScroll({
     ready: timeline?.loaded ?? false,
-    onTop: () => { if (!conversation?.problem) void chat.loadOlder(room.id) },
+    onTop: () => { if (!conversation?.problem) void chat.conversations.loadOlder(room.id) },
     onBottom: () => {
       if (document.hasFocus() && !document.hidden) chat.markRead(room.id, last)
       if (messages.length > longRun) timeline!.trim(keptRun)
@@ -59,7 +59,7 @@ export function Conversation({ chat, room, membersShown, onToggleMembers }: Conv
   }, [])
 
   const jump = async (seq: number) => {
-    if (!(await chat.reach(room.id, seq))) return
+    if (!(await chat.conversations.reach(room.id, seq))) return
     setHighlighted(seq)
     setCurrent(seq)
     scroll.to(seq)
@@ -105,10 +105,10 @@ export function Conversation({ chat, room, membersShown, onToggleMembers }: Conv
         <IconButton icon="people" label="Members" pressed={membersShown} onClick={onToggleMembers} />
       </header>
       {timeline?.loaded && conversation?.problem && (
-        <Wait problem={conversation.problem} retry={() => void (scroll.atBottom ? chat.reloadConversation(room.id) : chat.loadOlder(room.id))} />
+        <Wait problem={conversation.problem} retry={() => void (scroll.atBottom ? chat.conversations.reload(room.id) : chat.conversations.loadOlder(room.id))} />
       )}
       <div class="scroller" ref={scroll.box} onScroll={scroll.look}>
-        {!timeline?.loaded && <Wait problem={conversation?.problem ?? null} retry={() => void chat.reloadConversation(room.id)} />}
+        {!timeline?.loaded && <Wait problem={conversation?.problem ?? null} retry={() => void chat.conversations.reload(room.id)} />}
         {conversation?.older && <Wait />}
         {timeline?.complete && (
           <p class="beginning">{messages.length ? `This is the beginning of ${room.name}.` : 'Nobody has said anything yet. Be the first.'}</p>

@@ -23,7 +23,7 @@ export function Members({ chat, room, onClose }: { chat: Chat; room: Room; onClo
   }
 
   // Nothing announces a newcomer, but an author who is not on the list, or the greeter, gives one away.
-  const newest = chat.conversation(room.id)?.timeline.messages.at(-1)?.author.id
+  const newest = chat.conversations.get(room.id)?.timeline.messages.at(-1)?.author.id
   const stranger = members?.some(({ id }) => id === newest) ? undefined : newest
   useEffect(() => void load(), [chat.connections, stranger])
 
