@@ -40,6 +40,11 @@ describe('the HTTP surface', () => {
     }
   })
 
+  it('shows people who mistyped an address a page with a way back', async () => {
+    const { status, body } = await new Person(chat.url).ask<string>('GET', '/nothing', undefined, { accept: 'text/html,*/*;q=0.8' })
+    expect([status, body]).toEqual([404, expect.stringContaining('<a href="/">')])
+  })
+
   it('is not impressed by attempts on prototypes and parameters', async () => {
     const ann = await newPerson(chat.url)
     const room = await ann.openRoom()

@@ -34,6 +34,11 @@ export function createOriginCheck(publicUrl: string | null): CheckOrigin {
 /** The browser client fills it. */
 const shell = '    <div id="app"></div>\n    <noscript>Chat needs JavaScript.</noscript>'
 
+const nothingHere = `    <main class="profile">
+      <h1>There is nothing here.</h1>
+      <p><a href="/">Back to the rooms</a></p>
+    </main>`
+
 const pages = ['/', '/sign-in', '/sign-up', '/profile', '/rooms/:id']
 
 /** Middleware in order, routers, health, pages, the one error handler. */
@@ -72,8 +77,10 @@ export function createHttp({ config, log, sessions, checkOrigin, routers, isRead
   app.get(pages, async (_req, res) => {
     res.set('cache-control', 'no-cache').type('html').send(await renderPage({ title: 'Chat', body: shell, script: true }))
   })
-  app.use(() => {
-    throw new ChatError('not_found', 'There is nothing here.')
+  app.use(async (req, res) => {
+    // Programs get the error as JSON; people who mistyped an address get a way back.
+    if (req.accepts(['json', 'html']) !== 'html') throw new ChatError('not_found', 'There is nothing here.')
+    res.status(404).type('html').send(await renderPage({ title: 'Nothing here', body: nothingHere }))
   })
   app.use(answerErrors)
   return app
