@@ -21,6 +21,7 @@ import { createMessages } from './messages/messages.js'
 import { createMessageRoutes } from './messages/routes.js'
 import { registerMessages } from './messages/socket.js'
 import { createNews, type Dispatch } from './news.js'
+import { within } from './platform/deadline.js'
 import { createInProcessBus } from './platform/in-process-bus.js'
 import { createLimiter } from './platform/limiter.js'
 import { createLog, type Log } from './platform/log.js'
@@ -39,6 +40,8 @@ import { createSessions, requireAccount } from './sessions/sessions.js'
 import { createSockets } from './sockets.js'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+
+const redisPatienceMs = 3_000
 
 export interface App {
   log: Log
@@ -158,6 +161,8 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
         'starting with these adapters',
       )
       if (config.storage.kind === 'disk') await storage.prepare()
+      // Whoever connects first should find a session and hear of everything. Without Redis it starts all the same.
+      await within(redisPatienceMs, 'Waiting for Redis', Promise.all([connections.redis?.ready, wire.ready])).catch(() => undefined)
       http.listen(config.port, config.host)
       await once(http, 'listening')
       app.port = (http.address() as AddressInfo).port

@@ -8,6 +8,8 @@ export interface RedisConnection {
   client: Redis
   /** Did it answer the last time it was asked? */
   isHealthy(): boolean
+  /** Resolves when it can be used for the first time. */
+  ready: Promise<void>
   close(): void
 }
 
@@ -41,6 +43,8 @@ interface RedisOptions {
 export function connectRedis({ url, log, onReady }: RedisOptions): RedisConnection {
   const stopped = new AbortController()
   let healthy = false
+  let announce = () => {}
+  const ready = new Promise<void>((resolve) => (announce = resolve))
   let current = open()
 
   function say(now: boolean, error?: unknown) {
@@ -55,6 +59,7 @@ export function connectRedis({ url, log, onReady }: RedisOptions): RedisConnecti
     client.on('ready', () => {
       if (!isCurrent()) return
       say(true)
+      announce()
       onReady?.(client)
     })
     // It goes on trying by itself; what it says when it is given up is of no interest.
@@ -86,6 +91,7 @@ export function connectRedis({ url, log, onReady }: RedisOptions): RedisConnecti
   return {
     client: latest(() => current),
     isHealthy: () => healthy && current.isReady,
+    ready,
     close() {
       stopped.abort()
       current.destroy()

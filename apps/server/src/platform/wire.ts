@@ -11,6 +11,8 @@ export interface Wire {
   publish(hint: string): void
   /** Hands over what other replicas publish. One receiver. */
   subscribe(receiver: (hint: string) => void): void
+  /** Resolves when hints of others arrive here for the first time. */
+  ready: Promise<void>
   /** Has everything published lately probably arrived, in both directions? */
   isHealthy(): boolean
   close(): void
@@ -18,7 +20,7 @@ export interface Wire {
 
 /** For a process without company. */
 export function createNoWire(): Wire {
-  return { publish: () => undefined, subscribe: () => undefined, isHealthy: () => true, close: () => undefined }
+  return { publish: () => undefined, subscribe: () => undefined, ready: Promise.resolve(), isHealthy: () => true, close: () => undefined }
 }
 
 const echoEveryMs = 1_000
@@ -39,6 +41,8 @@ export function createRedisWire({ url, publisher, log, channel = 'chat:hints' }:
   let receiver: ((hint: string) => void) | undefined
   let subscriber: RedisConnection | undefined
   let heardAt = 0
+  let announce = () => {}
+  const ready = new Promise<void>((resolve) => (announce = resolve))
   let inFlight = 0
 
   const send = (text: string) => {
@@ -58,7 +62,7 @@ export function createRedisWire({ url, publisher, log, channel = 'chat:hints' }:
     subscriber = connectRedis({
       url,
       log,
-      onReady: (client) => void client.subscribe(channel, hear).catch((error: unknown) => log.warn({ err: error }, 'cannot subscribe')),
+      onReady: (client) => void client.subscribe(channel, hear).then(announce).catch((error: unknown) => log.warn({ err: error }, 'cannot subscribe')),
     })
     heardAt = Date.now()
   }
@@ -79,6 +83,7 @@ export function createRedisWire({ url, publisher, log, channel = 'chat:hints' }:
       receiver = handOver
       listen()
     },
+    ready,
     isHealthy: () => publisher.isHealthy() && (subscriber === undefined || Date.now() - heardAt < deafAfterMs / 2),
     close() {
       clearInterval(watch)
