@@ -60,5 +60,3 @@ export async function endDeadSessions({ sockets, sessions }: { sockets: Sockets;
     if (!(await sessions.isAlive(sessionId))) sockets.deliver({ ended: { sessionId } })
   }
 }
-
-export type HeadWatch = ReturnType<typeof createHeadWatch>

@@ -10,8 +10,6 @@ export const refreshEveryMs = 15_000
 // Whoever reloads a page is gone for a moment; that is no news.
 const graceMs = 3_000
 
-export type Presence = ReturnType<typeof createPresence>
-
 interface PresenceOptions {
   db: Database
   news: News

@@ -32,7 +32,7 @@ export function createRooms({ db, news, avatarUrl }: RoomsOptions) {
     return room
   }
 
-  /** Adds a member and tells the newcomer's sockets. False when there was nothing to do. */
+  /** Adds a member and tells the newcomer's sockets. Does nothing when they are in already. */
   async function addMember(roomId: string, accountId: string): Promise<void> {
     const isNew = await db.transaction(async (tx) => {
       const inserted = await queries.insertMembership(tx, roomId, accountId)
@@ -70,10 +70,13 @@ export function createRooms({ db, news, avatarUrl }: RoomsOptions) {
       return toRoom(await seen(roomId, accountId))
     },
 
-    /** Brings somebody in: the only way into a private room. */
-    async invite(roomId: string, byAccountId: string, accountId: string): Promise<void> {
+    /**
+     * Brings somebody in: the only way into a private room. `findInvited` is asked for the account only on behalf of a
+     * member: a stranger must not learn from here who has one.
+     */
+    async invite(roomId: string, byAccountId: string, findInvited: () => Promise<string>): Promise<void> {
       await requireMember(roomId, byAccountId)
-      await addMember(roomId, accountId)
+      await addMember(roomId, await findInvited())
     },
 
     /** Makes a bot a member, without the news that a person's arrival is. */
