@@ -8,6 +8,8 @@ import { createMailer, createStorage, openConnections } from './adapters.js'
 import { createAccounts } from './accounts/accounts.js'
 import type { AccountRow } from './accounts/queries.js'
 import { createAccountRoutes } from './accounts/routes.js'
+import { createAssets } from './assets/assets.js'
+import { createAssetRoutes } from './assets/routes.js'
 import { createAvatars } from './avatars/avatars.js'
 import { createAvatarRoutes } from './avatars/routes.js'
 import type { Storage } from './avatars/storage.js'
@@ -21,6 +23,7 @@ import { createMessages } from './messages/messages.js'
 import { createMessageRoutes } from './messages/routes.js'
 import { registerMessages } from './messages/socket.js'
 import { createNews, type Dispatch } from './news.js'
+import { assetsDirectory } from './page.js'
 import { within } from './platform/deadline.js'
 import { createInProcessBus } from './platform/in-process-bus.js'
 import { createLimiter } from './platform/limiter.js'
@@ -41,7 +44,7 @@ import { createSockets } from './sockets.js'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 
-const redisPatienceMs = 3_000
+const startPatienceMs = 3_000
 
 export interface App {
   log: Log
@@ -84,6 +87,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
   }
   const news = createNews({ wire, deliver })
   const avatars = createAvatars({ db, storage, cdnPrefix: config.cdnPrefix, log })
+  const assets = createAssets({ storage, directory: assetsDirectory })
   const avatarUrl = avatars.urlOf
   const toAccount = ({ id, name, email, avatarKey }: AccountRow): Account => ({ id, name, email, avatarUrl: avatarUrl(avatarKey) })
   const accounts = createAccounts({ db })
@@ -112,6 +116,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
       createAvatarRoutes({ avatars, accounts, limiter: uploadLimiter, requireAccount: signedInOnly, toAccount }),
       createRoomRoutes({ rooms, accounts, requireAccount: signedInOnly }),
       createMessageRoutes({ messages, requireAccount: signedInOnly }),
+      createAssetRoutes({ assets }),
       ...(config.mail.kind === 'mailbox' ? [createMailRoutes({ db, onlyOwn: config.production, sessions })] : []),
     ],
   })
@@ -161,8 +166,10 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
         'starting with these adapters',
       )
       if (config.storage.kind === 'disk') await storage.prepare()
-      // Whoever connects first should find a session and hear of everything. Without Redis it starts all the same.
-      await within(redisPatienceMs, 'Waiting for Redis', Promise.all([connections.redis?.ready, wire.ready])).catch(() => undefined)
+      // Whoever comes first should find a session, hear of everything and get the assets. Without Redis or storage it starts all the same.
+      await within(startPatienceMs, 'Waiting for Redis and storage', Promise.allSettled([connections.redis?.ready, wire.ready, publishAssets()])).catch(
+        () => undefined,
+      )
       http.listen(config.port, config.host)
       await once(http, 'listening')
       app.port = (http.address() as AddressInfo).port
@@ -175,6 +182,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
         repeat({ name: 'heads', ms: 800, log, work: () => headWatch.look() }),
         repeat({ name: 'memberships', ms: 2_000, log, work: reconcileInDoubt }),
         repeat({ name: 'presence', ms: refreshEveryMs, log, work: () => presence.refresh() }),
+        repeat({ name: 'assets', ms: 5_000, log, work: publishAssets }),
         repeat({ name: 'sessions', ms: 30_000, log, work: () => endDeadSessions({ sockets, sessions }) }),
       ]
     },
@@ -190,6 +198,13 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
       ops?.close()
       await connections.close()
     },
+  }
+
+  let published = !config.production // where nothing but this process serves assets
+  async function publishAssets() {
+    if (published) return
+    await assets.publish()
+    published = true
   }
 
   // While hints arrive there is little to mend: one look in a while. In doubt, one every two seconds.

@@ -3,19 +3,19 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Storage } from './storage.js'
 
-/** Pictures in a folder, for a chat that runs on one machine. */
+/** Files in a folder, for a chat that runs on one machine. */
 export function createDiskStorage({ dir }: { dir: string }): Storage {
   // Keys are made by the server. Should one ever come from elsewhere, it must not lead out of the folder.
   function fileOf(key: string): string {
-    if (!/^[a-z0-9-]+\.webp$/.test(key)) throw new Error('Not a key of a picture')
+    if (!/^[\w-]+(\.[\w-]+)+$/.test(key)) throw new Error('Not a key of a file')
     return join(dir, key)
   }
 
-  async function write(file: string, picture: Buffer): Promise<void> {
-    // Nobody reads a picture that is only half there.
+  async function write(file: string, content: Buffer): Promise<void> {
+    // Nobody reads a file that is only half there.
     const draft = `${file}.${randomUUID()}.draft`
     try {
-      await writeFile(draft, picture)
+      await writeFile(draft, content)
       await rename(draft, file)
     } catch (error) {
       await rm(draft, { force: true })
@@ -24,8 +24,8 @@ export function createDiskStorage({ dir }: { dir: string }): Storage {
   }
 
   return {
-    async put(key, picture) {
-      await write(fileOf(key), picture)
+    async put(key, content) {
+      await write(fileOf(key), content)
     },
     async get(key) {
       try {

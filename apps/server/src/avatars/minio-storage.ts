@@ -9,7 +9,7 @@ import type { Storage } from './storage.js'
 
 const callMs = 5_000
 
-/** Pictures in a bucket of any S3 service. */
+/** Files in a bucket of any S3 service. */
 export function createMinioStorage({ endPoint, port, ssl, accessKey, secretKey, bucket, region }: S3Config): Storage {
   const client = new Client({
     endPoint,
@@ -27,10 +27,10 @@ export function createMinioStorage({ endPoint, port, ssl, accessKey, secretKey, 
   const exists = () => call(client.bucketExists(bucket))
 
   return {
-    async put(key, picture, contentType) {
+    async put(key, content, contentType) {
       // A browser may get it from the bucket itself, through CDN_PREFIX.
       const headers = { 'Content-Type': contentType, 'Cache-Control': 'public, max-age=31536000, immutable' }
-      await call(client.putObject(bucket, key, picture, picture.length, headers))
+      await call(client.putObject(bucket, key, content, content.length, headers))
     },
 
     async get(key) {

@@ -1,13 +1,13 @@
-/** Where pictures are kept, by key. */
+/** Where files are kept, by key: pictures of people, and the assets of every version. */
 export interface Storage {
-  /** Stores a picture under a new key. */
-  put(key: string, picture: Buffer, contentType: string): Promise<void>
-  /** The picture, or null when there is none under this key. */
+  /** Stores a file under a key; whoever puts the same one again changes nothing. */
+  put(key: string, content: Buffer, contentType: string): Promise<void>
+  /** The file, or null when there is none under this key. */
   get(key: string): Promise<Buffer | null>
   /** Removes it; a missing one is fine. */
   remove(key: string): Promise<void>
   /** Makes the place ready (bucket or folder). Doing it again changes nothing. */
   prepare(): Promise<void>
-  /** Throws with the reason when a picture stored now would be lost. */
+  /** Throws with the reason when a file stored now would be lost. */
   check(): Promise<void>
 }
