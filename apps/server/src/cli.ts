@@ -6,11 +6,13 @@ import { migrateSchema } from './tasks/migrate.js'
 import { replay } from './tasks/replay.js'
 import type { Task } from './tasks/task.js'
 import { upkeep } from './tasks/upkeep.js'
+import { wait } from './tasks/wait.js'
 import { readConfig } from './config.js'
 import { explain } from './platform/explain.js'
 import { createLog } from './platform/log.js'
 
 const tasks: Record<string, { run: Task; what: string }> = {
+  wait: { run: wait, what: 'wait until PostgreSQL answers, and say why it does not' },
   migrate: { run: migrateSchema, what: 'bring the database to the schema of this release' },
   fixtures: { run: fixtures, what: 'add the demo people and rooms, once' },
   bucket: { run: bucket, what: 'make the bucket (or folder) for pictures' },

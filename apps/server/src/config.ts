@@ -37,6 +37,8 @@ export interface Config {
   metricsPort: number
   /** Origin people type into their browser, without a trailing slash; null: whatever host they asked for. */
   publicUrl: string | null
+  /** Where doctor and acceptance reach the chat when PUBLIC_URL does not lead there from where they run; null: it does. */
+  internalUrl: string | null
   /** Reverse proxies in front whose X-Forwarded-For is believed. */
   trustedProxies: number
   databaseUrl: string
@@ -165,6 +167,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
 
   const publicUrl = production ? required('PUBLIC_URL', 'like https://chat.example.com') : text('PUBLIC_URL')
   url('PUBLIC_URL', publicUrl, 'https:', 'http:')
+  url('INTERNAL_URL', text('INTERNAL_URL'), 'https:', 'http:')
   url('CDN_PREFIX', text('CDN_PREFIX'), 'https:', 'http:')
 
   const config: Config = {
@@ -174,6 +177,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     port: whole('PORT', 8080, 0, 65535),
     metricsPort: whole('METRICS_PORT', 9464, 0, 65535),
     publicUrl: publicUrl === undefined || !URL.canParse(publicUrl) ? null : new URL(publicUrl).origin,
+    internalUrl: text('INTERNAL_URL')?.replace(/\/+$/, '') ?? null,
     trustedProxies: whole('TRUSTED_PROXIES', 0, 0, 10),
     databaseUrl,
     poolSize: whole('DATABASE_POOL', 10, 2, 200),

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newPerson, nextNews, password, Person } from './test/chat.js'
 import { freshDatabase, type FreshDatabase } from './test/database.js'
 import { run } from './test/process.js'
+import { startProxy } from './test/proxy.js'
 
 describe('the server process', () => {
   let database: FreshDatabase
@@ -133,15 +134,34 @@ describe('the command line', () => {
   it('explains itself when asked for something unknown', async () => {
     const { code, output } = await cli('dance')
     expect(code).toBe(2)
-    for (const task of ['migrate', 'fixtures', 'bucket', 'upkeep', 'replay', 'acceptance', 'doctor']) expect(output).toContain(`  ${task} `)
+    for (const task of ['wait', 'migrate', 'fixtures', 'bucket', 'upkeep', 'replay', 'acceptance', 'doctor']) expect(output).toContain(`  ${task} `)
   })
 
-  it('refuses to migrate a database that a newer release has been at, and changes nothing', async () => {
+  it('waits for a database that is not there yet, and says why', async () => {
+    const { hostname, port } = new URL(database.url)
+    const proxy = await startProxy({ host: hostname, port: Number(port) })
+    await proxy.refuse()
+    const waiting = run('apps/server/src/cli.ts', ['wait'], { ...env, DATABASE_URL: Object.assign(new URL(database.url), { host: `127.0.0.1:${proxy.port}` }).href })
+    expect(await waiting.said('waiting for PostgreSQL')).toMatchObject({ reason: expect.stringContaining('ECONNREFUSED') as string })
+    await proxy.mend()
+    await waiting.said('PostgreSQL answers')
+    expect(await waiting.exited).toBe(0)
+    await proxy.close()
+  })
+
+  it('has nothing to migrate after a rollback, when a newer release has been there', async () => {
     await database.db.query(`insert into pgmigrations (name, run_on) values ('9999_from_the_future', now())`)
     const { code, output } = await cli('migrate')
-    expect([code, output]).toEqual([1, expect.stringMatching(/^The database is at a newer schema than this release knows \(9999_from_the_future\)\. Deploy the release/)])
+    expect([code, output]).toEqual([0, expect.stringContaining('the schema is newer than this release')])
     await database.db.query(`delete from pgmigrations where name = '9999_from_the_future'`)
     expect((await cli('migrate')).code).toBe(0)
+  })
+
+  it('refuses to migrate what another line of releases has been at, and changes nothing', async () => {
+    await database.db.query(`update pgmigrations set name = '0007_from_elsewhere' where name = '0007_presence'`)
+    const { code, output } = await cli('migrate')
+    await database.db.query(`update pgmigrations set name = '0007_presence' where name = '0007_from_elsewhere'`)
+    expect([code, output]).toEqual([1, expect.stringMatching(/does not know \(0007_from_elsewhere\) and lacks some of its own \(0007_presence\)\. Deploy the release/)])
   })
 
   it('adds the demo people and rooms once, however often it is asked', async () => {

@@ -27,12 +27,19 @@ export async function compareSchema(db: Db): Promise<SchemaState> {
 
 /**
  * Brings the database to the schema of this release: all missing migrations in one transaction, one runner at a time.
- * @throws Explained when a newer release has been here: going back is a decision for a person.
+ * After a rollback the schema is newer and stays so: a release works with the schema of the next one (expand, then contract).
+ * @throws Explained when a release that knows other migrations has been here, and this one's are not all in.
  */
 export async function migrate({ databaseUrl, db, log }: { databaseUrl: string; db: Db; log: Log }): Promise<string[]> {
-  const { unknown } = await compareSchema(db)
+  const { missing, unknown } = await compareSchema(db)
+  if (unknown.length > 0 && missing.length > 0) {
+    throw new Explained(
+      `The database has migrations that this release does not know (${unknown.join(', ')}) and lacks some of its own (${missing.join(', ')}). Deploy the release that brought them, or a later one.`,
+    )
+  }
   if (unknown.length > 0) {
-    throw new Explained(`The database is at a newer schema than this release knows (${unknown.join(', ')}). Deploy the release that brought it, or a later one.`)
+    log.warn({ unknown }, 'the schema is newer than this release')
+    return []
   }
   const done = await runner({
     databaseUrl,

@@ -3,7 +3,7 @@ import sharp from 'sharp'
 import { io, type Socket } from 'socket.io-client'
 import type { Account, ClientToServerEvents, Message, Page, Room, ServerToClientEvents } from '../contract.js'
 import { within } from '../platform/deadline.js'
-import { withDatabase, type Task } from './task.js'
+import { wayToTheChat, withDatabase, type Task } from './task.js'
 
 const patienceMs = 30_000
 
@@ -12,9 +12,9 @@ const patienceMs = 30_000
  * in a private room and takes everything away again, so that it can run against the real thing.
  */
 export const acceptance: Task = async ({ config, log }) => {
-  const url = config.publicUrl ?? `http://127.0.0.1:${config.port}`
-  const ann = new Visitor(url)
-  const ben = new Visitor(url)
+  const way = wayToTheChat(config)
+  const ann = new Visitor(way)
+  const ben = new Visitor(way)
   try {
     await ann.signUp('Acceptance Ann')
     await ben.signUp('Acceptance Ben')
@@ -22,7 +22,7 @@ export const acceptance: Task = async ({ config, log }) => {
 
     const picture = await sharp({ create: { width: 300, height: 200, channels: 3, background: '#3366cc' } }).png().toBuffer()
     const { avatarUrl } = await ann.ask<Account>('PUT', '/api/me/avatar', picture)
-    const fetched = await fetch(new URL(avatarUrl ?? '', url))
+    const fetched = await fetch(new URL(avatarUrl ?? '', way.url))
     if (fetched.headers.get('content-type') !== 'image/webp') throw new Error(`The picture at ${avatarUrl} came back as ${fetched.headers.get('content-type')}`)
     log.info('a picture was stored and came back')
 
@@ -64,7 +64,7 @@ class Visitor {
   private cookie = ''
   private socket: ChatSocket | undefined
 
-  constructor(private readonly url: string) {}
+  constructor(private readonly way: ReturnType<typeof wayToTheChat>) {}
 
   async signUp(name: string): Promise<void> {
     await this.ask('POST', '/api/accounts', { name, email: this.email, password: randomBytes(24).toString('base64url') })
@@ -72,9 +72,9 @@ class Visitor {
 
   async ask<Answer>(method: string, path: string, body?: object): Promise<Answer> {
     const isPicture = body instanceof Uint8Array
-    const response = await fetch(this.url + path, {
+    const response = await fetch(this.way.url + path, {
       method,
-      headers: { origin: this.url, cookie: this.cookie, 'content-type': isPicture ? 'image/png' : 'application/json' },
+      headers: { ...this.way.headers, cookie: this.cookie, 'content-type': isPicture ? 'image/png' : 'application/json' },
       ...(body !== undefined && { body: isPicture ? new Uint8Array(body) : JSON.stringify(body) }),
       signal: AbortSignal.timeout(patienceMs),
     })
@@ -84,7 +84,7 @@ class Visitor {
   }
 
   connect(): Promise<ChatSocket> {
-    const socket: ChatSocket = io(this.url, { transports: ['websocket'], extraHeaders: { cookie: this.cookie, origin: this.url } })
+    const socket: ChatSocket = io(this.way.url, { transports: ['websocket'], extraHeaders: { ...this.way.headers, cookie: this.cookie } })
     this.socket = socket
     const connected = new Promise<ChatSocket>((resolve, reject) => {
       socket.once('connect', () => resolve(socket))

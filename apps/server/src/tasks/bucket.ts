@@ -1,8 +1,9 @@
 import { createStorage } from '../adapters.js'
 import type { Task } from './task.js'
+import { untilItAnswers } from './wait.js'
 
 export const bucket: Task = async ({ config, log }) => {
-  await createStorage(config).prepare()
+  await untilItAnswers('the place for pictures', () => createStorage(config).prepare(), log)
   log.info({ storage: config.storage.kind }, 'the place for pictures is ready')
   return 0
 }

@@ -10,7 +10,7 @@ import { createRabbitmqBus } from '../platform/rabbitmq-bus.js'
 import { connectRedis } from '../platform/redis.js'
 import { compareSchema } from '../platform/schema.js'
 import { createRedisWire } from '../platform/wire.js'
-import { withDatabase, type Task } from './task.js'
+import { wayToTheChat, withDatabase, type Task } from './task.js'
 
 interface Check {
   part: string
@@ -112,7 +112,7 @@ function checks(config: Config, db: Database, log: Log): Check[] {
     {
       part: 'origin',
       advice: 'PUBLIC_URL must be the address in the browser, scheme and port included, and lead to this chat.',
-      look: () => reachOurselves(config.publicUrl ?? `http://127.0.0.1:${config.port}`),
+      look: () => reachOurselves(wayToTheChat(config)),
     },
   ]
 }
@@ -138,15 +138,15 @@ async function roundTripBetweenReplicas(url: string, log: Log): Promise<void> {
 }
 
 /** Asks for something that is refused either way: as invalid when the origin is believed, as forbidden when not. */
-async function reachOurselves(url: string): Promise<string> {
+async function reachOurselves({ url, headers }: ReturnType<typeof wayToTheChat>): Promise<string> {
   const answer = await fetch(`${url}/api/session`, {
     method: 'POST',
-    headers: { origin: url, 'content-type': 'application/json' },
+    headers: { ...headers, 'content-type': 'application/json' },
     body: '{}',
     signal: AbortSignal.timeout(patienceMs / 2),
   })
   if (answer.status !== 400) throw new Error(`${url} was reached and answered ${answer.status} instead of 400`)
-  return `${url} reaches the chat, which believes it`
+  return `${url} reaches the chat, which believes ${headers.origin}`
 }
 
 function print(line: string): void {
