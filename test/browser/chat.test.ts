@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import { readFile, rm } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import type { Browser } from 'playwright-core'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -309,5 +311,27 @@ describe('every page', () => {
     expect(config.headers.get('cache-control')).toBe('no-cache')
     expect(await config.json()).toEqual({ domain: '', loginUrl: '/sign-in' })
     expect((await fetch(`${stack.url}/metrics`)).status).toBe(404)
+  })
+
+  it('compresses assets for whoever takes it, and gives those of another version as well', async () => {
+    const html = await (await fetch(`${stack.url}/sign-in`)).text()
+    const script = /src="(\/assets\/[^"]+\.js)"/.exec(html)?.[1] ?? ''
+    const plain = await readFile(join(stack.assets, basename(script)), 'utf8')
+    const ask = async (encoding: string) => {
+      const answer = await fetch(stack.url + script, { headers: { 'accept-encoding': encoding } })
+      expect(await answer.text()).toBe(plain)
+      const { headers } = answer
+      return ['content-encoding', 'content-type', 'cache-control', 'vary', 'x-content-type-options'].map((name) => headers.get(name))
+    }
+    const forEver = ['text/javascript; charset=utf-8', 'public, max-age=31536000, immutable', 'Accept-Encoding', 'nosniff']
+    expect(await ask('gzip, br')).toEqual(['br', ...forEver])
+    expect(await ask('gzip, br;q=0')).toEqual(['gzip', ...forEver])
+    expect(await ask('identity')).toEqual([null, ...forEver])
+
+    // As if this nginx were of another version.
+    for (const end of ['', '.br', '.gz']) await rm(join(stack.assets, basename(script) + end))
+    expect(await ask('identity')).toEqual([null, ...forEver])
+    expect(await ask('gzip')).toEqual(['gzip', ...forEver])
+    expect((await fetch(`${stack.url}/assets/main.00000000000000000000.js`)).status).toBe(404)
   })
 })

@@ -1,23 +1,25 @@
-interface Site {
+import { readFileSync } from 'node:fs'
+
+interface Ingress {
   port: number
   /** For nginx's own files. */
   folder: string
-  /** What webpack has written. */
-  assets: string
-  /** The config.json of this environment. */
-  appConfig: string
-  /** Ports of the servers behind. */
+  /** Port of the nginx with the assets. */
+  web: number
+  /** Ports of the servers. */
   servers: number[]
 }
 
-/** What an ingress and the web image do in a cluster, in one nginx: files under /assets/, everything else to a server in turn. */
-export function nginxConfig({ port, folder, assets, appConfig, servers }: Site): string {
+const runAsWeAre = process.getuid?.() === 0 ? 'user root;' : ''
+
+/** What an ingress does in a cluster: assets from one nginx, everything else from a server in turn. */
+export function ingressConfig({ port, folder, web, servers }: Ingress): string {
   return `
 daemon off;
 worker_processes 1;
 error_log stderr warn;
 pid ${folder}/pid;
-${process.getuid?.() === 0 ? 'user root;' : ''}
+${runAsWeAre}
 events { worker_connections 1024; }
 http {
   access_log off;
@@ -26,12 +28,6 @@ http {
   fastcgi_temp_path ${folder}/fastcgi;
   uwsgi_temp_path ${folder}/uwsgi;
   scgi_temp_path ${folder}/scgi;
-  types {
-    application/json json;
-    image/svg+xml svg;
-    text/css css;
-    text/javascript js;
-  }
   map $http_upgrade $connection_upgrade {
     default upgrade;
     '' '';
@@ -43,18 +39,10 @@ ${servers.map((server) => `    server 127.0.0.1:${server} max_fails=1 fail_timeo
   server {
     listen 127.0.0.1:${port};
     client_max_body_size 20m;
-    location = /assets/config.json {
-      alias ${appConfig};
-      add_header Cache-Control no-cache;
-    }
-    location ~ "^/assets/([^/]+\\.[0-9a-f]{16,}\\.[a-z0-9]+)$" {
-      alias ${assets}/$1;
-      gzip_static on;
-      add_header Cache-Control "public, max-age=31536000, immutable";
-      add_header X-Content-Type-Options nosniff;
-    }
     location /assets/ {
-      return 404;
+      proxy_pass http://127.0.0.1:${web};
+      proxy_http_version 1.1;
+      proxy_set_header Host $http_host;
     }
     location / {
       proxy_pass http://servers;
@@ -70,4 +58,24 @@ ${servers.map((server) => `    server 127.0.0.1:${server} max_fails=1 fail_timeo
   }
 }
 `
+}
+
+interface Web {
+  port: number
+  /** For nginx's own files. */
+  folder: string
+  /** The folder with `assets` in it. */
+  root: string
+  /** Port of the server in the same pod. */
+  server: number
+}
+
+/** The configuration of the image `web`, with the places of a machine that is no container. */
+export function webConfig({ port, folder, root, server }: Web): string {
+  const config = readFileSync(new URL('../../apps/web/nginx.conf', import.meta.url), 'utf8')
+    .replaceAll('/tmp/', `${folder}/`)
+    .replace('listen 8081', `listen 127.0.0.1:${port}`)
+    .replace('root /usr/share/nginx/html', `root ${root}`)
+    .replace('http://127.0.0.1:8080', `http://127.0.0.1:${server}`)
+  return `daemon off;\n${runAsWeAre}\n${config}`
 }

@@ -1,17 +1,19 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { execFile } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { cpSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { createDaemons, freePort, type Running } from '../services/daemons.js'
-import { nginxConfig } from './nginx-config.js'
+import { ingressConfig, webConfig } from './nginx-config.js'
 
 export interface Stack {
   /** Where people go: nginx. */
   url: string
   databaseUrl: string
+  /** Folder of the assets that nginx has. */
+  assets: string
   replicas: Replica[]
   worker: Running
   stop(): Promise<void>
@@ -27,11 +29,11 @@ export interface Replica {
   start(): Promise<void>
 }
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
+const project = fileURLToPath(new URL('../..', import.meta.url))
 
 /**
  * The whole chat as it runs in a cluster, from its builds: a database of its own with the fixtures, servers and a worker
- * in production mode, nginx in front in the place of the ingress and the web image. The services' addresses are taken
+ * in production mode, the image web's nginx, and another in front in the place of the ingress. The services' addresses are taken
  * from the environment (see with-services.ts).
  * @param env variables on top of those that are set here.
  */
@@ -78,7 +80,7 @@ export async function startStack({ replicas: count = 2, env: more = {} }: { repl
   try {
     await atServer(`create database ${name}`)
     for (const task of ['migrate', 'fixtures', 'bucket']) {
-      await promisify(execFile)(process.execPath, ['apps/server/dist/cli.js', task], { env, cwd: root })
+      await promisify(execFile)(process.execPath, ['apps/server/dist/cli.js', task], { env, cwd: project })
     }
 
     const startReplica = async (_: unknown, index: number): Promise<Replica & { port: number }> => {
@@ -87,7 +89,7 @@ export async function startStack({ replicas: count = 2, env: more = {} }: { repl
       const start = () =>
         daemons.start({
           name: `server-${index + 1}`,
-          command: [process.execPath, join(root, 'apps/server/dist/main.js')],
+          command: [process.execPath, join(project, 'apps/server/dist/main.js')],
           env: { ...env, PORT: String(own) },
           isReady: () => isOk(`${address}/readyz`),
         })
@@ -98,26 +100,34 @@ export async function startStack({ replicas: count = 2, env: more = {} }: { repl
       const own = await freePort()
       return daemons.start({
         name: 'worker',
-        command: [process.execPath, join(root, 'apps/worker/dist/main.js')],
+        command: [process.execPath, join(project, 'apps/worker/dist/main.js')],
         env: { ...env, METRICS_PORT: String(own) },
         isReady: () => isOk(`http://127.0.0.1:${own}/readyz`),
       })
     }
     const [worker, ...replicas] = await Promise.all([startWorker(), ...Array.from({ length: count }, startReplica)])
 
-    const config = join(daemons.scratch, 'nginx.conf')
-    const appConfig = join(daemons.scratch, 'config.json')
-    writeFileSync(appConfig, JSON.stringify({ domain: '', loginUrl: '/sign-in' }))
-    writeFileSync(config, nginxConfig({ port, folder: daemons.folder('nginx'), assets: join(root, 'apps/web/dist/assets'), appConfig, servers: replicas.map((replica) => replica.port) }))
-    await daemons.start({
-      name: 'nginx',
-      command: [given('TEST_NGINX'), '-e', 'stderr', '-c', config],
-      stopSignal: 'SIGQUIT',
-      isReady: () => isOk(`${url}/readyz`),
-    })
+    const startNginx = async (name: string, address: string, configure: (folder: string) => string) => {
+      const config = join(daemons.scratch, `${name}.conf`)
+      writeFileSync(config, configure(daemons.folder(name)))
+      await daemons.start({
+        name,
+        command: [given('TEST_NGINX'), '-e', 'stderr', '-c', config],
+        stopSignal: 'SIGQUIT',
+        isReady: () => isOk(address),
+      })
+    }
+    const servers = replicas.map((replica) => replica.port)
+    const root = daemons.folder('html')
+    cpSync(join(project, 'apps/web/dist/assets'), join(root, 'assets'), { recursive: true })
+    writeFileSync(join(root, 'assets/config.json'), JSON.stringify({ domain: '', loginUrl: '/sign-in' }))
+    const web = await freePort()
+    await startNginx('web', `http://127.0.0.1:${web}/healthz`, (folder) => webConfig({ port: web, folder, root, server: servers[0] ?? 0 }))
+    await startNginx('ingress', `${url}/readyz`, (folder) => ingressConfig({ port, folder, web, servers }))
     return {
       url,
       databaseUrl,
+      assets: join(root, 'assets'),
       replicas,
       worker,
       async stop() {
