@@ -54,24 +54,50 @@ export async function installPackages(packages: string[]) {
   if (!(await succeeds(program, args, 'inherit'))) throw new Error(`Installing packages failed. Try it by hand:\n  ${command}`)
 }
 
-const versitygw = { module: 'github.com/versity/versitygw/cmd/versitygw', version: 'v1.8.0', go: '1.25' }
+/** A program that is built from Go's module proxy: its package, and the Go it asks for. */
+export interface GoProgram {
+  name: string
+  package: string
+  version: string
+  go: string
+}
 
-/** The S3 server, built once into a cache outside the checkout. @throws when Go is missing or too old. */
-export async function buildVersitygw(): Promise<string> {
-  const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'chat', `versitygw-${versitygw.version}`)
-  const binary = join(cache, 'versitygw')
+const versitygw: GoProgram = { name: 'versitygw', package: 'github.com/versity/versitygw/cmd/versitygw', version: 'v1.8.0', go: '1.25' }
+
+/** What the tests build or make of downloads is kept outside the checkout. */
+export const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'chat')
+
+/** The S3 server. @throws when Go is missing or too old. */
+export function buildVersitygw(): Promise<string> {
+  return buildGoProgram(versitygw, 'start Docker, or set TEST_S3_ENDPOINT')
+}
+
+/** The path of a program, built once into the cache. @throws when Go is missing or too old, with what else can be done. */
+export async function buildGoProgram({ name, package: path, version, go: wanted }: GoProgram, instead: string): Promise<string> {
+  const folder = join(cache, `${name}-${version}`)
+  const binary = join(folder, name)
   if (isExecutable(binary)) return binary
 
-  const advice = `The S3 server for the tests is built with Go ${versitygw.go} or newer: install it from https://go.dev/dl/, start Docker, or set TEST_S3_ENDPOINT.`
+  const go = findGo(wanted, `${name}, which the tests need, is built with Go ${wanted} or newer: install it from https://go.dev/dl/, or ${instead}.`)
+  process.stdout.write(`Building ${name} ${version}, once.\n`)
+  const env = { ...process.env, GOBIN: folder, GOFLAGS: '' }
+  if (!(await succeeds(go, ['install', `${path}@${version}`], 'inherit', env))) throw new Error(`Building ${name} failed.`)
+  return binary
+}
+
+/** The folder with a Go module's files, downloaded once. @throws when Go is missing or too old, or there is no such module. */
+export function goModule(path: string, version: string, advice: string): string {
+  const go = findGo('1.21', advice)
+  const output = execFileSync(go, ['mod', 'download', '-json', `${path}@${version}`], { encoding: 'utf8', env: { ...process.env, GOFLAGS: '' } })
+  return (JSON.parse(output) as { Dir: string }).Dir
+}
+
+function findGo(wanted: string, advice: string): string {
   const go = findProgram('go') ?? (isExecutable('/usr/local/go/bin/go') ? '/usr/local/go/bin/go' : undefined)
   if (go === undefined) throw new Error(`Go is missing. ${advice}`)
   const found = execFileSync(go, ['env', 'GOVERSION'], { encoding: 'utf8' }).trim()
-  if (isOlder(found.replace(/^go/, ''), versitygw.go)) throw new Error(`Go ${found} is too old. ${advice}`)
-
-  process.stdout.write(`Building versitygw ${versitygw.version}, once.\n`)
-  const env = { ...process.env, GOBIN: cache, GOFLAGS: '' }
-  if (!(await succeeds(go, ['install', `${versitygw.module}@${versitygw.version}`], 'inherit', env))) throw new Error('Building versitygw failed.')
-  return binary
+  if (isOlder(found.replace(/^go/, ''), wanted)) throw new Error(`Go ${found} is too old. ${advice}`)
+  return go
 }
 
 function isOlder(version: string, wanted: string): boolean {

@@ -1,0 +1,226 @@
+{{/* The known environment that global.env means: `review` for `review-feature-x`, `_default` when none is given. */}}
+{{- define "app.environment" -}}
+{{- $given := .Values.global.env | default "_default" -}}
+{{- $found := ternary "_default" "" (eq $given "_default") -}}
+{{- range .Values.environments -}}
+{{- if and (or (eq $given .) (hasPrefix (printf "%s-" .) $given)) (gt (len .) (len $found)) }}{{ $found = . }}{{ end -}}
+{{- end -}}
+{{- if not $found -}}
+{{- fail (printf "The environment %q is not known. Set --env (werf) or global.env to one of %s, or to one of them with a dash and more behind it."
+  $given (join ", " .Values.environments)) -}}
+{{- end -}}
+{{- $found -}}
+{{- end }}
+
+{{/* The value for this environment: include "app.pick" (list $ "server.replicas") prints it as text. */}}
+{{- define "app.pick" -}}
+{{- $root := index . 0 }}{{ $path := index . 1 -}}
+{{- $map := $root.Values -}}
+{{- range splitList "." $path }}{{ $map = index $map . }}{{ end -}}
+{{- $known := append $root.Values.environments "_default" -}}
+{{- range $name, $_ := $map }}{{ if not (has $name $known) -}}
+{{- fail (printf "%s has a value for %q, which is no environment. Use one of %s, or add it to `environments`." $path $name (join ", " $known)) -}}
+{{- end }}{{ end -}}
+{{- $env := include "app.environment" $root -}}
+{{- $value := index $map (ternary $env "_default" (hasKey $map $env)) -}}
+{{- if kindIs "float64" $value }}{{ int64 $value }}{{ else if not (kindIs "invalid" $value) }}{{ $value }}{{ end -}}
+{{- end }}
+
+{{/* Labels of a resource and of its pods: include "app.labels" (list $ "server" "app"), with the name and the kind of thing it belongs to. */}}
+{{- define "app.labels" -}}
+{{- $root := index . 0 -}}
+{{ include "app.selector" (list $root (index . 1)) }}
+app.kubernetes.io/component: {{ index . 2 }}
+app.kubernetes.io/part-of: {{ $root.Chart.Name }}
+app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+{{- end }}
+
+{{/* The two labels that find the pods of one workload. */}}
+{{- define "app.selector" -}}
+app.kubernetes.io/name: {{ index . 1 }}
+app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
+{{- end }}
+
+{{/* Reference of an image that werf built: include "app.image" (list $ "server"). */}}
+{{- define "app.image" -}}
+{{- $root := index . 0 }}{{ $name := index . 1 -}}
+{{- $image := index (($root.Values.global.werf).images | default dict) $name | default dict -}}
+{{- required (printf "There is no image %q. werf sets it; without werf add --set global.werf.images.%s.ref_tag=REPO:TAG." $name $name) $image.ref_tag -}}
+{{- end }}
+
+{{/* What every pod of ours says about itself. */}}
+{{- define "app.pod" -}}
+serviceAccountName: {{ index . 1 }}
+automountServiceAccountToken: false
+# The variables that Kubernetes would make of the Service `s3` (S3_PORT=tcp://…) mean something else to the apps.
+enableServiceLinks: false
+securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
+{{- end }}
+
+{{/* What a container of ours may do: nothing but run as this user. */}}
+{{- define "app.container-security" -}}
+securityContext:
+  runAsUser: {{ . }}
+  runAsGroup: {{ . }}
+  runAsNonRoot: true
+  readOnlyRootFilesystem: true
+  allowPrivilegeEscalation: false
+  capabilities: {drop: [ALL]}
+{{- end }}
+
+{{/* A container of a Job, without name and command: image, rights, resources, a place for temporary files. */}}
+{{- define "app.task" -}}
+image: {{ include "app.image" (list . "server") }}
+{{ include "app.container-security" 1000 }}
+resources: {{ toJson .Values.tasks.resources }}
+volumeMounts:
+- {name: tmp, mountPath: /tmp}
+{{- end }}
+
+{{/* A container that ends once something listens: include "app.wait-for-port" (list $ host port). */}}
+{{- define "app.wait-for-port" -}}
+- name: wait
+  command: [bash, -c]
+  args:
+  - |
+    # bash says itself why it cannot connect; where packets are lost without a word, timeout ends the try.
+    until timeout 5 bash -c ': >/dev/tcp/{{ index . 1 }}/{{ index . 2 }}'; do
+      echo 'Waiting for {{ index . 1 }}, port {{ index . 2 }}'
+      sleep 2
+    done
+  {{- include "app.task" (index . 0) | nindent 2 }}
+{{- end }}
+
+{{/* A container that ends once PostgreSQL answers. A deploy by werf takes the first error of a Job for the last word, so Jobs wait. */}}
+{{- define "app.wait-for-database" -}}
+- name: wait
+  command: [node, apps/server/dist/cli.js, wait]
+  env:
+  {{- include "app.env.task" . | nindent 2 }}
+  {{- include "app.task" . | nindent 2 }}
+{{- end }}
+
+{{/* Host that people type, without scheme. */}}
+{{- define "app.host" -}}
+{{- .Values.global.ci_url | default (include "app.pick" (list . "ingress.host")) -}}
+{{- end }}
+
+{{/* Address that people type. */}}
+{{- define "app.public-url" -}}
+{{- $scheme := ternary "https" "http" (eq (include "app.pick" (list . "ingress.tls.enabled")) "true") -}}
+{{- include "app.pick" (list . "publicUrl") | default (printf "%s://%s" $scheme (include "app.host" .)) -}}
+{{- end }}
+
+{{/* Secret that all variables with secrets come from. */}}
+{{- define "app.secret-name" -}}
+{{- .Values.global.existingSecret | default "app-secrets" -}}
+{{- end }}
+
+{{/* All secrets that were given as values: changes when one of them does, and not with those that were generated. */}}
+{{- define "app.given-secrets" -}}
+{{- range tuple "cookie_secret" "database_url" "postgres_password" "session_redis" "redis_password" "amqp_uri" "rabbitmq_password"
+  "s3.access_key" "s3.secret_key" "mailgun_apikey" -}}
+{{- with include "app.pick" (list $ (printf "app.%s" .)) }}{{ printf "%q" . }}{{ end -}}
+{{- end -}}
+{{- end }}
+
+{{/* Annotation that gives pods a new start when secrets change. */}}
+{{- define "app.secrets-checksum" -}}
+{{- $data := "" -}}
+{{- with .Values.global.existingSecret }}{{ $data = toJson (lookup "v1" "Secret" $.Release.Namespace .).data }}{{ end -}}
+checksum/secrets: {{ print (include "app.given-secrets" .) $data | sha256sum }}
+{{- end }}
+
+{{/* One variable from the Secret, where its key is the same: include "app.env.secret" (list $ "DATABASE_URL"). */}}
+{{- define "app.env.secret" -}}
+- name: {{ index . 1 }}
+  valueFrom: {secretKeyRef: {name: {{ include "app.secret-name" (index . 0) }}, key: {{ index . 1 }}}}
+{{- end }}
+
+{{/* One variable from a value, unless that is empty: include "app.env.optional" (list $ "DEBUG" "app.debug"). */}}
+{{- define "app.env.optional" -}}
+{{- with include "app.pick" (list (index . 0) (index . 2)) }}
+- name: {{ index $ 1 }}
+  value: {{ . | quote }}
+{{- end }}
+{{- end }}
+
+{{/* What every process asks for: the address people type, the database, the secret of the cookies. */}}
+{{- define "app.env.base" -}}
+- name: PUBLIC_URL
+  value: {{ include "app.public-url" . | quote }}
+{{ include "app.env.secret" (list . "DATABASE_URL") }}
+{{ include "app.env.secret" (list . "COOKIE_SECRET") }}
+{{- include "app.env.optional" (list . "DEBUG" "app.debug") }}
+{{- end }}
+
+{{/* A task's variables: the built-in adapters named for what it does not use, so that it gets no secret for nothing. */}}
+{{- define "app.env.task" -}}
+{{ include "app.env.base" . }}
+- {name: SESSIONS, value: postgres}
+- {name: BUS, value: in-process}
+- {name: STORAGE, value: disk}
+- {name: MAILER, value: mailbox}
+{{- end }}
+
+{{/* Redis and RabbitMQ, and where browsers find pictures: what server and worker have in common. */}}
+{{- define "app.env.shared" -}}
+{{ include "app.env.secret" (list . "SESSION_REDIS") }}
+{{ include "app.env.secret" (list . "AMQP_URI") }}
+{{- include "app.env.optional" (list . "CDN_PREFIX" "app.cdn_prefix") }}
+{{- end }}
+
+{{/* Host of S3: the release's own service, or the one that is named. */}}
+{{- define "app.s3-host" -}}
+{{- $host := include "app.pick" (list . "app.s3.host") -}}
+{{- if and .Values.s3.enabled $host }}{{ fail "app.s3.host names an S3 service, and s3.enabled makes one. Set s3.enabled=false to use yours." }}{{ end -}}
+{{- if .Values.s3.enabled }}s3{{ else -}}
+{{- required "s3.enabled is false and no other S3 service is named. Set app.s3.host, app.s3.access_key and app.s3.secret_key." $host -}}
+{{- end -}}
+{{- end }}
+
+{{/* Port of S3. */}}
+{{- define "app.s3-port" -}}
+{{- ternary "7070" (include "app.pick" (list . "app.s3.port")) .Values.s3.enabled -}}
+{{- end }}
+
+{{/* The bucket for pictures, and the keys to it. */}}
+{{- define "app.env.storage" -}}
+- name: S3_ENDPOINT
+  value: {{ include "app.s3-host" . }}
+- name: S3_PORT
+  value: {{ include "app.s3-port" . | quote }}
+- name: S3_SSL
+  value: {{ ternary "false" (include "app.pick" (list . "app.s3.ssl")) .Values.s3.enabled | quote }}
+- name: S3_BUCKET
+  value: {{ include "app.pick" (list . "app.s3.bucket") | quote }}
+- name: S3_REGION
+  value: {{ include "app.pick" (list . "app.s3.region") | quote }}
+{{ include "app.env.secret" (list . "S3_ACCESS_KEY") }}
+{{ include "app.env.secret" (list . "S3_SECRET_KEY") }}
+{{- end }}
+
+{{/* Mailgun, or the mailbox in the database. */}}
+{{- define "app.env.mail" -}}
+{{- $domain := include "app.pick" (list . "app.mailgun_domain") -}}
+{{- $from := include "app.pick" (list . "app.mailgun_from") -}}
+{{- $url := include "app.pick" (list . "app.mailgun_url") -}}
+{{- if $domain -}}
+- name: MAILGUN_DOMAIN
+  value: {{ $domain | quote }}
+- name: MAILGUN_FROM
+  value: {{ required "app.mailgun_domain is set and there is no sender. Set app.mailgun_from." $from | quote }}
+- name: MAILGUN_URL
+  value: {{ $url | quote }}
+{{ include "app.env.secret" (list . "MAILGUN_APIKEY") }}
+{{- else -}}
+- {name: MAILER, value: mailbox}
+{{- end }}
+{{- end }}
+
+{{/* Order of a deploy, for werf: on whoever lives on the bucket and the schema. */}}
+{{- define "app.after-tasks" -}}
+werf.io/deploy-dependency-bucket: state=ready,kind=Job,name={{ include "bucket.name" . }}
+werf.io/deploy-dependency-migrations: state=ready,kind=Job,name={{ include "migrations.name" . }}
+{{- end }}

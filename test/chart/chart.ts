@@ -1,0 +1,123 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { inject } from 'vitest'
+import { parse, parseAllDocuments } from 'yaml'
+import type { Labels } from '../../tools/kubernetes/network-policies.js'
+import type { Pod } from '../../tools/kubernetes/pod-security.js'
+import { run, type Result } from '../../tools/kubernetes/run.js'
+import { releases, type Minor } from '../../tools/kubernetes/schemas.js'
+import { root } from './werf-config.js'
+
+export const chart = join(root, '.helm')
+export const defaults = parse(readFileSync(join(chart, 'values.yaml'), 'utf8')) as Record<string, unknown> & { environments: string[] }
+export const { name: chartName, kubeVersion } = parse(readFileSync(join(chart, 'Chart.yaml'), 'utf8')) as { name: string; kubeVersion?: string }
+export const images = Object.fromEntries(['server', 'worker', 'web'].map((name) => [name, { ref_tag: `registry.example.com/chat/${name}:1` }]))
+export const minors = Object.keys(releases) as Minor[]
+
+export interface Resource {
+  apiVersion: string
+  kind: string
+  metadata: { name: string; namespace?: string; labels?: Labels; annotations?: Labels }
+  spec?: unknown
+  data?: Labels
+  stringData?: Labels
+}
+
+/** Something that makes pods. */
+export interface Workload {
+  kind: string
+  /** Without the hash that Jobs end with. */
+  name: string
+  resource: Resource
+  replicas: number
+  pod: Pod
+  labels: Labels
+}
+
+/** What kubeconform says against resources in YAML, one sentence each. */
+export async function conform(minor: Minor, resources: string): Promise<string[]> {
+  const args = ['-strict', '-output', 'json', '-kubernetes-version', releases[minor], '-schema-location', inject('schemas')[minor], '-']
+  const { stdout, stderr } = await run(inject('kubeconform'), args, resources)
+  if (stderr !== '') throw new Error(stderr)
+  const { resources: refused } = JSON.parse(stdout) as { resources: { kind: string; name: string; msg: string }[] }
+  return refused.map(({ kind, name, msg }) => `${kind} ${name}: ${msg}`)
+}
+
+/** Runs `helm template` or `helm lint` as somebody would who has built the images. */
+export async function helm(command: 'template' | 'lint', values: object, args: string[] = [], minor: Minor = '1.34'): Promise<Result> {
+  const names = command === 'template' ? ['chat', chart] : [chart, '--strict']
+  return run(
+    inject('helm'),
+    [
+      command,
+      ...names,
+      '--namespace',
+      'chat',
+      '--kube-version',
+      releases[minor],
+      '--set-json',
+      `global.werf.images=${JSON.stringify(images)}`,
+      '--values',
+      '-',
+      ...args,
+    ],
+    // YAML as well, and the same in each of its versions.
+    JSON.stringify(values),
+  )
+}
+
+const rendered = new Map<string, Promise<string>>()
+
+/** The chart's resources as text, rendered once by whoever asks first. @throws with what Helm says when it refuses. */
+export function render(values: object = {}, args: string[] = []): Promise<string> {
+  const key = JSON.stringify([values, args])
+  const text = rendered.get(key) ?? renderAnew(values, args)
+  rendered.set(key, text)
+  return text
+}
+
+/** The same, rendered now. */
+export async function renderAnew(values: object = {}, args: string[] = [], minor?: Minor): Promise<string> {
+  const { code, stdout, stderr } = await helm('template', values, args, minor)
+  if (code !== 0) throw new Error(stderr)
+  return stdout
+}
+
+/** What Helm says against values. @throws when it accepts them. */
+export async function refusal(values: object, args: string[] = []): Promise<string> {
+  const { code, stderr } = await helm('template', values, args)
+  if (code === 0) throw new Error(`The chart has accepted ${JSON.stringify(values)}`)
+  return stderr
+}
+
+/** Reads resources as Kubernetes does, which knows YAML 1.1: an unquoted `on` is true. */
+export function parseResources(text: string): Resource[] {
+  return parseAllDocuments(text, { version: '1.1' }).flatMap((document) => {
+    for (const error of document.errors) throw error
+    return (document.toJS() as Resource | null) ?? []
+  })
+}
+
+/** Deployments, StatefulSets, Jobs and CronJobs. */
+export function workloadsOf(resources: Resource[]): Workload[] {
+  return resources.flatMap((resource) => {
+    const spec = resource.spec as
+      | { replicas?: number; template?: Pod & { metadata: { labels?: Labels } }; jobTemplate?: { spec: { template: Pod & { metadata: { labels?: Labels } } } } }
+      | undefined
+    const template = spec?.template ?? spec?.jobTemplate?.spec.template
+    if (template === undefined || !['Deployment', 'StatefulSet', 'Job', 'CronJob'].includes(resource.kind)) return []
+    const name = resource.metadata.name.replace(/-[0-9a-f]{8}$/, '')
+    return [{ kind: resource.kind, name, resource, replicas: spec?.replicas ?? 1, pod: template, labels: template.metadata.labels ?? {} }]
+  })
+}
+
+/** The values of all Secrets, in clear, by "secret/key". */
+export function secretsOf(resources: Resource[]): Record<string, string> {
+  const secrets = resources.filter(({ kind }) => kind === 'Secret')
+  return Object.fromEntries(
+    secrets.flatMap(({ metadata, data = {}, stringData = {} }) => [
+      ...Object.entries(data).map(([key, value]) => [`${metadata.name}/${key}`, Buffer.from(value, 'base64').toString()] as const),
+      ...Object.entries(stringData).map(([key, value]) => [`${metadata.name}/${key}`, value] as const),
+    ]),
+  )
+}

@@ -1,0 +1,150 @@
+import { describe, expect, it } from 'vitest'
+import { isAllowed, type Endpoint, type Namespace, type NetworkPolicy, type Port } from '../../tools/kubernetes/network-policies.js'
+import { containersOf } from '../../tools/kubernetes/pod-security.js'
+import { cases, everythingOutside, mailgun, outside } from './cases.js'
+import { parseResources, render, workloadsOf } from './chart.js'
+
+const namespace = (name: string): Namespace => ({ name, labels: { 'kubernetes.io/metadata.name': name } })
+const home = namespace('chat')
+const pod = (ip: string, where: string, app: string): Endpoint => ({ ip, namespace: namespace(where), labels: { 'app.kubernetes.io/name': app } })
+/** Who does not belong to the release; some live in its namespace, so the policies hold for them too. */
+const others: Record<string, Endpoint> = {
+  'world': { ip: '203.0.113.7' },
+  'ingress': pod('10.244.1.1', 'ingress-nginx', 'ingress-nginx'),
+  'prometheus': pod('10.244.1.2', 'monitoring', 'prometheus'),
+  // Called like one of ours, where we are not.
+  'stranger': pod('10.244.1.3', 'elsewhere', 'server'),
+  'neighbour': pod('10.244.1.4', 'chat', 'neighbour'),
+  // cert-manager's, beside our own for as long as a certificate is being made.
+  'solver': { ...pod('10.244.1.6', 'chat', ''), labels: { 'acme.cert-manager.io/http01-solver': 'true' } },
+  'dns': { ...pod('10.244.1.5', 'kube-system', 'coredns'), labels: { 'k8s-app': 'kube-dns' } },
+  'dns-of-the-node': { ip: '169.254.20.10' },
+}
+const tcp = (port: number): Port => ({ port, protocol: 'TCP' })
+/** What is tried at everybody: every port that anybody here listens on, and some that are popular elsewhere. */
+const ports = [22, 53, 80, 443, 4369, 5432, 5671, 5672, 6379, 7070, 8080, 8081, 8089, 9000, 9464, 15672, 25672].map(tcp).concat({ port: 53, protocol: 'UDP' })
+
+const everybody = ['world', 'ingress', 'prometheus', 'stranger', 'dns', 'dns-of-the-node']
+const ours = [
+  'server',
+  'worker',
+  'postgres',
+  'redis',
+  'rabbitmq',
+  's3',
+  'migrations',
+  'bucket',
+  'fixtures',
+  'acceptance',
+  'upkeep',
+  'doctor',
+  'neighbour',
+  'solver',
+]
+const dns = ['dns:53', 'dns:53/UDP', 'dns-of-the-node:53', 'dns-of-the-node:53/UDP']
+
+/** Who needs whom, and at which port. */
+type Flows = Record<string, string[]>
+const postgres = ['postgres:5432']
+const inside: Flows = {
+  server: [...postgres, 'redis:6379', 's3:7070'],
+  worker: [...postgres, 'redis:6379', 'rabbitmq:5672'],
+  migrations: postgres,
+  fixtures: postgres,
+  upkeep: postgres,
+  acceptance: [...postgres, 'server:8080', 'server:8081'],
+  bucket: ['s3:7070'],
+  doctor: [...postgres, 'redis:6379', 'rabbitmq:5672', 's3:7070', 'server:8080'],
+}
+/** Its address is public; pods have private ones. */
+const mailgunAt443 = ['world:443', 'dns-of-the-node:443']
+const visitors = Object.fromEntries(everybody.map((who) => [who, ['server:8080', 'server:8081']]))
+
+/** With a service outside: it may have any address, but pods of the release do not let it in. */
+function without(flows: Flows, service: string, port: number): Flows {
+  const isIts = (to: string) => to.startsWith(`${service}:`)
+  return Object.fromEntries(
+    Object.entries(flows).map(([who, all]) => [who, all.flatMap((to) => (isIts(to) ? everybody.map((whom) => `${whom}:${port}`) : to))]),
+  )
+}
+
+describe.each<[string, object, Flows]>([
+  ['as it comes', {}, { ...inside, ...visitors }],
+  [
+    'between known neighbours',
+    { networkPolicies: { ingressNamespace: 'ingress-nginx', metricsNamespace: 'monitoring' } },
+    { ...inside, ingress: ['server:8080', 'server:8081'], prometheus: ['server:9464', 'worker:9464'] },
+  ],
+  [
+    'with certificates by cert-manager',
+    cases.TLS ?? {},
+    { ...inside, ...Object.fromEntries(everybody.map((who) => [who, ['server:8080', 'server:8081', 'solver:8089']])) },
+  ],
+  [
+    'with Mailgun',
+    mailgun,
+    { ...inside, ...visitors, worker: [...(inside.worker ?? []), ...mailgunAt443], doctor: [...(inside.doctor ?? []), ...mailgunAt443] },
+  ],
+  ['with a postgres outside', outside.postgres, { ...without(inside, 'postgres', 5432), ...visitors }],
+  ['with a redis outside', outside.redis, { ...without(inside, 'redis', 6379), ...visitors }],
+  [
+    'with a rabbitmq outside, by TLS',
+    { ...outside.rabbitmq, networkPolicies: { external: { rabbitmq: 5671 } } },
+    { ...without(inside, 'rabbitmq', 5671), ...visitors },
+  ],
+  ['with an S3 outside', outside.s3, { ...without(inside, 's3', 443), ...visitors }],
+  [
+    'with an S3 outside, at a port of its own',
+    { ...outside.s3, app: { s3: { ...outside.s3.app.s3, port: { _default: 9000 } } } },
+    { ...without(inside, 's3', 9000), ...visitors },
+  ],
+  [
+    'with every service outside',
+    everythingOutside,
+    { ...without(without(without(without(inside, 'postgres', 5432), 'redis', 6379), 'rabbitmq', 5672), 's3', 443), ...visitors },
+  ],
+])('the network of the chart, %s,', (_, values, needed) => {
+  it('lets pass what is needed, and nothing else', async () => {
+    const { policies, endpoints } = await network(values)
+    expect(flowsOf(policies, endpoints)).toEqual(expected(needed, Object.keys(endpoints)))
+  })
+})
+
+describe('the network of the chart without policies', () => {
+  it('lets everything pass', async () => {
+    const { policies, endpoints } = await network({ networkPolicies: { enabled: false } })
+    expect(policies).toEqual([])
+    expect(isAllowed(policies, others.world as Endpoint, endpoints.postgres as Endpoint, tcp(5432))).toBe(true)
+  })
+})
+
+/** The policies, and every endpoint there is: the pods with the acceptance test among them. */
+async function network(values: object): Promise<{ policies: NetworkPolicy[]; endpoints: Record<string, Endpoint> }> {
+  const resources = parseResources(await render({ ...values, acceptance: { enabled: { _default: true } } }))
+  const policies = resources
+    .filter(({ kind }) => kind === 'NetworkPolicy')
+    .map((policy) => ({ ...policy, metadata: { ...policy.metadata, namespace: home.name } }) as NetworkPolicy)
+  const workloads = workloadsOf(resources).map(({ name, labels, pod: { spec } }, index) => {
+    const named = containersOf(spec).flatMap(({ ports: own = [] }) => own.map(({ name: port = '', containerPort }) => [port, containerPort] as const))
+    return [name, { ip: `10.244.0.${index + 1}`, namespace: home, labels, ports: Object.fromEntries(named) }] as const
+  })
+  return { policies, endpoints: { ...Object.fromEntries(workloads), ...others } }
+}
+
+/** Every connection that is allowed and concerns the release: "who → whom:port". */
+function flowsOf(policies: NetworkPolicy[], endpoints: Record<string, Endpoint>): string[] {
+  const isOurs = (endpoint: Endpoint) => endpoint.namespace?.name === home.name
+  const pairs = Object.entries(endpoints).flatMap(([who, from]) => Object.entries(endpoints).map(([whom, to]) => ({ who, from, whom, to })))
+  return pairs
+    .filter(({ from, to }) => isOurs(from) || isOurs(to))
+    .flatMap(({ who, from, whom, to }) =>
+      ports.filter((port) => isAllowed(policies, from, to, port)).map(({ port, protocol }) => `${who} → ${whom}:${port}${protocol === 'UDP' ? '/UDP' : ''}`),
+    )
+    .sort()
+}
+
+/** The table in the words of flowsOf. Everybody of ours may ask for names. */
+function expected(needed: Flows, present: string[]): string[] {
+  const asking = Object.fromEntries(ours.filter((who) => present.includes(who)).map((who) => [who, dns]))
+  return [needed, asking].flatMap((flows) => Object.entries(flows).flatMap(([who, all]) => all.map((to) => `${who} → ${to}`))).sort()
+}

@@ -1,0 +1,225 @@
+import { describe, expect, it } from 'vitest'
+import { containersOf, podSecurityViolations } from '../../tools/kubernetes/pod-security.js'
+import { cases, given } from './cases.js'
+import { parseResources, render, renderAnew, secretsOf, workloadsOf, type Resource, type Workload } from './chart.js'
+import { read } from './werf-config.js'
+
+/** The keys of app-secrets that each container reads: what it needs, and nothing that only others do. */
+const base = ['COOKIE_SECRET', 'DATABASE_URL']
+const keysOf: Record<string, string[]> = {
+  'server/server': [...base, 'AMQP_URI', 'SESSION_REDIS', 'S3_ACCESS_KEY', 'S3_SECRET_KEY', 'MAILGUN_APIKEY'],
+  'server/web': [],
+  'worker/worker': [...base, 'AMQP_URI', 'SESSION_REDIS', 'MAILGUN_APIKEY'],
+  'migrations/wait': base,
+  'migrations/migrations': base,
+  'bucket/wait': [],
+  'bucket/bucket': [...base, 'S3_ACCESS_KEY', 'S3_SECRET_KEY'],
+  'fixtures/wait': base,
+  'fixtures/fixtures': base,
+  'acceptance/wait': [],
+  'acceptance/acceptance': base,
+  'upkeep/upkeep': base,
+  'doctor/doctor': [...base, 'AMQP_URI', 'SESSION_REDIS', 'S3_ACCESS_KEY', 'S3_SECRET_KEY', 'MAILGUN_APIKEY'],
+  'postgres/postgres': ['POSTGRES_PASSWORD'],
+  'redis/redis': ['REDIS_PASSWORD'],
+  'rabbitmq/rabbitmq': ['RABBITMQ_PASSWORD'],
+  's3/s3': ['S3_ACCESS_KEY', 'S3_SECRET_KEY'],
+}
+
+interface KeyRef {
+  name: string
+  key: string
+}
+
+describe.concurrent.each(Object.entries(cases))('every pod of the chart with %s', (_, values) => {
+  const resources = render(values).then(parseResources)
+  const workloads = resources.then(workloadsOf)
+  const containers = workloads.then((all) =>
+    all.flatMap(({ name, pod }) => containersOf(pod.spec).map((container) => ({ where: `${name}/${container.name}`, ...container }))),
+  )
+
+  it('is admitted by Pod Security "restricted"', async () => {
+    expect((await workloads).flatMap(({ name, pod }) => podSecurityViolations(pod).map((violation) => `${name}: ${violation}`))).toEqual([])
+    expect((await workloads).map(({ name }) => name)).toEqual(expect.arrayContaining(['server', 'worker', 'migrations', 'bucket', 'upkeep']))
+  })
+
+  it('names a numeric user, so that the node can see that it is not root', async () => {
+    const bad = (await workloads).flatMap(({ name, pod: { spec } }) =>
+      containersOf(spec).flatMap(({ name: container, securityContext }) =>
+        Number(securityContext?.runAsUser ?? spec.securityContext?.runAsUser) > 0 ? [] : `${name}/${container}`,
+      ),
+    )
+    expect(bad).toEqual([])
+  })
+
+  it('says which version of an image it runs', async () => {
+    const untagged = (await containers).filter(
+      ({ image }) => !/^[^@]+:[\w][\w.-]*(@sha256:[0-9a-f]{64})?$/.test(image.replace(/^[^/]+:\d+\//, '')) || /:latest\b/.test(image),
+    )
+    expect(untagged.map(({ where, image }) => `${where}: ${image}`)).toEqual([])
+  })
+
+  it('asks for resources, and is limited in what it can take from others', async () => {
+    const bad = (await containers).filter(
+      ({ resources: { requests = {}, limits = {} } = {} }) => !('cpu' in requests && 'memory' in requests && 'memory' in limits),
+    )
+    expect(bad.map(({ where }) => where)).toEqual([])
+  })
+
+  it('gets no token for the API of the cluster', async () => {
+    const accounts = new Map(
+      (await resources)
+        .filter(({ kind }) => kind === 'ServiceAccount')
+        .map((account) => [account.metadata.name, account as Resource & { automountServiceAccountToken?: boolean }]),
+    )
+    for (const { name, pod } of await workloads) {
+      expect(pod.spec.automountServiceAccountToken ?? accounts.get(pod.spec.serviceAccountName ?? 'default')?.automountServiceAccountToken, name).toBe(false)
+      if (pod.spec.serviceAccountName !== undefined) expect([...accounts.keys()], name).toContain(pod.spec.serviceAccountName)
+    }
+  })
+
+  it('cannot write to its own programs, where they are ours', async () => {
+    const ours = (await containers).filter(({ image }) => image.startsWith('registry.example.com/'))
+    expect(ours.length).toBeGreaterThan(5)
+    expect(ours.filter(({ securityContext }) => securityContext?.readOnlyRootFilesystem !== true).map(({ where }) => where)).toEqual([])
+  })
+
+  it('is asked whether it lives and whether it is ready, when it is there to stay', async () => {
+    for (const { kind, name, pod } of await workloads) {
+      if (kind !== 'Deployment' && kind !== 'StatefulSet') continue
+      for (const { name: container, livenessProbe, readinessProbe, startupProbe, ports = [] } of pod.spec.containers) {
+        const where = `${name}/${container}`
+        expect([livenessProbe, readinessProbe], where).not.toContain(undefined)
+        const asked = [livenessProbe, readinessProbe, startupProbe].flatMap((probe) => probe?.httpGet?.port ?? probe?.tcpSocket?.port ?? [])
+        expect(
+          asked.filter((port) => !ports.some(({ name: portName, containerPort }) => port === portName || port === containerPort)),
+          where,
+        ).toEqual([])
+      }
+    }
+  })
+
+  it('reads from Secrets and ConfigMaps what is in them, and only what it needs', async () => {
+    const all = await resources
+    const secrets = secretsOf(all)
+    const isOutside = JSON.stringify(values).includes('existingSecret')
+    for (const { name, pod } of await workloads) {
+      for (const { name: container, env = [], envFrom } of containersOf(pod.spec)) {
+        const where = `${name}/${container}`
+        expect(envFrom, where).toBeUndefined()
+        const refs = env.flatMap(({ valueFrom }) => (valueFrom?.secretKeyRef as KeyRef | undefined) ?? [])
+        expect(
+          refs.map(({ key }) => key).filter((key) => !keysOf[where]?.includes(key)),
+          `${where} reads`,
+        ).toEqual([])
+        if (!isOutside)
+          expect(
+            refs.filter(({ name: secret, key }) => !secrets[`${secret}/${key}`]),
+            where,
+          ).toEqual([])
+      }
+      const maps = all.filter(({ kind }) => kind === 'ConfigMap').map(({ metadata }) => metadata.name)
+      const mounted = ((pod.spec.volumes ?? []) as { configMap?: { name: string } }[]).flatMap(({ configMap }) => configMap?.name ?? [])
+      expect(maps, name).toEqual(expect.arrayContaining(mounted))
+    }
+  })
+
+  it('finds a place for each mount, and mounts each place', async () => {
+    for (const { name, pod, resource } of await workloads) {
+      const claims = (resource.spec as { volumeClaimTemplates?: Resource[] }).volumeClaimTemplates ?? []
+      const places = [...(pod.spec.volumes ?? []).map((volume) => volume.name), ...claims.map(({ metadata }) => metadata.name)]
+      const mounted = containersOf(pod.spec).flatMap((container) =>
+        ((container as { volumeMounts?: { name: string }[] }).volumeMounts ?? []).map((mount) => mount.name),
+      )
+      expect(new Set(mounted), name).toEqual(new Set(places))
+    }
+  })
+
+  it('shows no secret to who may read the pods, and has none in a ConfigMap', async () => {
+    const all = await resources
+    const secrets = Object.entries(secretsOf(all)).filter(([, value]) => value.length >= 8)
+    const others = JSON.stringify(all.filter(({ kind }) => kind !== 'Secret'))
+    const seen = secrets.filter(([, value]) =>
+      [value, encodeURIComponent(value), Buffer.from(value).toString('base64')].some((form) => others.includes(JSON.stringify(form).slice(1, -1))),
+    )
+    expect(seen.map(([key]) => key)).toEqual([])
+  })
+})
+
+describe('a given secret', () => {
+  it('is found only in Secrets', async () => {
+    const all = parseResources(await render(given))
+    const others = JSON.stringify(all.filter(({ kind }) => kind !== 'Secret'))
+    const secrets = JSON.stringify(secretsOf(all))
+    for (const value of [
+      'given-cookie-secret',
+      'given-postgres',
+      'given-redis-password',
+      'given-rabbitmq-password',
+      'given-s3-access-key',
+      'given-s3-secret-key',
+      'given-mailgun-key',
+    ]) {
+      expect(secrets).toContain(value)
+      expect(others).not.toContain(value)
+    }
+  })
+
+  it('stands in an address as addresses need it', async () => {
+    const secrets = secretsOf(parseResources(await render(given)))
+    const url = new URL(secrets['app-secrets/DATABASE_URL'] ?? '')
+    expect(decodeURIComponent(url.password)).toBe(given.app.postgres_password._default)
+    expect([url.protocol, url.username, url.host, url.pathname]).toEqual(['postgres:', 'chat', 'postgres:5432', '/chat'])
+  })
+})
+
+describe('a generated secret', () => {
+  it('is long, and another one each time', async () => {
+    const [one, two] = await Promise.all([renderAnew(), renderAnew()]).then((texts) => texts.map((text) => secretsOf(parseResources(text))))
+    for (const key of ['COOKIE_SECRET', 'POSTGRES_PASSWORD', 'REDIS_PASSWORD', 'RABBITMQ_PASSWORD', 'S3_ACCESS_KEY', 'S3_SECRET_KEY']) {
+      expect(one?.[`app-secrets/${key}`], key).toMatch(/^[A-Za-z0-9]{16,}$/)
+      expect(one?.[`app-secrets/${key}`], key).not.toBe(two?.[`app-secrets/${key}`])
+    }
+  })
+})
+
+describe('the server pod', () => {
+  const pod = () => find('server').then(({ pod: { spec } }) => spec)
+
+  it('has the time to leave: nginx stays longer than the server needs, and the node waits for both', async () => {
+    const spec = await pod()
+    const sleeps = Object.fromEntries(
+      spec.containers.map(({ name, lifecycle }) => [name, Number(/sleep[ ,"]+(\d+)/.exec(lifecycle?.preStop?.exec?.command.join(' ') ?? '')?.[1])]),
+    )
+    expect(sleeps).toEqual({ server: 5, web: 20 })
+    // The server's own: DRAIN_MS once to serve on and once for its sockets, STOP_TIMEOUT_MS at the latest.
+    expect(spec.terminationGracePeriodSeconds).toBeGreaterThan(5 + 25)
+    expect(sleeps.web).toBeGreaterThanOrEqual(5 + 5 + 5)
+  })
+
+  it('tells nginx to leave by the pid file that its configuration names', async () => {
+    const [, pidFile = ''] = /^pid (.*);$/m.exec(read('apps/web/nginx.conf')) ?? []
+    const command = (await pod()).containers.find(({ name }) => name === 'web')?.lifecycle?.preStop?.exec?.command.join(' ')
+    expect(pidFile).not.toBe('')
+    expect(command).toContain(`kill -QUIT "$(cat ${pidFile})"`)
+  })
+
+  it('runs server and web side by side, on the ports that Services know', async () => {
+    const ports = (await pod()).containers.map(({ name, ports: own = [] }) => [
+      name,
+      Object.fromEntries(own.map(({ name: port = '', containerPort }) => [port, containerPort])),
+    ])
+    expect(Object.fromEntries(ports)).toEqual({ server: { http: 8080, metrics: 9464 }, web: { web: 8081 } })
+  })
+
+  it('is replaced only by one that is ready', async () => {
+    const { resource } = await find('server')
+    expect(resource.spec).toMatchObject({ strategy: { rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } } })
+  })
+})
+
+async function find(name: string): Promise<Workload> {
+  const workload = workloadsOf(parseResources(await render())).find((one) => one.name === name)
+  if (workload === undefined) throw new Error(`There is no ${name}.`)
+  return workload
+}
