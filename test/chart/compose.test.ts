@@ -1,0 +1,63 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import { readConfig } from '../../apps/server/src/config.js'
+import { chart } from './chart.js'
+import { read } from './werf-config.js'
+
+interface Service {
+  image: string
+  build?: { context: string; target: string }
+  command?: string[]
+  environment?: Record<string, string>
+  depends_on?: string[] | Record<string, { condition: string }>
+  healthcheck?: unknown
+  read_only?: boolean
+  ports?: string[]
+}
+
+const { services } = parse(read('compose.yaml'), { merge: true }) as { services: Record<string, Service> }
+const ours = Object.entries(services).filter(([, { build }]) => build !== undefined)
+
+/** No Docker engine is needed for this: what can be known without one. */
+describe('compose.yaml', () => {
+  it('builds its images from targets that the Dockerfile has, under the names that werf compose gives them', () => {
+    const targets = [...read('Dockerfile').matchAll(/ AS (\S+)$/gm)].map(([, name]) => name)
+    for (const [name, { build, image }] of ours) {
+      expect(targets, name).toContain(build?.target)
+      expect(image, name).toBe(`\${WERF_${build?.target.toUpperCase()}_DOCKER_IMAGE_NAME:-chat-${build?.target}}`)
+    }
+    expect(new Set(ours.map(([, { build }]) => build?.target))).toEqual(new Set(['server', 'worker', 'web']))
+  })
+
+  it('gives the apps a complete environment', () => {
+    for (const name of ['server', 'worker', 'migrations', 'fixtures', 'bucket']) {
+      const config = readConfig({ NODE_ENV: 'production', ...services[name]?.environment })
+      expect([config.sessions.store.kind, config.bus.kind, config.storage.kind], name).toEqual(['redis', 'rabbitmq', 's3'])
+    }
+  })
+
+  it('runs the services in the versions of the chart', () => {
+    for (const name of ['postgres', 'redis', 'rabbitmq', 's3']) {
+      const { image } = parse(readFileSync(join(chart, 'charts', name, 'values.yaml'), 'utf8')) as { image: { repository: string; tag: string } }
+      expect(services[name]?.image).toBe(`${image.repository}:${image.tag}`)
+    }
+  })
+
+  it('waits only for services there are, in a way they can answer', () => {
+    for (const [name, { depends_on = {} }] of Object.entries(services)) {
+      const needed = Array.isArray(depends_on) ? Object.fromEntries(depends_on.map((one) => [one, { condition: 'service_started' }])) : depends_on
+      for (const [other, { condition }] of Object.entries(needed)) {
+        expect(Object.keys(services), name).toContain(other)
+        if (condition === 'service_healthy') expect(services[other]?.healthcheck, `${name} waits for ${other}`).toBeDefined()
+        if (condition === 'service_completed_successfully') expect(services[other]?.command, `${name} waits for ${other}`).toContain('apps/server/dist/cli.js')
+      }
+    }
+  })
+
+  it('opens one door, to this machine only, and lets our own processes write nowhere', () => {
+    expect(Object.values(services).flatMap(({ ports = [] }) => ports)).toEqual(['127.0.0.1:8080:80'])
+    expect(ours.filter(([, { read_only }]) => read_only !== true)).toEqual([])
+  })
+})
