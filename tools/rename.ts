@@ -44,6 +44,8 @@ function placesOf(oldName: string, name: string): Place[] {
     { files: /^package(-lock)?\.json$/, pattern: new RegExp(`("name": )"${from}"`, 'g'), replacement: `$1"${name}"` },
     // the werf project and the chart
     { files: /^werf[^/]*\.yaml$|(^|\/)Chart\.yaml$/, pattern: new RegExp(`^((?:project|name): )${from}$`, 'gm'), replacement: `$1${name}` },
+    // the same in the pipelines
+    { files: /^\.gitlab-ci\.yml$|^\.github\/workflows\/werf\.yml$/, pattern: new RegExp(`^( +PROJECT: )${from}\\b`, 'gm'), replacement: `$1${name}` },
     // the title, wherever it stands in text and not in code
     {
       files: /\.(tsx?|md|example)$/,

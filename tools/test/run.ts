@@ -35,6 +35,7 @@ interface Outcome {
 const suites: Suite[] = [
   { name: 'tools', tests: ['--project', 'tools'], isReal: false },
   { name: 'chart', tests: ['--project', 'chart'], isReal: false },
+  { name: 'pipeline', tests: ['--project', 'pipeline'], isReal: false },
   { name: 'embedded', tests: ['--project', 'apps'], isReal: false },
   { name: 'real', tests: ['--project', 'apps', 'apps/server', 'apps/worker'], isReal: true },
   { name: 'browser', tests: ['--project', 'browser'], isReal: true },

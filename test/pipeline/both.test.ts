@@ -1,0 +1,79 @@
+import { execFileSync } from 'node:child_process'
+import { describe, expect, it } from 'vitest'
+import { isScalar, parse, parseDocument, visit } from 'yaml'
+import { images, project, read, root, workflows } from './pipelines.js'
+
+const pipelines = ['.gitlab-ci.yml', ...workflows]
+const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
+const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { cwd: root, encoding: 'utf8' }).split('\n')
+
+/** Every text in a file, as it stands there: what is referred to counts once, and comments do not count. */
+function textsIn(file: string): { key: string; text: string }[] {
+  const texts: { key: string; text: string }[] = []
+  visit(parseDocument(read(file), { customTags: [{ tag: '!reference', collection: 'seq' }] }), {
+    Scalar: (place, node, path) => {
+      const pair = path.findLast((one) => 'key' in one)
+      if (place !== 'key' && typeof node.value === 'string') texts.push({ key: isScalar(pair?.key) ? String(pair.key.value) : '', text: node.value })
+    },
+  })
+  return texts
+}
+
+/** The commands of a file. */
+function commandsIn(file: string): string[] {
+  return textsIn(file)
+    .filter(({ key }) => ['script', 'before_script', 'after_script', 'run'].includes(key))
+    .flatMap(({ text }) => text.split('\n').filter((line) => line !== '' && !line.startsWith('${{')))
+}
+
+describe('the pipelines of GitLab and GitHub', () => {
+  it('say nothing twice', () => {
+    const onGithub = workflows.flatMap(commandsIn)
+    expect(onGithub).toEqual([...new Set(onGithub)])
+    const onGitlab = commandsIn('.gitlab-ci.yml').filter((command) => command !== 'default' && command !== 'before_script')
+    expect(onGitlab).toEqual([...new Set(onGitlab)])
+  })
+
+  it('ask the same of werf', () => {
+    const asked = (files: string[]) => {
+      const all = files.flatMap(commandsIn).filter((command) => command.startsWith('werf '))
+      return all.map((command) => command.replace(/\$(CI_PIPELINE_IID|GITHUB_RUN_ID)/, '$RUN')).sort()
+    }
+    expect(asked(['.gitlab-ci.yml'])).toEqual(asked(workflows))
+  })
+
+  it.each(pipelines)('name no npm script, file or image in %s that is not there', (file) => {
+    const texts = textsIn(file).map(({ text }) => text)
+    const called = texts.flatMap((text) => [...text.matchAll(/\bnpm (?:run )?(?:-\S+ )*([\w:-]+)/g)].map(([, script = '']) => script))
+    expect(called.filter((script) => scripts[script] === undefined)).toEqual([])
+    const paths = /(?<![\w/.-])(?:\.\/)?((?:[\w.-]+\/)*\.?[\w-][\w.-]*\.(?:ya?ml|json|js|ts|sh))\b/g
+    const files = texts.flatMap((text) => [...text.matchAll(paths)].map(([, path = '']) => path))
+    expect(files.filter((path) => !tracked.includes(path))).toEqual([])
+    const run = texts.flatMap((text) => [...text.matchAll(/werf (?:kube-run|run|build) (\w[\w-]*)/g)].map(([, image = '']) => image))
+    expect(run.filter((image) => !images.includes(image))).toEqual([])
+  })
+
+  it('run the linters and the unit tests', () => {
+    const [test = ''] = commandsIn('.gitlab-ci.yml').filter((command) => command.includes('kube-run'))
+    expect(scripts[/npm run (pre\w+)/.exec(test)?.[1] ?? '']).toContain('npm run lint')
+    expect(scripts[/npm run (test:\w+)/.exec(test)?.[1] ?? '']).toContain('vitest')
+  })
+
+  it('call releases by the name of the project, as werf does by itself', () => {
+    const { variables } = parse(read('.gitlab-ci.yml'), { customTags: [{ tag: '!reference', collection: 'seq' }] }) as { variables: { PROJECT: string } }
+    const { env } = parse(read('.github/workflows/werf.yml')) as { env: { PROJECT: string } }
+    expect([variables.PROJECT, env.PROJECT]).toEqual([project, project])
+  })
+
+  it('deploy to environments that the chart knows', () => {
+    const { environments } = parse(read('.helm/values.yaml')) as { environments: string[] }
+    const onGitlab = read('.gitlab-ci.yml').matchAll(/environment: \{?\s*name: ([a-z]+)/g)
+    const named = [...onGitlab, ...read('.github/workflows/pipeline.yml').matchAll(/^ {6}env: ([a-z]+)/gm)]
+    expect(new Set(named.map(([, name]) => name))).toEqual(new Set(['review', 'staging', 'acceptance', 'production']))
+    for (const [, name = ''] of named) expect(environments).toContain(name)
+  })
+
+  it('show what a runner with Docker does instead of asking the cluster', () => {
+    for (const file of ['.gitlab-ci.yml', '.github/workflows/pipeline.yml']) expect(read(file)).toMatch(/# .*werf run tests -- sh -ec/)
+  })
+})
