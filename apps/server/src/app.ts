@@ -31,7 +31,7 @@ import { createLog, type Log } from './platform/log.js'
 import { startOpsServer, type OpsServer } from './platform/ops-server.js'
 import { createRelay } from './platform/relay.js'
 import { repeat } from './platform/repeat.js'
-import { compareSchema } from './platform/schema.js'
+import { compareSchema, untilSchemaIsCurrent } from './platform/schema.js'
 import { createPresence, refreshEveryMs } from './presence/presence.js'
 import { registerTyping } from './presence/socket.js'
 import { createHeadWatch, endDeadSessions, reconcileMemberships } from './reconcile.js'
@@ -138,10 +138,10 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
   const presence = createPresence({ db, news, rooms, isConnectedHere: sockets.isConnected, onError: (err) => log.warn({ err }, 'presence not noted') })
   const headWatch = createHeadWatch({ sockets, messages })
 
-  let leaving = false
+  const left = new AbortController()
   let schemaIsCurrent = false
   async function isReady(): Promise<boolean> {
-    if (leaving) return false
+    if (left.signal.aborted) return false
     try {
       if (schemaIsCurrent) await db.query('select 1')
       else schemaIsCurrent = (await compareSchema(db)).missing.length === 0
@@ -177,7 +177,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
       ops = await startOpsServer({ host: config.host, port: config.metricsPort, isReady })
 
       if (bus !== null) for (const consumer of createConsumers({ db, accounts, rooms, messages, mailer, publicUrl: app.url })) await bus.subscribe(consumer)
-      relay?.start()
+      if (relay !== null) void untilSchemaIsCurrent(db, { log, signal: left.signal }).then(() => relay.start(), () => undefined)
       repeated = [
         repeat({ name: 'heads', ms: 800, log, work: () => headWatch.look() }),
         repeat({ name: 'memberships', ms: 2_000, log, work: reconcileInDoubt }),
@@ -189,7 +189,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
 
     /** /readyz turns red first; once traffic has moved away, what is in hand is finished, and things close in reverse order. */
     async stop() {
-      leaving = true
+      left.abort()
       await sleep(config.drainMs)
       await sockets.drain(config.drainMs)
       await Promise.all(repeated.map((work) => work.stop()))

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto'
+import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { readConfig } from '@chat/server/config'
 import { consumerEvents } from '@chat/server/consumers'
 import { listMails } from '@chat/server/mail/mailbox-mailer'
 import { retryDelaysMs } from '@chat/server/platform/bus'
 import { newPerson, nextNews, startChat, type Chat } from '@chat/server/test/chat'
+import type { Log } from '@chat/server/platform/log'
 import { quiet } from '@chat/server/test/database'
 import { eventually } from '@chat/server/test/eventually'
 import { run } from '@chat/server/test/process'
@@ -53,7 +55,7 @@ describe.runIf(uri !== '')('a chat with workers', () => {
     await removeQueues(uri, queuePrefix, Object.keys(consumerEvents), retryDelaysMs)
   })
 
-  async function startWorker(): Promise<Worker> {
+  async function startWorker(log: Log = quiet): Promise<Worker> {
     const through = new URL(uri)
     through.host = `127.0.0.1:${proxy.port}`
     const config = readConfig({
@@ -64,9 +66,9 @@ describe.runIf(uri !== '')('a chat with workers', () => {
       PUBLIC_URL: 'https://chat.example',
       ...(redis !== undefined && { SESSION_REDIS: redis }),
     })
-    const worker = createWorker(config, { log: quiet, queuePrefix })
-    await worker.start()
+    const worker = createWorker(config, { log, queuePrefix })
     workers.push(worker)
+    await worker.start()
     return worker
   }
 
@@ -107,6 +109,27 @@ describe.runIf(uri !== '')('a chat with workers', () => {
       expect(await ann.history(room.id)).toHaveLength(people.length)
       expect(await listMails(chat.database.db, null, 100)).toHaveLength(people.length + 1)
     })
+  })
+
+  it('touches nothing before the schema of its release is there', async () => {
+    const rename = (from: string, to: string) => chat.database.db.query('update pgmigrations set name = $2 where name = $1', [from, to])
+    await rename('0007_presence', 'not yet')
+    const lines: string[] = []
+    const started = startWorker(pino({}, { write: (line: string) => void lines.push(line) }))
+    await eventually(() => expect(lines.join('')).toContain('waiting for the schema of this release'))
+    const ann = await newPerson(chat.url, 'Ann')
+    expect(await chat.database.db.query('select type from outbox')).toEqual([{ type: 'account.registered' }])
+    await rename('not yet', '0007_presence')
+    await started
+    await eventually(async () => expect(await listMails(chat.database.db, ann.account.email, 10)).toHaveLength(1))
+  })
+
+  it('can be told to stop while it waits for the schema', async () => {
+    await chat.database.db.query(`update pgmigrations set name = 'not yet' where name = '0007_presence'`)
+    const program = run('apps/worker/src/main.ts', [], { DATABASE_URL: chat.database.url, COOKIE_SECRET: 'a secret for tests only', AMQP_URI: uri, METRICS_PORT: '0' })
+    await program.said('waiting for the schema of this release')
+    program.child.kill('SIGTERM')
+    expect(await program.exited).toBe(0)
   })
 
   it('stops cleanly when told to, also while RabbitMQ is out of reach', async () => {

@@ -11,13 +11,14 @@ import { createLog, type Log } from '@chat/server/platform/log'
 import { startOpsServer, type OpsServer } from '@chat/server/platform/ops-server'
 import { createRabbitmqBus } from '@chat/server/platform/rabbitmq-bus'
 import { createRelay, type Relay } from '@chat/server/platform/relay'
-import { compareSchema } from '@chat/server/platform/schema'
+import { compareSchema, untilSchemaIsCurrent } from '@chat/server/platform/schema'
 import { createRooms } from '@chat/server/rooms/rooms'
 
 export interface Worker {
   log: Log
   /** Of /metrics, /healthz and /readyz, once started. */
   opsPort: number
+  /** Resolves when it works, which it does not before the schema is there. */
   start(): Promise<void>
   stop(): Promise<void>
 }
@@ -52,6 +53,7 @@ export function createWorker(config: Config, replacements: Replacements = {}): W
   const messages = createMessages({ db, news, rooms, avatarUrl })
   const consumers = createConsumers({ db, accounts, rooms, messages, mailer, publicUrl: config.publicUrl })
 
+  const leaving = new AbortController()
   let bus: Bus | undefined
   let relay: Relay | undefined
   let ops: OpsServer | undefined
@@ -73,6 +75,7 @@ export function createWorker(config: Config, replacements: Replacements = {}): W
       log.info({ database: 'postgres', bus: config.bus.kind, mail: config.mail.kind }, 'starting with these adapters')
       ops = await startOpsServer({ host: config.host, port: config.metricsPort, isReady })
       worker.opsPort = ops.port
+      await untilSchemaIsCurrent(db, { log, signal: leaving.signal })
       bus = await createRabbitmqBus({ uri, consumers: consumerEvents, log, prefix: replacements.queuePrefix ?? 'chat' })
       for (const consumer of consumers) await bus.subscribe(consumer)
       relay = createRelay({ db, bus, log })
@@ -81,6 +84,7 @@ export function createWorker(config: Config, replacements: Replacements = {}): W
 
     /** First no new work, then what is in hand, then things close in reverse order of opening. */
     async stop() {
+      leaving.abort()
       await relay?.stop()
       await bus?.close()
       ops?.close()

@@ -9,9 +9,10 @@ try {
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stop.abort(signal))
 
-  await worker.start()
-  worker.log.info('working')
-  if (!stop.signal.aborted) await once(stop.signal, 'abort')
+  const stopped = once(stop.signal, 'abort')
+  await Promise.race([worker.start(), stopped])
+  if (!stop.signal.aborted) worker.log.info('working')
+  await stopped
 
   worker.log.info({ signal: stop.signal.reason as string }, 'stopping')
   setTimeout(() => process.exit(1), config.stopTimeoutMs).unref() // last resort, shorter than the cluster's patience

@@ -1,8 +1,9 @@
 import { readdir } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { runner } from 'node-pg-migrate'
 import type { Db } from './db.js'
-import { Explained } from './explain.js'
+import { Explained, reasonOf } from './explain.js'
 import type { Log } from './log.js'
 
 // The same place seen from src/platform and from dist/platform.
@@ -23,6 +24,21 @@ export async function compareSchema(db: Db): Promise<SchemaState> {
   const rows = exists?.exists === true ? await db.query<{ name: string }>(`select name from ${table} order by id`) : []
   const applied = rows.map(({ name }) => name)
   return { missing: files.filter((name) => !applied.includes(name)).sort(), unknown: applied.filter((name) => !files.includes(name)) }
+}
+
+/**
+ * Resolves when every migration of this release is in: until then its code must leave the data alone.
+ * @throws the signal's reason when it aborts.
+ */
+export async function untilSchemaIsCurrent(db: Db, { log, signal }: { log: Log; signal: AbortSignal }): Promise<void> {
+  for (let said = ''; ; ) {
+    const missing = await compareSchema(db).then(({ missing }) => missing.join(', '), reasonOf)
+    signal.throwIfAborted()
+    if (missing === '') return
+    if (missing !== said) log.info({ missing }, 'waiting for the schema of this release')
+    said = missing
+    await sleep(1_000, undefined, { signal })
+  }
 }
 
 /**
