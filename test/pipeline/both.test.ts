@@ -74,6 +74,6 @@ describe('the pipelines of GitLab and GitHub', () => {
   })
 
   it('show what a runner with Docker does instead of asking the cluster', () => {
-    for (const file of ['.gitlab-ci.yml', '.github/workflows/pipeline.yml']) expect(read(file)).toMatch(/# .*werf run tests -- sh -ec/)
+    for (const file of ['.gitlab-ci.yml', '.github/workflows/pipeline.yml']) expect(read(file)).toMatch(/# .*werf run tests --use-build-report -- sh -ec/)
   })
 })

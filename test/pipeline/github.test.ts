@@ -16,13 +16,14 @@ describe('the default branch on GitHub', () => {
     const { code, output, calls } = await runOnGithub('pipeline.yml', 'push', main)
     expect(code, output).toBe(0)
     const done = commands(calls)
-    expect(done.slice(0, 4)).toEqual([
+    expect(done.slice(0, 5)).toEqual([
       'build --final-images-only',
-      'kube-run tests --env test-1 --rm-with-namespace -- sh -ec npm run pretest && npm run test:unit',
+      'build tests --save-build-report',
+      'kube-run tests --use-build-report --env test-1 --rm-with-namespace -- sh -ec npm run pretest && npm run test:unit',
       'bundle publish --require-built-images --helm-compatible-chart --tag 0.0.1',
       'bundle apply --tag 0.0.1',
     ])
-    expect(done.slice(4).sort()).toEqual(['bundle apply --tag 0.0.1', 'dismiss --with-namespace'])
+    expect(done.slice(5).sort()).toEqual(['bundle apply --tag 0.0.1', 'dismiss --with-namespace'])
 
     const names = { WERF_RELEASE: `${project}-acceptance-1`, WERF_NAMESPACE: `${project}-acceptance-1` }
     expect(callOf(calls, 'bundle apply', 'acceptance').env).toMatchObject({
@@ -43,7 +44,9 @@ describe('the default branch on GitHub', () => {
   it('prepares each job with what werf makes of the surroundings', async () => {
     const { calls } = await runOnGithub('pipeline.yml', 'push', main)
     const [prepared, others] = [calls.filter(({ args }) => args[0] === 'ci-env'), calls.filter(({ args }) => args[0] !== 'ci-env')]
-    expect(prepared.map(({ args }) => args.join(' '))).toEqual(others.map(() => 'ci-env github --as-file'))
+    // The one job with two commands.
+    const jobs = others.filter(({ args }) => args.join(' ') !== 'build tests --save-build-report')
+    expect(prepared.map(({ args }) => args.join(' '))).toEqual(jobs.map(() => 'ci-env github --as-file'))
     expect(others.filter(({ env }) => env.WERF_REPO !== 'ghcr.io/acme/chat/chat')).toEqual([])
   })
 
@@ -56,7 +59,7 @@ describe('the default branch on GitHub', () => {
   it('is not production, and leaves nothing behind, when it is not accepted', async () => {
     const { code, output, calls } = await runOnGithub('pipeline.yml', 'push', main, { failing: 'acceptance' })
     expect(code, output).not.toBe(0)
-    expect(commands(calls).slice(3)).toEqual(['dismiss --with-namespace'])
+    expect(commands(calls).slice(4)).toEqual(['dismiss --with-namespace'])
     expect(callOf(calls, 'dismiss').env).toMatchObject({ WERF_RELEASE: `${project}-acceptance-1`, WERF_NAMESPACE: `${project}-acceptance-1` })
   })
 
@@ -71,7 +74,7 @@ describe('a pull request on GitHub', () => {
   it('gets an environment of its own for a label', async () => {
     const { code, output, calls } = await runOnGithub('pipeline.yml', 'pull_request', pullRequest(['review']))
     expect(code, output).toBe(0)
-    expect(commands(calls).slice(2)).toEqual(['converge --require-built-images'])
+    expect(commands(calls).slice(3)).toEqual(['converge --require-built-images'])
     expect(callOf(calls, 'converge').env).toMatchObject({
       WERF_ENV: 'review-7',
       WERF_NAMESPACE: `${project}-review-7`,
@@ -81,7 +84,7 @@ describe('a pull request on GitHub', () => {
 
   it('is only built and tested without it', async () => {
     const { calls } = await runOnGithub('pipeline.yml', 'pull_request', pullRequest(['question']))
-    expect(commands(calls).map((command) => command.split(' ')[0])).toEqual(['build', 'kube-run'])
+    expect(commands(calls).map((command) => command.split(' ')[0])).toEqual(['build', 'build', 'kube-run'])
   })
 
   it('is not even that when it comes from a fork, which has no access to the registry', async () => {
@@ -108,7 +111,7 @@ describe('a pull request on GitHub', () => {
 describe('other events on GitHub', () => {
   it('bring a branch to staging when somebody asks for it', async () => {
     const { calls } = await runOnGithub('pipeline.yml', 'workflow_dispatch', { ref: 'refs/heads/feature-x' })
-    expect(commands(calls).slice(2)).toEqual(['converge --require-built-images'])
+    expect(commands(calls).slice(3)).toEqual(['converge --require-built-images'])
     expect(callOf(calls, 'converge').env).toMatchObject({
       WERF_ENV: 'staging',
       WERF_NAMESPACE: `${project}-staging`,
@@ -118,7 +121,7 @@ describe('other events on GitHub', () => {
 
   it('publish a version tag under its number', async () => {
     const { calls } = await runOnGithub('pipeline.yml', 'push', { ref: 'refs/tags/v1.2.3' })
-    expect(commands(calls).slice(2)).toEqual(['bundle publish --require-built-images --helm-compatible-chart --tag 1.2.3'])
+    expect(commands(calls).slice(3)).toEqual(['bundle publish --require-built-images --helm-compatible-chart --tag 1.2.3'])
   })
 
   it('clean up, on a schedule', async () => {

@@ -31,14 +31,15 @@ describe('the default branch on GitLab', () => {
     const { code, output, calls } = await runOnGitlab(main)
     expect(code, output).toBe(0)
     const done = commands(calls)
-    expect(done.slice(0, 4)).toEqual([
+    expect(done.slice(0, 5)).toEqual([
       'build --final-images-only',
-      'kube-run tests --env test-12 --rm-with-namespace -- sh -ec npm run pretest && npm run test:unit',
+      'build tests --save-build-report',
+      'kube-run tests --use-build-report --env test-12 --rm-with-namespace -- sh -ec npm run pretest && npm run test:unit',
       'bundle publish --require-built-images --helm-compatible-chart --tag 0.0.12',
       'bundle apply --tag 0.0.12',
     ])
     // Nobody waits for the tidying up.
-    expect(done.slice(4).sort()).toEqual(['bundle apply --tag 0.0.12', 'dismiss --with-namespace'])
+    expect(done.slice(5).sort()).toEqual(['bundle apply --tag 0.0.12', 'dismiss --with-namespace'])
 
     const acceptance = callOf(calls, 'bundle apply', 'acceptance-').env
     expect(acceptance.WERF_SET_HOST).toBe(`global.ci_url=${acceptance.WERF_ENV}.chat.example.com`)
@@ -58,7 +59,9 @@ describe('the default branch on GitLab', () => {
   it('prepares each job with what werf makes of the surroundings', async () => {
     const { calls } = await runOnGitlab(main)
     const [prepared, others] = [calls.filter(({ args }) => args[0] === 'ci-env'), calls.filter(({ args }) => args[0] !== 'ci-env')]
-    expect(prepared.map(({ args }) => args.join(' '))).toEqual(others.map(() => 'ci-env gitlab --as-file'))
+    // The one job with two commands.
+    const jobs = others.filter(({ args }) => args.join(' ') !== 'build tests --save-build-report')
+    expect(prepared.map(({ args }) => args.join(' '))).toEqual(jobs.map(() => 'ci-env gitlab --as-file'))
     expect(others.filter(({ env }) => !env.WERF_REPO?.endsWith('/acme/chat'))).toEqual([])
   })
 
@@ -71,7 +74,7 @@ describe('the default branch on GitLab', () => {
   it('is not production, and leaves nothing behind, when it is not accepted', async () => {
     const { code, calls } = await runOnGitlab(main, { broken: 'bundle apply' })
     expect(code).not.toBe(0)
-    expect(commands(calls).slice(3)).toEqual(['bundle apply --tag 0.0.12', 'dismiss --with-namespace'])
+    expect(commands(calls).slice(4)).toEqual(['bundle apply --tag 0.0.12', 'dismiss --with-namespace'])
     expect(callOf(calls, 'dismiss').env.WERF_RELEASE).toBe(callOf(calls, 'bundle apply').env.WERF_RELEASE)
   })
 
@@ -87,7 +90,7 @@ describe('a merge request on GitLab', () => {
     const { code, output, calls } = await runOnGitlab(mergeRequest, { manual: ['review', 'dismiss review', 'staging'] })
     expect(code, output).toBe(0)
     const done = commands(calls).filter((command) => !command.startsWith('dismiss'))
-    expect(done.slice(2)).toEqual(Array(2).fill('converge --require-built-images'))
+    expect(done.slice(3)).toEqual(Array(2).fill('converge --require-built-images'))
 
     const deployed = callOf(calls, 'converge', 'review-').env
     expect(deployed.WERF_ENV).toMatch(/^review-feature-x/)
@@ -111,7 +114,7 @@ describe('a merge request on GitLab', () => {
 describe('a version tag on GitLab', () => {
   it('is published under its number, and deployed by others', async () => {
     const { calls } = await runOnGitlab(tag)
-    expect(commands(calls).slice(2)).toEqual(['bundle publish --require-built-images --helm-compatible-chart --tag 1.2.3'])
+    expect(commands(calls).slice(3)).toEqual(['bundle publish --require-built-images --helm-compatible-chart --tag 1.2.3'])
   })
 })
 
