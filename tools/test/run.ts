@@ -1,5 +1,6 @@
 /**
- * `npm test`: every suite, on embedded defaults and on real services. Ends with the line `N passed, N failed`.
+ * `npm test`: every suite, on embedded defaults and on real services. `npm run test:cluster`: the suite that needs a
+ * Kubernetes cluster. Both end with the line `N passed, N failed`.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -9,6 +10,7 @@ import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildWhatIsStale } from '../embedded/build.js'
 import { createProcesses } from '../embedded/processes.js'
+import { readSurroundings } from '../../test/cluster/surroundings.js'
 import { startServices, type Services } from '../services/services.js'
 
 interface Suite {
@@ -40,6 +42,8 @@ const suites: Suite[] = [
   { name: 'real', tests: ['--project', 'apps', 'apps/server', 'apps/worker'], isReal: true },
   { name: 'browser', tests: ['--project', 'browser'], isReal: true },
 ]
+const clusterTests = ['--config', 'test/cluster/vitest.config.ts']
+const onCluster = process.argv[2] === 'cluster'
 
 const say = (text: string) => process.stdout.write(`${text}\n`)
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -55,7 +59,7 @@ const interrupted = new Promise<never>((_resolve, reject) => {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => reject(new Error(`Stopped by ${signal}.`)))
 })
 try {
-  await Promise.race([runAll(), interrupted])
+  await Promise.race([onCluster ? runOnCluster() : runAll(), interrupted])
 } catch (error) {
   const message = error instanceof Error ? error.message : String(error)
   process.stderr.write(`\n${message}\n`)
@@ -74,6 +78,11 @@ async function runAll() {
     say(`\n=== ${name}`)
     outcomes.push(await runVitest(name, tests, isReal ? { ...env, ...services.env } : env))
   }
+}
+
+async function runOnCluster() {
+  readSurroundings(process.env) // says what is missing, before anything is begun
+  outcomes.push(await runVitest('cluster', clusterTests, process.env))
 }
 
 /** The built-in adapters are for those who name no address. */

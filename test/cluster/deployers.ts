@@ -1,0 +1,102 @@
+import { join } from 'node:path'
+import { findProgram } from '../../tools/services/programs.js'
+import { run } from './commands.js'
+import { buildImages, type Images } from './images.js'
+import type { Namespace } from './namespace.js'
+import type { Surroundings } from './surroundings.js'
+import type { Version } from './versions.js'
+
+/** The way a release gets into the cluster. */
+export interface Deployer {
+  /** Builds the images of a version and pushes them. */
+  build(version: Version): Promise<void>
+  /** Puts a version that is built into the namespace; resolves when everything is ready. @throws when it does not get there. */
+  deploy(version: Version, more?: { values?: string[]; timeoutSeconds?: number }): Promise<void>
+  /** Back to a version that was there before. */
+  rollback(version: Version): Promise<void>
+  remove(): Promise<void>
+}
+
+interface DeployerOptions {
+  namespace: Namespace
+  surroundings: Surroundings
+  scratch: string
+  /** As for `--set`, with each deploy. */
+  values: string[]
+}
+
+const release = 'chat'
+export const environment = 'test'
+const patienceMs = 900_000
+const sets = (values: string[]) => values.flatMap((value) => ['--set', value])
+
+/** werf when it is there, once for each of its two configurations; plain Helm otherwise. */
+export const deployers: { name: string; create: (options: DeployerOptions) => Deployer }[] =
+  findProgram('werf') === undefined
+    ? [{ name: 'Helm', create: createHelmDeployer }]
+    : ['werf.yaml', 'werf.dockerfile.yaml'].map((config) => ({ name: `werf and ${config}`, create: (options) => createWerfDeployer(options, config) }))
+
+function createHelmDeployer({ namespace, surroundings, scratch, values }: DeployerOptions): Deployer {
+  const helm = (...args: string[]) => run('helm', [...args, '--namespace', namespace.name], { timeoutMs: patienceMs })
+  const built = new Map<Version, Images>()
+  const revisions = new Map<Version, string>()
+
+  return {
+    async build(version) {
+      built.set(version, await buildImages(version, surroundings.registry, scratch))
+    },
+    async deploy(version, { values: more = [], timeoutSeconds = 480 } = {}) {
+      const refs = Object.entries(built.get(version) ?? {}).map(([name, ref]) => `global.werf.images.${name}.ref_tag=${ref}`)
+      const given = sets([`global.env=${environment}`, ...refs, ...values, ...more])
+      await helm('upgrade', '--install', release, join(version.directory, '.helm'), '--wait', '--wait-for-jobs', `--timeout=${timeoutSeconds}s`, ...given)
+      revisions.set(version, await newestRevision(namespace))
+    },
+    async rollback(version) {
+      await helm('rollback', release, revisions.get(version) ?? '', '--wait', '--wait-for-jobs', '--timeout=8m')
+    },
+    async remove() {
+      await helm('uninstall', release, '--wait')
+    },
+  }
+}
+
+function createWerfDeployer({ namespace, surroundings, values }: DeployerOptions, config: string): Deployer {
+  const repo = `${surroundings.registry}/chat-${config.replaceAll('.', '-')}`
+  const where = ['--namespace', namespace.name, '--release', release]
+  const revisions = new Map<Version, string>()
+  let latest: Version
+  const env = {
+    // Without a Docker daemon and without calling anybody outside; what is set already wins.
+    WERF_BUILDAH_MODE: 'native-chroot',
+    WERF_SYNCHRONIZATION: ':local',
+    WERF_TELEMETRY: '0',
+    WERF_DISABLE_AUTO_HOST_CLEANUP: '1',
+    WERF_INSECURE_REGISTRY: '1',
+    ...process.env,
+  }
+  const werf = ({ directory }: Version, command: string, ...args: string[]) =>
+    run('werf', [command, '--config', config, '--env', environment, ...args], { cwd: directory, env, timeoutMs: patienceMs })
+
+  return {
+    async build(version) {
+      await werf(version, 'build', '--final-images-only', '--repo', repo)
+    },
+    async deploy(version, { values: more = [], timeoutSeconds = 480 } = {}) {
+      latest = version
+      await werf(version, 'converge', ...where, '--repo', repo, '--timeout', String(timeoutSeconds), ...sets([...values, ...more]))
+      revisions.set(version, await newestRevision(namespace))
+    },
+    async rollback(version) {
+      await werf(version, 'rollback', ...where, '--revision', revisions.get(version) ?? '')
+    },
+    async remove() {
+      await werf(latest, 'dismiss', ...where)
+    },
+  }
+}
+
+/** Helm and werf keep their releases in the same place. */
+async function newestRevision(namespace: Namespace): Promise<string> {
+  const found = await namespace.kubectl('get', 'secrets', '-l', `owner=helm,name=${release}`, '-o', 'jsonpath={.items[*].metadata.labels.version}')
+  return String(Math.max(...found.split(' ').map(Number)))
+}

@@ -1,0 +1,21 @@
+/**
+ * `npm run images`: the public images that this project is built from and runs beside, one per line, for whoever has to
+ * mirror them. Needs helm.
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { releases } from '../../tools/kubernetes/schemas.js'
+import { root, run } from './commands.js'
+import { imageNames } from './images.js'
+
+const stages = [...readFileSync(join(root, 'Dockerfile'), 'utf8').matchAll(/^FROM (\S+) AS (\S+)$/gm)]
+const builtHere = new Set(stages.map(([, , name]) => name))
+
+const ownImage = 'built-here'
+const refs = imageNames.flatMap((name) => ['--set', `global.werf.images.${name}.ref_tag=${ownImage}`])
+// Some builds of Helm do not know which Kubernetes they are for.
+const { stdout: chart } = await run('helm', ['template', 'chat', join(root, '.helm'), '--kube-version', releases['1.34'], ...refs])
+const besides = [...chart.matchAll(/^\s*(?:- )?image: "?([^"\s]+)"?$/gm)]
+
+const images = [...stages, ...besides].map(([, image]) => image ?? '').filter((image) => image !== ownImage && !builtHere.has(image))
+process.stdout.write(`${[...new Set(images)].sort().join('\n')}\n`)

@@ -1,0 +1,25 @@
+/** What the tests are given to work with. */
+export interface Surroundings {
+  /** Registry the cluster pulls from, host and port. */
+  registry: string
+  /** Where the ingress controller listens, host or host and port. */
+  ingress: string
+  /** The chat's host name in a namespace. */
+  hostIn(namespace: string): string
+}
+
+/** @throws with everything that has to be set. */
+export function readSurroundings(env: NodeJS.ProcessEnv): Surroundings {
+  const { KUBECONFIG, REGISTRY, INGRESS, INGRESS_HOST } = env
+  if (!KUBECONFIG || !REGISTRY || !INGRESS) {
+    throw new Error(
+      'The cluster test needs a cluster: set KUBECONFIG, REGISTRY (host:port of a registry that the cluster pulls from over plain HTTP) and INGRESS (address of its ingress controller), and have kubectl, helm and buildah or docker in PATH.',
+    )
+  }
+  return {
+    registry: REGISTRY,
+    ingress: INGRESS,
+    // Without a domain of its own the chat is called like its Service, a name that leads to it from inside the cluster too.
+    hostIn: (namespace) => INGRESS_HOST?.replace('*', namespace) ?? `server.${namespace}.svc`,
+  }
+}
