@@ -1,0 +1,95 @@
+/**
+ * `npm run docs`: writes docs/reference/values.md from the comments of the chart's values.yaml and those of its subcharts.
+ */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parse, stringify } from 'yaml'
+
+/** One that a `# --` comment explains. */
+export interface Value {
+  /** As it is named on the command line, like `app.s3.host`. */
+  path: string
+  value: unknown
+  meaning: string
+}
+
+type Values = Record<string, unknown>
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const file = 'docs/reference/values.md'
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  writeFileSync(join(root, file), valuesPage())
+  process.stdout.write(`Wrote ${file}\n`)
+}
+
+/** The page, from what the chart says now. */
+export function valuesPage(): string {
+  const ofChart = explainedIn(readValues('.helm/values.yaml'))
+  const known = new Set(ofChart.map(({ path }) => path))
+  const subcharts = readdirSync(join(root, '.helm/charts')).sort()
+  const sections = subcharts.map((name) => {
+    // A subchart's own global is the chart's.
+    const values = explainedIn(readValues(`.helm/charts/${name}/values.yaml`))
+    const seenFromChart = values.map((value) => ({ ...value, path: value.path.replace(/^(?!global\.)/, `${name}.`) }))
+    return `## ${name}\n\n${table(seenFromChart.filter(({ path }) => !known.has(path)))}`
+  })
+  return [
+    '# Values of the chart',
+    '<!-- Written by `npm run docs` from .helm/values.yaml and .helm/charts/*/values.yaml: change the comments there. -->',
+    [
+      'What the chart can be told, by `--values FILE` or `--set name=value`, with werf and with Helm. A name that ends in ENV stands for one value per',
+      'environment: `server.replicas.production`, or `server.replicas._default` for all that have none of their own. *Secret* values belong into an',
+      'encrypted file ([secrets](../deploy.md#secrets)). A name that is not here is refused. Which variable a value becomes: [variables](variables.md).',
+    ].join('\n'),
+    `## The chart\n\n${table(ofChart)}`,
+    ...sections,
+  ].join('\n\n') + '\n'
+}
+
+/** Every value with a `# --` comment right above it, in their order. The rest of the comments is for readers of the file. */
+export function explainedIn(yaml: string): Value[] {
+  const values = parse(yaml) as Values
+  const parents: { name: string; indent: number }[] = []
+  const explained: Value[] = []
+  let meaning: string | undefined
+  for (const line of yaml.split('\n')) {
+    const comment = /^ *# -- (.+)$/.exec(line)?.[1]
+    const [, space, name] = /^( *)([\w-]+):/.exec(line) ?? []
+    if (space !== undefined && name !== undefined) {
+      while ((parents.at(-1)?.indent ?? -1) >= space.length) parents.pop()
+      parents.push({ name, indent: space.length })
+      const path = parents.map((parent) => parent.name)
+      if (meaning !== undefined) explained.push({ path: path.join('.'), value: path.reduce<unknown>((at, key) => (at as Values)[key], values), meaning })
+    }
+    meaning = comment
+  }
+  return explained
+}
+
+function readValues(path: string): string {
+  return readFileSync(join(root, path), 'utf8')
+}
+
+function table(values: Value[]): string {
+  const rows = values.map(({ path, value, meaning }) => {
+    const name = isByEnvironment(value) ? `${path}.ENV` : path
+    return `| \`${name}\` | ${defaultOf(value)} | ${meaning.replace('[secret]', '*Secret.*').replaceAll(/[<|]/g, String.raw`\$&`)} |`
+  })
+  return ['| value | default | meaning |', '|---|---|---|', ...rows].join('\n')
+}
+
+function defaultOf(value: unknown): string {
+  if (!isByEnvironment(value)) return code(value)
+  const { _default, ...others } = value
+  return [code(_default), ...Object.entries(others).map(([environment, own]) => `${environment} ${code(own)}`)].join(', ')
+}
+
+function isByEnvironment(value: unknown): value is Values {
+  return typeof value === 'object' && value !== null && '_default' in value
+}
+
+function code(value: unknown): string {
+  return value === '' ? 'empty' : `\`${stringify(value, { collectionStyle: 'flow', flowCollectionPadding: false, lineWidth: 0 }).trim()}\``
+}

@@ -1,0 +1,46 @@
+export interface Table {
+  /** The heading it stands below. */
+  heading: string
+  header: string[]
+  rows: string[][]
+}
+
+/** A page without its code blocks and comments. */
+export function proseOf(page: string): string {
+  return page.replaceAll(/^ *```[^]*?^ *```$|<!--[^]*?-->/gm, '')
+}
+
+/** The tables of a page, in their order. */
+export function tablesIn(page: string): Table[] {
+  const tables: Table[] = []
+  let heading = ''
+  let table: Table | undefined
+  for (const line of proseOf(page).split('\n')) {
+    heading = /^#+ (.+)$/.exec(line)?.[1] ?? heading
+    if (!line.startsWith('|')) table = undefined
+    else if (table === undefined) tables.push((table = { heading, header: cellsOf(line), rows: [] }))
+    else if (!/^\|[|:-]+\|$/.test(line)) table.rows.push(cellsOf(line))
+  }
+  return tables
+}
+
+/** What stands in backticks. */
+export function codeIn(text: string): string[] {
+  return [...text.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code)
+}
+
+/** Anchors of a page's headings, as GitHub and GitLab make them. */
+export function anchorsOf(page: string): string[] {
+  const seen = new Map<string, number>()
+  return [...proseOf(page).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => {
+    const text = heading.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1').toLowerCase()
+    const anchor = text.replaceAll(/[^\p{L}\p{N}\p{M} _-]/gu, '').trim().replaceAll(' ', '-')
+    const count = seen.get(anchor) ?? 0
+    seen.set(anchor, count + 1)
+    return count === 0 ? anchor : `${anchor}-${count}`
+  })
+}
+
+function cellsOf(line: string): string[] {
+  return line.split(/(?<!\\)\|/).slice(1, -1).map((cell) => cell.trim().replaceAll(String.raw`\|`, '|'))
+}
