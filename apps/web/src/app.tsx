@@ -28,6 +28,11 @@ export function App() {
     }
   }
   useEffect(() => void begin(), [])
+  // Nobody has to press a button for a server that was away for a moment.
+  useEffect(() => {
+    const timer = state && 'problem' in state ? setTimeout(() => void begin(), 2_000) : undefined
+    return () => clearTimeout(timer)
+  }, [state])
 
   const atEntrance = path === '/sign-in' || path === '/sign-up'
   const account = state && 'account' in state ? state.account : undefined

@@ -88,7 +88,7 @@ export function createChat(options: {
     } catch (error) {
       if (isSignedOut(error)) return options.onSignedOut()
       roomsProblem = (error as Error).message
-      if (rooms) reloadRoomsSoon()
+      reloadRoomsSoon()
     }
     changed()
   }
