@@ -1,14 +1,7 @@
-import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { parseAllDocuments } from 'yaml'
+import { files, read } from '../../tools/test/repository.js'
 
-export const root = fileURLToPath(new URL('../..', import.meta.url))
-export const read = (file: string) => readFileSync(join(root, file), 'utf8')
-
-/** What is committed, or would be: werf sees nothing else. */
-export const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { cwd: root, encoding: 'utf8' }).trim().split('\n')
+export { files, read, root } from '../../tools/test/repository.js'
 
 export interface Meta {
   configVersion: number

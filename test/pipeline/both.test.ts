@@ -1,11 +1,10 @@
-import { execFileSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import { isScalar, parse, parseDocument, visit } from 'yaml'
-import { images, project, read, root, workflows } from './pipelines.js'
+import { files as tracked } from '../../tools/test/repository.js'
+import { images, project, read, workflows } from './pipelines.js'
 
 const pipelines = ['.gitlab-ci.yml', ...workflows]
 const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
-const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { cwd: root, encoding: 'utf8' }).split('\n')
 
 /** Every text in a file, as it stands there: what is referred to counts once, and comments do not count. */
 function textsIn(file: string): { key: string; text: string }[] {

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { describe, expect, inject, it } from 'vitest'
 import { parse } from 'yaml'
-import { callOf, commands, project, read, root, runOnGithub, workflows } from './pipelines.js'
+import { callOf, commands, preparationsOf, project, read, root, runOnGithub, workflows } from './pipelines.js'
 
 const main = { ref: 'refs/heads/main' }
 const pullRequest = (labels: string[], more: object = {}, fork = false) => ({
@@ -43,11 +43,9 @@ describe('the default branch on GitHub', () => {
 
   it('prepares each job with what werf makes of the surroundings', async () => {
     const { calls } = await runOnGithub('pipeline.yml', 'push', main)
-    const [prepared, others] = [calls.filter(({ args }) => args[0] === 'ci-env'), calls.filter(({ args }) => args[0] !== 'ci-env')]
-    // The one job with two commands.
-    const jobs = others.filter(({ args }) => args.join(' ') !== 'build tests --save-build-report')
-    expect(prepared.map(({ args }) => args.join(' '))).toEqual(jobs.map(() => 'ci-env github --as-file'))
-    expect(others.filter(({ env }) => env.WERF_REPO !== 'ghcr.io/acme/chat/chat')).toEqual([])
+    const { prepared, jobs } = preparationsOf(calls)
+    expect(prepared).toEqual(jobs.map(() => 'ci-env github --as-file'))
+    expect(calls.filter(({ args, env }) => args[0] !== 'ci-env' && env.WERF_REPO !== 'ghcr.io/acme/chat/chat')).toEqual([])
   })
 
   it('keeps what a single environment needs out of the bundle', async () => {

@@ -2,12 +2,11 @@ import { execFile, execFileSync } from 'node:child_process'
 import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { inject, onTestFinished } from 'vitest'
 import { parse, parseAllDocuments, stringify } from 'yaml'
+import { read, root } from '../../tools/test/repository.js'
 
-export const root = fileURLToPath(new URL('../..', import.meta.url))
-export const read = (file: string) => readFileSync(join(root, file), 'utf8')
+export { read, root } from '../../tools/test/repository.js'
 export const workflows = readdirSync(join(root, '.github/workflows')).map((name) => `.github/workflows/${name}`)
 
 const documents = parseAllDocuments(read('werf.yaml')).map((document) => document.toJS() as { project?: string; image?: string })
@@ -158,6 +157,12 @@ function execute(program: string, args: string[], cwd: string, env: Record<strin
 /** What was asked of werf, without its preparations, as one would type it. */
 export function commands(calls: Call[]): string[] {
   return calls.map(({ args }) => args.join(' ')).filter((command) => !command.startsWith('ci-env '))
+}
+
+/** The preparations, and the calls of werf that each began a job: one job has two. */
+export function preparationsOf(calls: Call[]): { prepared: string[]; jobs: string[] } {
+  const prepared = calls.map(({ args }) => args.join(' ')).filter((command) => command.startsWith('ci-env '))
+  return { prepared, jobs: commands(calls).filter((command) => command !== 'build tests --save-build-report') }
 }
 
 /** The call that begins like this. @throws when there is none, or more than one. */

@@ -85,4 +85,3 @@ export async function sayGoodbye(to: { close(): Promise<void> }, model: ChannelM
 export function idOf({ properties }: Message): string {
   return typeof properties.messageId === 'string' ? properties.messageId : 'unknown'
 }
-
