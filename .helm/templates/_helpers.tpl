@@ -49,13 +49,30 @@ app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
 {{- required (printf "There is no image %q. werf sets it; without werf add --set global.werf.images.%s.ref_tag=REPO:TAG." $name $name) $image.ref_tag -}}
 {{- end }}
 
+{{/* Refuses a service beside what the server does in its place, and several copies of what cannot be shared. */}}
+{{- define "app.check-built-in" -}}
+{{- $root := . -}}
+{{- range tuple (list "sessions" "redis" "session_redis") (list "bus" "rabbitmq" "amqp_uri") (list "storage" "s3" "s3.host") -}}
+{{- $part := index . 0 }}{{ $service := index . 1 }}{{ $address := index . 2 | printf "app.%s" -}}
+{{- if index $root.Values.builtIn $part -}}
+{{- if (index $root.Values $service).enabled }}{{ fail (printf "builtIn.%s does without %s. Set %s.enabled=false." $part $service $service) }}{{ end -}}
+{{- if include "app.pick" (list $root $address) }}{{ fail (printf "builtIn.%s does without %s. Remove one of the two." $part $address) }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- $hasCopies := or .Values.server.autoscaling.enabled (gt (include "app.pick" (list . "server.replicas") | int) 1) -}}
+{{- if and $hasCopies (or .Values.builtIn.sessions .Values.builtIn.storage) -}}
+{{- fail "builtIn.sessions and builtIn.storage allow one copy of the server. Set server.replicas to 1, without autoscaling." -}}
+{{- end -}}
+{{- end }}
+
 {{/* What every pod of ours says about itself. */}}
 {{- define "app.pod" -}}
 serviceAccountName: {{ index . 1 }}
 automountServiceAccountToken: false
 # The variables that Kubernetes would make of the Service `s3` (S3_PORT=tcp://…) mean something else to the apps.
 enableServiceLinks: false
-securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
+# The group of the apps, for the volumes.
+securityContext: {runAsNonRoot: true, fsGroup: 1000, seccompProfile: {type: RuntimeDefault}}
 {{- end }}
 
 {{/* What a container of ours may do: nothing but run as this user. */}}
@@ -166,8 +183,8 @@ checksum/secrets: {{ print (include "app.given-secrets" .) $data | sha256sum }}
 
 {{/* Redis and RabbitMQ, and where browsers find pictures: what server and worker have in common. */}}
 {{- define "app.env.shared" -}}
-{{ include "app.env.secret" (list . "SESSION_REDIS") }}
-{{ include "app.env.secret" (list . "AMQP_URI") }}
+{{ if .Values.builtIn.sessions }}- {name: SESSIONS, value: postgres}{{ else }}{{ include "app.env.secret" (list . "SESSION_REDIS") }}{{ end }}
+{{ if .Values.builtIn.bus }}- {name: BUS, value: in-process}{{ else }}{{ include "app.env.secret" (list . "AMQP_URI") }}{{ end }}
 {{- include "app.env.optional" (list . "CDN_PREFIX" "app.cdn_prefix") }}
 {{- end }}
 
@@ -185,8 +202,12 @@ checksum/secrets: {{ print (include "app.given-secrets" .) $data | sha256sum }}
 {{- ternary "7070" (include "app.pick" (list . "app.s3.port")) .Values.s3.enabled -}}
 {{- end }}
 
-{{/* The bucket for pictures, and the keys to it. */}}
+{{/* The bucket for pictures and the keys to it, or the server's own volume. */}}
 {{- define "app.env.storage" -}}
+{{- if .Values.builtIn.storage -}}
+- {name: STORAGE, value: disk}
+- {name: DATA_DIR, value: /data}
+{{- else -}}
 - name: S3_ENDPOINT
   value: {{ include "app.s3-host" . }}
 - name: S3_PORT
@@ -199,6 +220,7 @@ checksum/secrets: {{ print (include "app.given-secrets" .) $data | sha256sum }}
   value: {{ include "app.pick" (list . "app.s3.region") | quote }}
 {{ include "app.env.secret" (list . "S3_ACCESS_KEY") }}
 {{ include "app.env.secret" (list . "S3_SECRET_KEY") }}
+{{- end }}
 {{- end }}
 
 {{/* Mailgun, or the mailbox in the database. */}}
@@ -221,6 +243,8 @@ checksum/secrets: {{ print (include "app.given-secrets" .) $data | sha256sum }}
 
 {{/* Order of a deploy, for werf: on whoever lives on the bucket and the schema. */}}
 {{- define "app.after-tasks" -}}
+{{- if not .Values.builtIn.storage }}
 werf.io/deploy-dependency-bucket: state=ready,kind=Job,name={{ include "bucket.name" . }}
+{{- end }}
 werf.io/deploy-dependency-migrations: state=ready,kind=Job,name={{ include "migrations.name" . }}
 {{- end }}

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { everythingOutside, mailgun, outside } from './cases.js'
+import { builtIn, everythingBuiltIn, everythingOutside, mailgun, outside } from './cases.js'
 import { chart, defaults, helm, refusal } from './chart.js'
 
 type Tree = Record<string, unknown>
@@ -152,6 +152,23 @@ describe('contradictions', () => {
 
   it('are refused: addresses of services outside beside a Secret made outside', async () => {
     expect(await refusal({ ...everythingOutside, global: { existingSecret: 'mine' } })).toContain('global.existingSecret')
+  })
+
+  it.each(Object.entries({ storage: 's3', sessions: 'redis', bus: 'rabbitmq' }))('are refused: %s built in beside %s', async (part, service) => {
+    expect(await refusal({ builtIn: { [part]: true } })).toContain(`${service}.enabled=false`)
+    const { app } = outside[service as keyof typeof outside]
+    expect(await refusal({ ...builtIn[part as keyof typeof builtIn], app })).toMatch(new RegExp(`builtIn\\.${part} does without app\\.`))
+  })
+
+  it.each(['sessions', 'storage'] as const)('are refused: several copies of the server with %s built in', async (part) => {
+    expect(await refusal({ ...builtIn[part], server: { replicas: { _default: 2 } } })).toContain('server.replicas')
+    expect(await refusal({ ...builtIn[part], server: { autoscaling: { enabled: true } } })).toContain('server.replicas')
+    expect(await refusal({ ...everythingBuiltIn, global: { env: 'production' } })).toContain('server.replicas')
+  })
+
+  it('are none: several copies of the server with the rest built in', async () => {
+    const { stderr } = await helm('template', { ...builtIn.bus, builtIn: { bus: true, assets: true }, server: { replicas: { _default: 2 } } })
+    expect(stderr).toBe('')
   })
 
   it('are refused: an HTTPRoute without a Gateway', async () => {

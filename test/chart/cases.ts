@@ -19,6 +19,21 @@ export const everythingOutside = {
   app: { ...outside.postgres.app, ...outside.redis.app, ...outside.rabbitmq.app, ...outside.s3.app },
 }
 
+/** Values for what the server does itself in place of a service. */
+export const builtIn = {
+  assets: { builtIn: { assets: true } },
+  storage: { builtIn: { storage: true }, s3: { enabled: false } },
+  sessions: { builtIn: { sessions: true }, redis: { enabled: false } },
+  bus: { builtIn: { bus: true }, rabbitmq: { enabled: false } },
+}
+
+export const everythingBuiltIn = {
+  ...builtIn.storage,
+  ...builtIn.sessions,
+  ...builtIn.bus,
+  builtIn: { assets: true, storage: true, sessions: true, bus: true },
+}
+
 export const mailgun = {
   app: {
     mailgun_domain: { _default: 'mg.example.com' },
@@ -64,6 +79,11 @@ export const cases: Record<string, object> = {
   'fixtures in production': { ...environment('production'), fixtures: { enabled: { production: true } } },
   ...Object.fromEntries(Object.entries(outside).map(([name, values]) => [`a ${name} outside`, values])),
   'every service outside': everythingOutside,
+  ...Object.fromEntries(Object.entries(builtIn).map(([name, values]) => [`${name} built in`, values])),
+  'everything built in': everythingBuiltIn,
+  'everything built in, and Mailgun': { ...everythingBuiltIn, ...mailgun },
+  'a database without a volume': { postgres: { storage: { enabled: false } } },
+  'no upkeep': { upkeep: { enabled: false } },
   'a Secret made outside': { global: { existingSecret: 'outside-secrets' } },
   'a registry Secret made outside': { registry: { existingSecret: 'outside-registry' } },
   'a registry Secret from a Docker config': { dockerconfigjson },

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { isAllowed, type Endpoint, type Namespace, type NetworkPolicy, type Port } from '../../tools/kubernetes/network-policies.js'
 import { containersOf } from '../../tools/kubernetes/pod-security.js'
-import { cases, everythingOutside, mailgun, outside } from './cases.js'
+import { builtIn, cases, everythingBuiltIn, everythingOutside, mailgun, outside } from './cases.js'
 import { parseResources, render, workloadsOf } from './chart.js'
 
 const namespace = (name: string): Namespace => ({ name, labels: { 'kubernetes.io/metadata.name': name } })
@@ -68,6 +68,15 @@ function without(flows: Flows, service: string, port: number): Flows {
   )
 }
 
+/** Without services, and the pods that are there only for them. */
+function notTo(flows: Flows, ...services: string[]): Flows {
+  const gone = services.flatMap((service) => ({ s3: ['bucket'], rabbitmq: ['worker'] })[service] ?? [])
+  const kept = Object.entries(flows).filter(([who]) => !gone.includes(who))
+  return Object.fromEntries(kept.map(([who, all]) => [who, all.filter((to) => !services.includes(to.split(':')[0] ?? ''))]))
+}
+
+const withoutPort = (flows: Flows, port: string): Flows => Object.fromEntries(Object.entries(flows).map(([who, all]) => [who, all.filter((to) => to !== port)]))
+
 describe.each<[string, object, Flows]>([
   ['as it comes', {}, { ...inside, ...visitors }],
   [
@@ -97,6 +106,15 @@ describe.each<[string, object, Flows]>([
     'with an S3 outside, at a port of its own',
     { ...outside.s3, app: { s3: { ...outside.s3.app.s3, port: { _default: 9000 } } } },
     { ...without(inside, 's3', 9000), ...visitors },
+  ],
+  ['with assets built in', builtIn.assets, withoutPort({ ...inside, ...visitors }, 'server:8081')],
+  ['with storage built in', builtIn.storage, { ...notTo(inside, 's3'), ...visitors }],
+  ['with sessions built in', builtIn.sessions, { ...notTo(inside, 'redis'), ...visitors }],
+  ['with the bus built in', builtIn.bus, { ...notTo(inside, 'rabbitmq'), ...visitors }],
+  [
+    'with everything built in, and Mailgun',
+    { ...everythingBuiltIn, ...mailgun },
+    withoutPort({ ...notTo(inside, 's3', 'redis', 'rabbitmq'), ...visitors, server: [...postgres, ...mailgunAt443], doctor: [...postgres, 'server:8080', ...mailgunAt443] }, 'server:8081'),
   ],
   [
     'with every service outside',

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { containersOf, podSecurityViolations } from '../../tools/kubernetes/pod-security.js'
-import { cases, given } from './cases.js'
+import { readConfig } from '../../apps/server/src/config.js'
+import { builtIn, cases, given } from './cases.js'
 import { parseResources, render, renderAnew, secretsOf, workloadsOf, type Resource, type Workload } from './chart.js'
 import { read } from './werf-config.js'
 
@@ -40,7 +41,7 @@ describe.concurrent.each(Object.entries(cases))('every pod of the chart with %s'
 
   it('is admitted by Pod Security "restricted"', async () => {
     expect((await workloads).flatMap(({ name, pod }) => podSecurityViolations(pod).map((violation) => `${name}: ${violation}`))).toEqual([])
-    expect((await workloads).map(({ name }) => name)).toEqual(expect.arrayContaining(['server', 'worker', 'migrations', 'bucket', 'upkeep']))
+    expect((await workloads).map(({ name }) => name)).toEqual(expect.arrayContaining(['server', 'migrations', 'doctor']))
   })
 
   it('names a numeric user, so that the node can see that it is not root', async () => {
@@ -216,10 +217,32 @@ describe('the server pod', () => {
     const { resource } = await find('server')
     expect(resource.spec).toMatchObject({ strategy: { rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } } })
   })
+
+  it('lets go of its volume before another takes it', async () => {
+    const { resource, pod } = await find('server', builtIn.storage)
+    expect(resource.spec).toMatchObject({ strategy: { type: 'Recreate' } })
+    expect(pod.spec.volumes).toContainEqual({ name: 'data', persistentVolumeClaim: { claimName: 'server' } })
+  })
+
+  it('reads what an nginx would have told browsers', async () => {
+    const values = { ...builtIn.assets, domain: { _default: 'https://chat.example.com' }, loginUrl: { _default: '/welcome' } }
+    const env = Object.fromEntries((await find('server', values)).pod.spec.containers[0]!.env!.map(({ name, value }) => [name, value]))
+    expect(env).toMatchObject({ WEB_DOMAIN: 'https://chat.example.com', WEB_LOGIN_URL: '/welcome' })
+  })
+
+  it('finds in its variables a choice for each part that the server accepts', async () => {
+    for (const values of Object.values(cases)) {
+      const env = (await find('server', values)).pod.spec.containers[0]!.env!.map(({ name, value }) => [name, value ?? stand[name] ?? 'a secret of sixteen'] as const)
+      expect(() => readConfig({ NODE_ENV: 'production', ...Object.fromEntries(env) })).not.toThrow()
+    }
+  })
 })
 
-async function find(name: string): Promise<Workload> {
-  const workload = workloadsOf(parseResources(await render())).find((one) => one.name === name)
+/** What a Secret could say where addresses are asked for. */
+const stand: Record<string, string> = { DATABASE_URL: 'postgres://chat@postgres/chat', SESSION_REDIS: 'redis://redis', AMQP_URI: 'amqp://rabbitmq' }
+
+async function find(name: string, values: object = {}): Promise<Workload> {
+  const workload = workloadsOf(parseResources(await render(values))).find((one) => one.name === name)
   if (workload === undefined) throw new Error(`There is no ${name}.`)
   return workload
 }

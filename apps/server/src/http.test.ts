@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { newPerson, Person, startChat, type Chat } from './test/chat.js'
+import { builtInForProduction, newPerson, Person, startChat, type Chat } from './test/chat.js'
 
 describe('the HTTP surface', () => {
   let chat: Chat
@@ -30,6 +30,17 @@ describe('the HTTP surface', () => {
     expect(body).not.toMatch(/<script>|<style|style=|onload=/)
     const [, script = ''] = /src="([^"]+)"/.exec(body) ?? []
     expect((await fetch(chat.url + script)).headers.get('cache-control')).toBe('public, max-age=31536000, immutable')
+  })
+
+  it('serves its assets and config.json in production as well, for a pod without nginx', async () => {
+    const production = await startChat({ ...(await builtInForProduction()), WEB_LOGIN_URL: '/welcome' })
+    try {
+      const { body } = await new Person(production.url).ask<string>('GET', '/')
+      for (const [, asset] of body.matchAll(/(?:src|href)="(\/assets\/[^"]+)"/g)) expect((await fetch(production.url + asset)).status).toBe(200)
+      expect(await (await fetch(`${production.url}/assets/config.json`)).json()).toEqual({ domain: '', loginUrl: '/welcome' })
+    } finally {
+      await production.stop()
+    }
   })
 
   it('answers what is not there with an error of the same form', async () => {

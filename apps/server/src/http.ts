@@ -56,11 +56,9 @@ export function createHttp({ config, log, sessions, checkOrigin, routers, isRead
   app.get('/version', (_req, res) => void res.json({ version }))
 
   app.use(logRequests(log), securityHeaders(config))
-  // In a pod nginx serves these before a request gets here.
-  if (!config.production) {
-    app.get('/assets/config.json', (_req, res) => void res.set('cache-control', 'no-cache').json(config.web))
-    app.use('/assets', express.static(assetsDirectory, { cacheControl: false, fallthrough: false, setHeaders: letHashedNamesBeKept }))
-  }
+  // Where there is an nginx, it answers these before a request gets here. Assets of other versions have a route of their own.
+  app.get('/assets/config.json', (_req, res) => void res.set('cache-control', 'no-cache').json(config.web))
+  app.use('/assets', express.static(assetsDirectory, { cacheControl: false, redirect: false, setHeaders: letHashedNamesBeKept }))
 
   app.use((req, _res, next) => {
     if (!['GET', 'HEAD', 'OPTIONS'].includes(req.method)) checkOrigin(req.headers)

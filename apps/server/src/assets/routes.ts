@@ -2,7 +2,7 @@ import { Router } from 'express'
 import { ChatError } from '../platform/errors.js'
 import type { Assets } from './assets.js'
 
-/** Where nginx asks for what its own version does not have. */
+/** Assets of other versions, for nginx and for browsers that ask here. */
 export function createAssetRoutes({ assets }: { assets: Assets }): Router {
   return Router().get('/assets/:name', async (req, res) => {
     const asset = await assets.find(req.params.name)

@@ -1,7 +1,5 @@
-import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { newPerson, startChat, type Chat } from '../test/chat.js'
+import { builtInForProduction, newPerson, startChat, type Chat } from '../test/chat.js'
 import { createMailboxMailer } from './mailbox-mailer.js'
 
 let chat: Chat
@@ -30,11 +28,7 @@ describe('the mailbox page', () => {
 
 describe('the mailbox page in production', () => {
   beforeEach(async () => {
-    const port = await freePort()
-    const names = ['SESSION_REDIS', 'S3_ENDPOINT', 'S3_PORT', 'S3_SSL', 'S3_ACCESS_KEY', 'S3_SECRET_KEY', 'S3_BUCKET']
-    const none = Object.fromEntries(names.map((name) => [name, '']))
-    const builtIn = { ...none, SESSIONS: 'postgres', BUS: 'in-process', STORAGE: 'disk', MAILER: 'mailbox' }
-    chat = await startChat({ ...builtIn, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: port, PUBLIC_URL: `http://127.0.0.1:${port}`, DRAIN_MS: '0' })
+    chat = await startChat(await builtInForProduction())
   })
   afterEach(() => chat.stop())
 
@@ -49,12 +43,3 @@ describe('the mailbox page in production', () => {
     expect(body).not.toContain('For Ben')
   })
 })
-
-async function freePort(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return String(port)
-}

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from 'redis'
@@ -11,7 +13,6 @@ import { freshDatabase, quiet, type FreshDatabase } from './database.js'
 
 export type TestSocket = Socket<ServerToClientEvents, ClientToServerEvents>
 
-/** A chat on a free port, on the real services whose addresses are in the environment, else on the built-in ones. */
 export interface Chat {
   app: App
   url: string
@@ -21,6 +22,16 @@ export interface Chat {
   stop(): Promise<void>
 }
 
+/** Variables for a chat in production that lives on what is built in, whatever services there are. */
+export async function builtInForProduction(): Promise<NodeJS.ProcessEnv> {
+  const port = await freePort()
+  const names = ['SESSION_REDIS', 'S3_ENDPOINT', 'S3_PORT', 'S3_SSL', 'S3_ACCESS_KEY', 'S3_SECRET_KEY', 'S3_BUCKET']
+  const none = Object.fromEntries(names.map((name) => [name, '']))
+  const builtIn = { ...none, SESSIONS: 'postgres', BUS: 'in-process', STORAGE: 'disk', MAILER: 'mailbox' }
+  return { ...builtIn, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: port, PUBLIC_URL: `http://127.0.0.1:${port}`, DRAIN_MS: '0' }
+}
+
+/** A chat on a free port, on the real services whose addresses are in the environment, else on the built-in ones. */
 export async function startChat(env: NodeJS.ProcessEnv = {}, replacements: Replacements = {}): Promise<Chat> {
   const database = await freshDatabase()
   const directory = await mkdtemp(join(tmpdir(), 'chat-test-'))
@@ -179,4 +190,13 @@ export function nextNews<Event extends keyof ServerToClientEvents>(
     }
     socket.on(event, listener as never)
   })
+}
+
+async function freePort(): Promise<string> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return String(port)
 }

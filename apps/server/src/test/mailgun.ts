@@ -15,20 +15,20 @@ export interface FakeMailgun {
   close(): Promise<void>
 }
 
-/** Speaks as much of Mailgun's API as the chat uses. */
-export async function startMailgun(): Promise<FakeMailgun> {
+/** Speaks as much of Mailgun's API as the chat uses, on loopback unless another address of this machine is given. */
+export async function startMailgun({ host = '127.0.0.1', domain = 'chat.example' } = {}): Promise<FakeMailgun> {
   const server = createServer(async (req, res) => {
     const { pathname, searchParams } = new URL(req.url ?? '', 'http://mailgun')
     const say = (status: number, body: object) => res.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
     const body = await buffer(req)
     if (req.headers.authorization !== `Basic ${btoa('api:the key')}`) return say(401, { message: 'Forbidden' })
 
-    if (pathname === '/v3/chat.example/events') {
+    if (pathname === `/v3/${domain}/events`) {
       const items = fake.taken.filter((mail) => mail['h:Message-Id'] === `<${searchParams.get('message-id')}>`)
       return say(200, { items: items.map(() => ({ event: 'accepted' })), paging: {} })
     }
-    if (pathname === '/v4/domains/chat.example') return say(200, { domain: { name: 'chat.example', state: 'active' }, receiving_dns_records: [], sending_dns_records: [] })
-    if (req.method !== 'POST' || pathname !== '/v3/chat.example/messages') return say(404, { message: 'not found' })
+    if (pathname === `/v4/domains/${domain}`) return say(200, { domain: { name: domain, state: 'active' }, receiving_dns_records: [], sending_dns_records: [] })
+    if (req.method !== 'POST' || pathname !== `/v3/${domain}/messages`) return say(404, { message: 'not found' })
 
     if (fake.mood === 'refuses mail') return say(400, { message: 'not today' })
     if (fake.mood === 'hangs up') return req.socket.destroy()
@@ -39,12 +39,12 @@ export async function startMailgun(): Promise<FakeMailgun> {
     if (fake.mood === 'takes mail and fails') return say(503, { message: 'oh dear' })
     return say(200, { id: form.get('h:Message-Id'), message: 'Queued. Thank you.' })
   })
-  server.listen(0, '127.0.0.1')
+  server.listen(0, host)
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
 
   const fake: FakeMailgun = {
-    config: { kind: 'mailgun', apiKey: 'the key', domain: 'chat.example', from: 'Chat <chat@chat.example>', url: `http://127.0.0.1:${port}` },
+    config: { kind: 'mailgun', apiKey: 'the key', domain, from: `Chat <chat@${domain}>`, url: `http://${host}:${port}` },
     mood: 'takes mail',
     taken: [],
     async close() {
