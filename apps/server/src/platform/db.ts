@@ -37,7 +37,10 @@ export function createDatabase({ url, poolSize, onIdleError }: DatabaseOptions):
     query_timeout: 12_000,
     application_name: 'chat',
   })
-  pool.on('error', onIdleError)
+  pool.on('error', (error: Error & { client?: unknown }) => {
+    delete error.client // the whole connection, which a log would print
+    onIdleError(error)
+  })
 
   return {
     query: (sql, parameters) => rows(pool, sql, parameters),
