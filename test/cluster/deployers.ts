@@ -11,7 +11,7 @@ export interface Deployer {
   /** Builds the images of a version and pushes them. */
   build(version: Version): Promise<void>
   /** Puts a version that is built into the namespace; resolves when everything is ready. @throws when it does not get there. */
-  deploy(version: Version, more?: { values?: string[]; timeoutSeconds?: number }): Promise<void>
+  deploy(version: Version, more?: { values?: string[]; valuesFile?: string; timeoutSeconds?: number }): Promise<void>
   /** Back to a version that was there before. */
   rollback(version: Version): Promise<void>
   remove(): Promise<void>
@@ -23,10 +23,11 @@ interface DeployerOptions {
   scratch: string
   /** As for `--set`, with each deploy. */
   values: string[]
+  /** Environment; `test` unless another is given. */
+  env?: string
 }
 
 const release = 'chat'
-export const environment = 'test'
 const patienceMs = 900_000
 const sets = (values: string[]) => values.flatMap((value) => ['--set', value])
 
@@ -36,7 +37,7 @@ export const deployers: { name: string; create: (options: DeployerOptions) => De
     ? [{ name: 'Helm', create: createHelmDeployer }]
     : ['werf.yaml', 'werf.dockerfile.yaml'].map((config) => ({ name: `werf and ${config}`, create: (options) => createWerfDeployer(options, config) }))
 
-function createHelmDeployer({ namespace, surroundings, scratch, values }: DeployerOptions): Deployer {
+function createHelmDeployer({ namespace, surroundings, scratch, values, env = 'test' }: DeployerOptions): Deployer {
   const helm = (...args: string[]) => run('helm', [...args, '--namespace', namespace.name], { timeoutMs: patienceMs })
   const built = new Map<Version, Images>()
   const revisions = new Map<Version, string>()
@@ -45,10 +46,11 @@ function createHelmDeployer({ namespace, surroundings, scratch, values }: Deploy
     async build(version) {
       built.set(version, await buildImages(version, surroundings.registry, scratch))
     },
-    async deploy(version, { values: more = [], timeoutSeconds = 480 } = {}) {
+    async deploy(version, { values: more = [], valuesFile, timeoutSeconds = 480 } = {}) {
+      const file = valuesFile === undefined ? [] : ['--values', join(version.directory, valuesFile)]
       const refs = Object.entries(built.get(version) ?? {}).map(([name, ref]) => `global.werf.images.${name}.ref_tag=${ref}`)
-      const given = sets([`global.env=${environment}`, ...refs, ...values, ...more])
-      await helm('upgrade', '--install', release, join(version.directory, '.helm'), '--wait', '--wait-for-jobs', `--timeout=${timeoutSeconds}s`, ...given)
+      const given = sets([`global.env=${env}`, ...refs, ...values, ...more])
+      await helm('upgrade', '--install', release, join(version.directory, '.helm'), '--wait', '--wait-for-jobs', `--timeout=${timeoutSeconds}s`, ...file, ...given)
       revisions.set(version, await newestRevision(namespace))
     },
     async rollback(version) {
@@ -60,12 +62,12 @@ function createHelmDeployer({ namespace, surroundings, scratch, values }: Deploy
   }
 }
 
-function createWerfDeployer({ namespace, surroundings, values }: DeployerOptions, config: string): Deployer {
+function createWerfDeployer({ namespace, surroundings, values, env = 'test' }: DeployerOptions, config: string): Deployer {
   const repo = `${surroundings.registry}/chat-${config.replaceAll('.', '-')}`
   const where = ['--namespace', namespace.name, '--release', release]
   const revisions = new Map<Version, string>()
   let latest: Version
-  const env = {
+  const variables = {
     // Without a Docker daemon and without calling anybody outside; what is set already wins.
     WERF_BUILDAH_MODE: 'native-chroot',
     WERF_SYNCHRONIZATION: ':local',
@@ -75,15 +77,16 @@ function createWerfDeployer({ namespace, surroundings, values }: DeployerOptions
     ...process.env,
   }
   const werf = ({ directory }: Version, command: string, ...args: string[]) =>
-    run('werf', [command, '--config', config, '--env', environment, ...args], { cwd: directory, env, timeoutMs: patienceMs })
+    run('werf', [command, '--config', config, '--env', env, ...args], { cwd: directory, env: variables, timeoutMs: patienceMs })
 
   return {
     async build(version) {
       await werf(version, 'build', '--final-images-only', '--repo', repo)
     },
-    async deploy(version, { values: more = [], timeoutSeconds = 480 } = {}) {
+    async deploy(version, { values: more = [], valuesFile, timeoutSeconds = 480 } = {}) {
+      const file = valuesFile === undefined ? [] : ['--values', valuesFile]
       latest = version
-      await werf(version, 'converge', ...where, '--repo', repo, '--timeout', String(timeoutSeconds), ...sets([...values, ...more]))
+      await werf(version, 'converge', ...where, '--repo', repo, '--timeout', String(timeoutSeconds), ...file, ...sets([...values, ...more]))
       revisions.set(version, await newestRevision(namespace))
     },
     async rollback(version) {

@@ -13,18 +13,21 @@ const patienceMs = 900_000
  * Builds a version's images from the Dockerfile and pushes them, by buildah or docker, whichever there is. A tag says
  * what is in the image, so what has not changed keeps its reference.
  */
-export async function buildImages({ directory }: Version, registry: string, scratch: string): Promise<Images> {
-  const build = findProgram('buildah') === undefined ? buildWithDocker : buildWithBuildah(directoryWithCa(scratch))
+export async function buildImages(version: Version, registry: string, scratch: string): Promise<Images> {
   const refs: [string, string][] = []
-  for (const name of imageNames) {
-    const idFile = join(scratch, `${name}.id`)
-    await build(directory, name, idFile)
-    const id = readFileSync(idFile, 'utf8').trim()
-    const ref = `${registry}/chat/${name}:${id.replace('sha256:', '').slice(0, 12)}`
-    await push(id, ref)
-    refs.push([name, ref])
-  }
+  for (const name of imageNames) refs.push([name, await buildImage(version, name, registry, scratch)])
   return Object.fromEntries(refs) as Images
+}
+
+/** The same for one stage of the Dockerfile. @returns its reference. */
+export async function buildImage({ directory }: Version, name: string, registry: string, scratch: string): Promise<string> {
+  const build = findProgram('buildah') === undefined ? buildWithDocker : buildWithBuildah(directoryWithCa(scratch))
+  const idFile = join(scratch, `${name}.id`)
+  await build(directory, name, idFile)
+  const id = readFileSync(idFile, 'utf8').trim()
+  const ref = `${registry}/chat/${name}:${id.replace('sha256:', '').slice(0, 12)}`
+  await push(id, ref)
+  return ref
 }
 
 const buildWithBuildah = (ca: string[]) => (directory: string, target: string, idFile: string) =>

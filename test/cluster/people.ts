@@ -39,6 +39,8 @@ export class Person {
   account!: Account
   /** The room this person looks at, as it is on the screen. */
   readonly screen: Message[] = []
+  /** How many frames with messages came in, as against messages that were fetched. */
+  frames = 0
   /** Errors that came back instead of an acknowledgement. */
   readonly refusals: ErrorBody[] = []
   private cookie = ''
@@ -57,12 +59,17 @@ export class Person {
     return person
   }
 
+  /** What a browser would send along: the session, and where the page is from. */
+  get headers(): http.OutgoingHttpHeaders {
+    return { origin: `http://${this.address.host}`, cookie: this.cookie }
+  }
+
   /** @throws when the answer is not a good one. */
   async ask<Body>(method: string, path: string, body?: object): Promise<Body> {
     const isPicture = body instanceof Uint8Array
     const { status, headers, json, body: text } = await ask(this.address, path, {
       method,
-      headers: { origin: `http://${this.address.host}`, cookie: this.cookie, 'content-type': isPicture ? 'image/png' : 'application/json' },
+      headers: { ...this.headers, 'content-type': isPicture ? 'image/png' : 'application/json' },
       ...(body !== undefined && { body: isPicture ? body : JSON.stringify(body) }),
     })
     this.cookie = headers['set-cookie']?.[0]?.split(';')[0] ?? this.cookie
@@ -95,6 +102,7 @@ export class Person {
     socket.on('room:head', ({ roomId, head }) => void (roomId === this.room?.id && head > this.screen.length && this.catchUp()))
     socket.on('messages:posted', ({ roomId, messages }) => {
       if (roomId !== this.room?.id) return
+      this.frames += 1
       this.show(messages)
       if (messages.some(({ seq }) => seq > this.screen.length)) void this.catchUp()
     })

@@ -1,6 +1,6 @@
 /**
  * `npm test`: every suite, on embedded defaults and on real services. `npm run test:cluster`: the suite that needs a
- * Kubernetes cluster. Both end with the line `N passed, N failed`.
+ * Kubernetes cluster. `npm run test:guide`: the guide's chapters on one. All end with the line `N passed, N failed`.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -42,8 +42,8 @@ const suites: Suite[] = [
   { name: 'real', tests: ['--project', 'apps', 'apps/server', 'apps/worker'], isReal: true },
   { name: 'browser', tests: ['--project', 'browser'], isReal: true },
 ]
-const clusterTests = ['--config', 'test/cluster/vitest.config.ts']
-const onCluster = process.argv[2] === 'cluster'
+/** A folder of test/ whose tests need a cluster. */
+const onCluster = process.argv[2]
 
 const say = (text: string) => process.stdout.write(`${text}\n`)
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -59,7 +59,7 @@ const interrupted = new Promise<never>((_resolve, reject) => {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => reject(new Error(`Stopped by ${signal}.`)))
 })
 try {
-  await Promise.race([onCluster ? runOnCluster() : runAll(), interrupted])
+  await Promise.race([onCluster === undefined ? runAll() : runOnCluster(onCluster), interrupted])
 } catch (error) {
   const message = error instanceof Error ? error.message : String(error)
   process.stderr.write(`\n${message}\n`)
@@ -80,9 +80,9 @@ async function runAll() {
   }
 }
 
-async function runOnCluster() {
+async function runOnCluster(folder: string) {
   readSurroundings(process.env) // says what is missing, before anything is begun
-  outcomes.push(await runVitest('cluster', clusterTests, process.env))
+  outcomes.push(await runVitest(folder, ['--config', 'test/cluster/vitest.config.ts', `test/${folder}/`], process.env))
 }
 
 /** The built-in adapters are for those who name no address. */
