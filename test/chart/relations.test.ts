@@ -155,7 +155,7 @@ describe('a switch', () => {
     ['assets built in', [], ['Service web', 'ConfigMap app-config']],
     ['storage built in', ['PersistentVolumeClaim server'], ['StatefulSet s3', 'Service s3', 'Job bucket']],
     ['sessions built in', [], ['StatefulSet redis', 'Service redis']],
-    ['bus built in', [], ['StatefulSet rabbitmq', 'Service rabbitmq', 'Deployment worker']],
+    ['bus built in', [], ['StatefulSet rabbitmq', 'Service rabbitmq', 'Deployment worker', 'ServiceAccount worker']],
     ['no upkeep', [], ['CronJob upkeep']],
     ['a Secret made outside', [], ['Secret app-secrets']],
     ['a registry Secret from a Docker config', ['Secret registry'], []],
