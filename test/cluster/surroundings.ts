@@ -13,7 +13,7 @@ export function readSurroundings(env: NodeJS.ProcessEnv): Surroundings {
   const { KUBECONFIG, REGISTRY, INGRESS, INGRESS_HOST } = env
   if (!KUBECONFIG || !REGISTRY || !INGRESS) {
     throw new Error(
-      'The cluster test needs a cluster: set KUBECONFIG, REGISTRY (host:port of a registry that the cluster pulls from over plain HTTP) and INGRESS (address of its ingress controller), and have kubectl, helm and buildah or docker in PATH.',
+      'These tests need a cluster: set KUBECONFIG, REGISTRY (host:port of a registry that the cluster pulls from over plain HTTP) and INGRESS (address of its ingress controller), and have kubectl, helm and buildah or docker in PATH.',
     )
   }
   return {
