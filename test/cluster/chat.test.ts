@@ -5,7 +5,7 @@ import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import sharp from 'sharp'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Account, Room } from '../../apps/server/src/contract.js'
-import { until } from './commands.js'
+import { run, until } from './commands.js'
 import { deployers, type Deployer } from './deployers.js'
 import { createNamespace, type Namespace, type Pod } from './namespace.js'
 import { ask, Person, type Address } from './people.js'
@@ -172,7 +172,7 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
     loader.start()
     await deployer.deploy(versions.second)
     await namespace.ready('server', 2, before)
-    await areGone(before)
+    await namespace.gone(before)
     expect([await crowd.stop(), await loader.stop()]).toEqual([[], []])
     expect(loader.pages.size).toBe(2)
     await crowd.seesEverythingOnce()
@@ -180,6 +180,13 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
 
   it('has kept the passwords it made up', async () => {
     expect(await secretValues()).toEqual(passwords)
+  })
+
+  it('keeps the password to a volume whose service is switched off', async () => {
+    const elsewhere = ['postgres.enabled=false', 'app.database_url.test=postgres://chat@db.example.com/chat', 'rabbitmq.enabled=false', 'app.amqp_uri.test=amqp://mq.example.com']
+    const given = [...elsewhere, 'global.env=test', ...['server', 'worker', 'web'].map((name) => `global.werf.images.${name}.ref_tag=some:image`)].flatMap((value) => ['--set', value])
+    const { stdout } = await run('helm', ['template', 'chat', join(versions.first.directory, '.helm'), '--namespace', namespace.name, '--dry-run=server', '--show-only', 'templates/app-secrets.yaml', ...given])
+    for (const name of ['POSTGRES_PASSWORD', 'RABBITMQ_PASSWORD']) expect(stdout).toContain(`${name}: ${Buffer.from(passwords[name] ?? '').toString('base64')}`)
   })
 
   it('stays as it is when a migration fails, and the Job tells the reason', async () => {
@@ -205,7 +212,7 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
     loader.start()
     await deployer.rollback(versions.first)
     await namespace.ready('server', 2, before)
-    await areGone(before)
+    await namespace.gone(before)
     expect([await crowd.stop(), await loader.stop()]).toEqual([[], []])
     expect(loader.pages.size).toBe(2)
     await crowd.seesEverythingOnce()
@@ -219,7 +226,7 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
       const before = await namespace.pods('server')
       await namespace.kubectl('scale', 'deployment/server', `--replicas=${count}`)
       const after = await namespace.ready('server', count)
-      await areGone(before.filter(({ metadata }) => after.every((pod) => pod.metadata.uid !== metadata.uid)))
+      await namespace.gone(before.filter(({ metadata }) => after.every((pod) => pod.metadata.uid !== metadata.uid)))
     }
     expect([await crowd.stop(), await loader.stop()]).toEqual([[], []])
     await crowd.seesEverythingOnce()
@@ -299,10 +306,6 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
     const pods = await namespace.pods()
     const names = [...pods, ...(await namespace.jobs())].map(({ metadata }) => `${metadata.name} ${metadata.uid}`)
     return { names: names.sort(), restarts: restartsOf(pods) }
-  }
-
-  async function areGone(pods: Pod[]): Promise<void> {
-    for (const { metadata } of pods) await namespace.kubectl('wait', '--for=delete', `pod/${metadata.name}`, '--timeout=120s')
   }
 
   async function metricsOf({ metadata }: Pod): Promise<string> {

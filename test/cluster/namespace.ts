@@ -56,6 +56,11 @@ export async function createNamespace(scratch: string) {
         return found
       }),
 
+    /** Waits until these pods have left. */
+    async gone(left: Pod[]): Promise<void> {
+      for (const { metadata } of left) await kubectl('wait', '--for=delete', `pod/${metadata.name}`, '--timeout=120s')
+    },
+
     /** What a container has said, and what all of them have. */
     logsOf: (what: string) => kubectl('logs', what, '--all-containers', '--tail=-1'),
     async logs(): Promise<string> {
