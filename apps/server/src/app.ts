@@ -190,10 +190,12 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
     /** /readyz turns red first; once traffic has moved away, what is in hand is finished, and things close in reverse order. */
     async stop() {
       left.abort()
+      // Others take the events from here on: they may already do with them what this process does not know about.
+      const relayed = relay?.stop()
       await sleep(config.drainMs)
       await sockets.drain(config.drainMs)
       await Promise.all(repeated.map((work) => work.stop()))
-      await relay?.stop()
+      await relayed
       await bus?.close()
       ops?.close()
       await connections.close()
