@@ -19,7 +19,7 @@ describe('the default branch on GitHub', () => {
     expect(done.slice(0, 5)).toEqual([
       'build --final-images-only',
       'build tests --save-build-report',
-      'kube-run tests --use-build-report --env test-1 --rm-with-namespace -- sh -ec npm run pretest && npm run test:unit',
+      'kube-run tests --use-build-report --build-report-path .werf-build-report.json --env test-1 --rm-with-namespace -- sh -ec npm run pretest && npm run test:unit',
       'bundle publish --require-built-images --helm-compatible-chart --tag 0.0.1',
       'bundle apply --tag 0.0.1',
     ])
