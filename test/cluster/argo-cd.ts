@@ -1,0 +1,154 @@
+import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { join } from 'node:path'
+import { parse } from 'yaml'
+import { root, run, until } from './commands.js'
+
+/** Where Argo CD looks for Applications. */
+const home = 'argocd'
+
+/** As far as these tests look at it. */
+export interface Application {
+  apiVersion: string
+  kind: 'Application'
+  metadata: { name: string; annotations?: Record<string, string> }
+  spec: { source: { helm: { valuesObject: Record<string, unknown> } } }
+  status?: {
+    sync?: { status: string; revision: string }
+    health?: { status: string }
+    conditions?: { type: string; message: string }[]
+    operationState?: {
+      phase: string
+      message?: string
+      syncResult?: { revision: string; resources?: { kind: string; name: string; hookPhase?: string; message?: string }[] }
+    }
+  }
+}
+
+const kubectl = async (args: string[], input?: object) =>
+  (await run('kubectl', ['--namespace', home, ...args], input === undefined ? {} : { input: JSON.stringify(input) })).stdout
+
+/** What keeps these tests from running, as a sentence; undefined when Argo CD works in this cluster. */
+export async function whatIsMissing(): Promise<string | undefined> {
+  const name = `chat-probe-${randomBytes(4).toString('hex')}`
+  const nowhere = { repoURL: 'registry.example.com', chart: 'chat', targetRevision: '1.0.0' }
+  // Refused for its project, before anybody asks for the chart. Only a running controller says so.
+  const probe = { metadata: { name }, spec: { project: name, source: nowhere, destination: { name, namespace: name } } }
+  try {
+    await kubectl(['create', '--filename', '-'], { apiVersion: 'argoproj.io/v1alpha1', kind: 'Application', ...probe })
+  } catch {
+    return `the cluster has no Applications in a namespace ${home}`
+  }
+  try {
+    await until('the condition of an Application', async () => (await get(name)).status!.conditions![0]!, 20_000)
+    return undefined
+  } catch {
+    return `no application controller looks after the namespace ${home}`
+  } finally {
+    await kubectl(['delete', 'application', name, '--wait=false'])
+  }
+}
+
+const get = async (name: string) => JSON.parse(await kubectl(['get', 'application', name, '--output', 'json'])) as Application
+
+/** What the manifests in .argocd leave open. */
+export interface Placeholders {
+  /** The namespace, which is the name of the Application and of the release, too. */
+  namespace: string
+  /** Registry with the bundle, and what stands between it and the name of the chart. */
+  repository: string
+  /** The chat's host name. */
+  host: string
+}
+
+/** A manifest of the repository's own, filled in. */
+function manifest<Resource>(file: string, { namespace, repository, host }: Placeholders): Resource {
+  const given = { 'chat-production': namespace, 'chat-registry': namespace, 'registry.example.com': repository, 'chat.example.com': host }
+  return parse(Object.entries(given).reduce((text, [from, to]) => text.replaceAll(from, to), readFileSync(join(root, '.argocd', file), 'utf8'))) as Resource
+}
+
+/** The repository's own manifests, in the cluster until `remove`, or until this process ends in whatever way. */
+export async function createApplication(placeholders: Placeholders) {
+  const { namespace: name } = placeholders
+  const application = manifest<Application>('application.yaml', placeholders)
+  const repository = manifest<{ stringData: Record<string, string> }>('repository.yaml', placeholders)
+  // What test clusters do without: certificates for people, and one for the registry that anybody would know.
+  application.spec.source.helm.valuesObject.ingress = { tls: { enabled: { production: false } } }
+  repository.stringData.insecure = 'true'
+
+  // While it is there, Argo CD makes the namespace again. Its finalizer needs an Argo CD that works; if there is none any more, it goes without.
+  const removal = `cat >/dev/null
+    kubectl --namespace ${home} delete application "$0" --ignore-not-found --timeout=150s ||
+      kubectl --namespace ${home} patch application "$0" --type merge --patch '{"metadata": {"finalizers": null}}'
+    kubectl --namespace ${home} delete secret "$0" --ignore-not-found
+    kubectl delete namespace "$0" --ignore-not-found --wait=false`
+  const remover = spawn('sh', ['-c', removal, name], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })
+  remover.unref()
+  ;(remover.stdin as Socket).unref()
+
+  const apply = (resource: object) => kubectl(['apply', '--validate=strict', '--filename', '-'], resource)
+  await apply(repository)
+  // As the comment in the manifest says.
+  const credentials = `printf 'stringData: {username: "%s", password: "%s"}' nobody nothing | kubectl patch secret "$0" --namespace ${home} --patch-file /dev/stdin`
+  await run('sh', ['-c', credentials, name])
+  await apply(application)
+
+  return {
+    /** What the cluster was told, for as long as nobody tells it something else. */
+    spec: application.spec,
+    get: () => get(name),
+
+    /** Argo CD looks into the registry every few minutes. This makes it look now, and tells it nothing. */
+    async refresh(): Promise<void> {
+      await kubectl(['annotate', 'application', name, 'argocd.argoproj.io/refresh=normal', '--overwrite'])
+      await until('Argo CD to have looked', async () => {
+        if ((await get(name)).metadata.annotations?.['argocd.argoproj.io/refresh'] !== undefined) throw new Error('It has not.')
+      })
+    },
+
+    /** Waits until something holds for the Application, and shows how it is when it never does. */
+    async reaches(what: string, holds: (status: NonNullable<Application['status']>) => boolean): Promise<NonNullable<Application['status']>> {
+      return until(`the Application to be ${what}`, async () => {
+        const { status = {} } = await get(name)
+        if (!holds(status)) throw new Error(summaryOf(status))
+        return status
+      }, 300_000)
+    },
+
+    /** Removes the Application, and with it the release. */
+    remove: () => kubectl(['delete', 'application', name, '--timeout=150s']),
+
+    async describe(): Promise<string> {
+      return summaryOf((await get(name)).status ?? {})
+    },
+
+    /** Whatever of it is left. */
+    async cleanUp(): Promise<void> {
+      const over = once(remover, 'exit')
+      remover.stdin.end()
+      await over
+    },
+  }
+}
+
+/** What somebody needs to see who wonders why it does not get on. */
+function summaryOf({ sync, health, conditions = [], operationState }: NonNullable<Application['status']>): string {
+  const { phase, message, syncResult } = operationState ?? {}
+  const unfinished = (syncResult?.resources ?? []).filter(({ hookPhase }) => hookPhase !== 'Succeeded')
+  return [
+    `${sync?.status} to ${sync?.revision}, ${health?.status}; last operation: ${phase} for ${syncResult?.revision}, ${message}`,
+    ...conditions.map((condition) => `${condition.type}: ${condition.message}`),
+    ...unfinished.map((resource) => `${resource.kind} ${resource.name}: ${resource.hookPhase}, ${resource.message}`),
+  ].join('\n')
+}
+
+/** Deployed to the last resource, and everything well. */
+export const isAt = (version: string) => ({ sync, health, operationState }: NonNullable<Application['status']>) =>
+  sync?.status === 'Synced' &&
+  sync.revision === version &&
+  health?.status === 'Healthy' &&
+  operationState?.phase === 'Succeeded' &&
+  operationState.syncResult?.revision === version

@@ -1,0 +1,65 @@
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseDocument } from 'yaml'
+import { findProgram } from '../../tools/services/programs.js'
+import { run } from './commands.js'
+import { buildImages, type Images } from './images.js'
+import type { Surroundings } from './surroundings.js'
+import type { Version } from './versions.js'
+
+/** The way a version becomes a bundle, which is a chart in the registry that names its images. */
+export interface Publisher {
+  /** Builds the images of a version and pushes them. */
+  build(version: Version): Promise<void>
+  /** Publishes a version that is built, under a number. */
+  publish(version: Version, number: string): Promise<void>
+}
+
+const patienceMs = 900_000
+
+/** By werf when it is there; otherwise by Helm, whose chart is the same but for who has packed it. @param group what stands before `/chat` in the registry. */
+export function createPublisher(surroundings: Surroundings, group: string, scratch: string): Publisher {
+  return findProgram('werf') === undefined ? createHelmPublisher(surroundings, group, scratch) : createWerfPublisher(surroundings, group)
+}
+
+function createHelmPublisher({ registry }: Surroundings, group: string, scratch: string): Publisher {
+  const built = new Map<Version, Images>()
+  return {
+    async build(version) {
+      built.set(version, await buildImages(version, registry, scratch))
+    },
+    async publish(version, number) {
+      const chart = join(scratch, `chart-${number}`)
+      cpSync(join(version.directory, '.helm'), chart, { recursive: true })
+      const values = parseDocument(readFileSync(join(chart, 'values.yaml'), 'utf8'))
+      for (const [name, ref] of Object.entries(built.get(version) ?? {})) values.setIn(['global', 'werf', 'images', name, 'ref_tag'], ref)
+      writeFileSync(join(chart, 'values.yaml'), String(values))
+      await run('helm', ['package', chart, '--version', number, '--destination', scratch])
+      await run('helm', ['push', join(scratch, `chat-${number}.tgz`), `oci://${registry}/${group}`, '--plain-http'])
+    },
+  }
+}
+
+function createWerfPublisher({ registry }: Surroundings, group: string): Publisher {
+  const env = {
+    // Without a Docker daemon and without calling anybody outside; what is set already wins.
+    WERF_BUILDAH_MODE: 'native-chroot',
+    WERF_SYNCHRONIZATION: ':local',
+    WERF_TELEMETRY: '0',
+    WERF_DISABLE_AUTO_HOST_CLEANUP: '1',
+    WERF_INSECURE_REGISTRY: '1',
+    ...process.env,
+  }
+  // Where the other tests have built them, so that nothing is built twice; what is to be deployed goes to a repository of its own.
+  const repositories = ['--repo', `${registry}/chat-werf-yaml`, '--final-repo', `${registry}/${group}/chat`]
+  const werf = ({ directory }: Version, ...args: string[]) => run('werf', [...args, ...repositories], { cwd: directory, env, timeoutMs: patienceMs })
+  return {
+    async build(version) {
+      await werf(version, 'build', '--final-images-only')
+    },
+    async publish(version, number) {
+      // As the pipelines do.
+      await werf(version, 'bundle', 'publish', '--require-built-images', '--helm-compatible-chart', '--tag', number)
+    },
+  }
+}
