@@ -54,7 +54,8 @@ describe('the Application for Argo CD', () => {
   })
 
   it('is called like the release and the namespace that the pipelines make, so that it takes over what they have deployed', () => {
-    expect([application.metadata.name, source.helm.releaseName ?? application.metadata.name, destination.namespace]).toEqual(Array(3).fill(`${chartName}-production`))
+    const { name } = application.metadata
+    expect([name, source.helm.releaseName ?? name, destination.namespace]).toEqual(Array(3).fill(`${chartName}-production`))
   })
 
   // The chart refuses unknown values, and secrets as values beside a Secret made outside.
@@ -71,9 +72,12 @@ describe('the Application for Argo CD', () => {
 
   it('has nothing to ignore: who scales by load leaves the number of copies to Kubernetes', async () => {
     expect(Object.keys(application.spec)).not.toContain('ignoreDifferences')
-    const server = async (more: object) => workloadsOf(parseResources(await renderAnew({ ...values, ...more }, argoCd))).find(({ name }) => name === 'server')
-    expect((await server({}))?.resource.spec).toMatchObject({ replicas: 3 })
-    expect(Object.keys((await server({ server: { autoscaling: { enabled: true } } }))?.resource.spec as object)).not.toContain('replicas')
+    const serverWith = async (more: object) => {
+      const workloads = workloadsOf(parseResources(await renderAnew({ ...values, ...more }, argoCd)))
+      return workloads.find(({ name }) => name === 'server')?.resource.spec
+    }
+    expect(await serverWith({})).toHaveProperty('replicas', 3)
+    expect(await serverWith({ server: { autoscaling: { enabled: true } } })).not.toHaveProperty('replicas')
   })
 })
 
@@ -101,7 +105,8 @@ async function isWithin(range: string, version: string): Promise<boolean> {
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   mkdirSync(join(folder, 'charts/bundle'), { recursive: true })
   writeFileSync(join(folder, 'charts/bundle/Chart.yaml'), JSON.stringify({ apiVersion: 'v2', name: 'bundle', version }))
-  writeFileSync(join(folder, 'Chart.yaml'), JSON.stringify({ apiVersion: 'v2', name: 'range', version: '1.0.0', dependencies: [{ name: 'bundle', version: range }] }))
+  const dependencies = [{ name: 'bundle', version: range }]
+  writeFileSync(join(folder, 'Chart.yaml'), JSON.stringify({ apiVersion: 'v2', name: 'range', version: '1.0.0', dependencies }))
   const { stdout } = await run(inject('helm'), ['dependency', 'list', folder])
   const status = stdout.split('\n')[1]?.trim().split(/\t|\s{2,}/).at(-1)?.trim()
   if (status !== 'unpacked' && status !== 'wrong version') throw new Error(stdout)

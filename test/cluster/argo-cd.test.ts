@@ -61,8 +61,8 @@ function life() {
     await until('the namespace', async () => expect(await labels()).toMatchObject({ 'pod-security.kubernetes.io/enforce': 'restricted' }))
     await makeSecrets()
     // An Application is not healthy before its Ingress has an address, and not every controller of test clusters gives it one.
-    const status = { loadBalancer: { ingress: [{ hostname: address.host }] } }
-    await until('the Ingress', () => namespace.kubectl('patch', 'ingress', 'chat', '--subresource=status', '--type=merge', '--patch', JSON.stringify({ status })))
+    const patch = JSON.stringify({ status: { loadBalancer: { ingress: [{ hostname: address.host }] } } })
+    await until('the Ingress', () => namespace.kubectl('patch', 'ingress', 'chat', '--subresource=status', '--type=merge', '--patch', patch))
     await application.reaches('at 1.0.0', isAt('1.0.0'))
     await namespace.ready('server', 3)
     await namespace.ready('worker', 2)
@@ -79,7 +79,8 @@ function life() {
     await ann.post('Hello Ben!')
     await ben.post('Hello Ann!')
     for (const { screen } of [ann, ben]) {
-      await until('both messages on both screens', () => expect(screen.map(({ body }) => body)).toEqual(expect.arrayContaining(['Hello Ben!', 'Hello Ann!'])))
+      const words = () => screen.map(({ body }) => body)
+      await until('both messages on both screens', () => expect(words()).toEqual(expect.arrayContaining(['Hello Ben!', 'Hello Ann!'])))
     }
   })
 
@@ -137,7 +138,8 @@ function life() {
 
   it('is changed back when somebody changes it by hand', async () => {
     await namespace.kubectl('scale', 'deployment/server', '--replicas=1')
-    await until('three servers again', async () => expect(await namespace.kubectl('get', 'deployment', 'server', '-o', 'jsonpath={.spec.replicas}')).toBe('3'))
+    const replicas = () => namespace.kubectl('get', 'deployment', 'server', '-o', 'jsonpath={.spec.replicas}')
+    await until('three servers again', async () => expect(await replicas()).toBe('3'))
   })
 
   it('leaves with its Application, but for the data and the secrets that open it', async () => {
@@ -158,7 +160,8 @@ function life() {
     const chart = ['template', namespace.name, `oci://${surroundings.registry}/${namespace.name}/chat`, '--plain-http', '--version', '1.0.0']
     const { stdout: secret } = await run('helm', [...chart, '--set', 'global.env=production', '--show-only', 'templates/app-secrets.yaml'])
     await run('kubectl', ['--namespace', namespace.name, 'create', '--filename', '-'], { input: secret })
-    await namespace.kubectl('create', 'secret', 'docker-registry', 'registrysecret', `--docker-server=${registry}`, '--docker-username=nobody', '--docker-password=nothing')
+    const login = [`--docker-server=${registry}`, '--docker-username=nobody', '--docker-password=nothing']
+    await namespace.kubectl('create', 'secret', 'docker-registry', 'registrysecret', ...login)
   }
 
   async function migrations(): Promise<string[]> {

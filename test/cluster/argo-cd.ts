@@ -67,7 +67,8 @@ export interface Placeholders {
 /** A manifest of the repository's own, filled in. */
 function manifest<Resource>(file: string, { namespace, repository, host }: Placeholders): Resource {
   const given = { 'chat-production': namespace, 'chat-registry': namespace, 'registry.example.com': repository, 'chat.example.com': host }
-  return parse(Object.entries(given).reduce((text, [from, to]) => text.replaceAll(from, to), readFileSync(join(root, '.argocd', file), 'utf8'))) as Resource
+  const filled = Object.entries(given).reduce((text, [from, to]) => text.replaceAll(from, to), readFileSync(join(root, '.argocd', file), 'utf8'))
+  return parse(filled) as Resource
 }
 
 /** The repository's own manifests, in the cluster until `remove`, or until this process ends in whatever way. */
@@ -79,7 +80,7 @@ export async function createApplication(placeholders: Placeholders) {
   application.spec.source.helm.valuesObject.ingress = { tls: { enabled: { production: false } } }
   repository.stringData.insecure = 'true'
 
-  // While it is there, Argo CD makes the namespace again. Its finalizer needs an Argo CD that works; if there is none any more, it goes without.
+  // First the Application, since with it Argo CD makes the namespace again. Its finalizer takes an Argo CD that works; without one it is taken off.
   const removal = `cat >/dev/null
     kubectl --namespace ${home} delete application "$0" --ignore-not-found --timeout=150s ||
       kubectl --namespace ${home} patch application "$0" --type merge --patch '{"metadata": {"finalizers": null}}'
@@ -92,8 +93,8 @@ export async function createApplication(placeholders: Placeholders) {
   const apply = (resource: object) => kubectl(['apply', '--validate=strict', '--filename', '-'], resource)
   await apply(repository)
   // As the comment in the manifest says.
-  const credentials = `printf 'stringData: {username: "%s", password: "%s"}' nobody nothing | kubectl patch secret "$0" --namespace ${home} --patch-file /dev/stdin`
-  await run('sh', ['-c', credentials, name])
+  const credentials = `printf 'stringData: {username: "%s", password: "%s"}' nobody nothing`
+  await run('sh', ['-c', `${credentials} | kubectl patch secret "$0" --namespace ${home} --patch-file /dev/stdin`, name])
   await apply(application)
 
   return {

@@ -17,7 +17,10 @@ export interface Publisher {
 
 const patienceMs = 900_000
 
-/** By werf when it is there; otherwise by Helm, whose chart is the same but for who has packed it. @param group what stands before `/chat` in the registry. */
+/**
+ * By werf when it is there; otherwise by Helm, whose chart is the same but for who has packed it.
+ * @param group what stands before `/chat` in the registry.
+ */
 export function createPublisher(surroundings: Surroundings, group: string, scratch: string): Publisher {
   return findProgram('werf') === undefined ? createHelmPublisher(surroundings, group, scratch) : createWerfPublisher(surroundings, group)
 }
