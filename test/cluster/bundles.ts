@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { parseDocument } from 'yaml'
 import { findProgram } from '../../tools/services/programs.js'
 import { run } from './commands.js'
+import { werfVariables } from './deployers.js'
 import { buildImages, type Images } from './images.js'
 import type { Surroundings } from './surroundings.js'
 import type { Version } from './versions.js'
@@ -44,18 +45,9 @@ function createHelmPublisher({ registry }: Surroundings, group: string, scratch:
 }
 
 function createWerfPublisher({ registry }: Surroundings, group: string): Publisher {
-  const env = {
-    // Without a Docker daemon and without calling anybody outside; what is set already wins.
-    WERF_BUILDAH_MODE: 'native-chroot',
-    WERF_SYNCHRONIZATION: ':local',
-    WERF_TELEMETRY: '0',
-    WERF_DISABLE_AUTO_HOST_CLEANUP: '1',
-    WERF_INSECURE_REGISTRY: '1',
-    ...process.env,
-  }
   // Where the other tests have built them, so that nothing is built twice; what is to be deployed goes to a repository of its own.
   const repositories = ['--repo', `${registry}/chat-werf-yaml`, '--final-repo', `${registry}/${group}/chat`]
-  const werf = ({ directory }: Version, ...args: string[]) => run('werf', [...args, ...repositories], { cwd: directory, env, timeoutMs: patienceMs })
+  const werf = ({ directory }: Version, ...args: string[]) => run('werf', [...args, ...repositories], { cwd: directory, env: werfVariables, timeoutMs: patienceMs })
   return {
     async build(version) {
       await werf(version, 'build', '--final-images-only')

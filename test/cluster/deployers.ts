@@ -31,6 +31,16 @@ const release = 'chat'
 const patienceMs = 900_000
 const sets = (values: string[]) => values.flatMap((value) => ['--set', value])
 
+/** Without a Docker daemon and without calling anybody outside; what is set already wins. */
+export const werfVariables: NodeJS.ProcessEnv = {
+  WERF_BUILDAH_MODE: 'native-chroot',
+  WERF_SYNCHRONIZATION: ':local',
+  WERF_TELEMETRY: '0',
+  WERF_DISABLE_AUTO_HOST_CLEANUP: '1',
+  WERF_INSECURE_REGISTRY: '1',
+  ...process.env,
+}
+
 /** werf when it is there, once for each of its two configurations; plain Helm otherwise. */
 export const deployers: { name: string; create: (options: DeployerOptions) => Deployer }[] =
   findProgram('werf') === undefined
@@ -67,17 +77,8 @@ function createWerfDeployer({ namespace, surroundings, values, env = 'test' }: D
   const where = ['--namespace', namespace.name, '--release', release]
   const revisions = new Map<Version, string>()
   let latest: Version
-  const variables = {
-    // Without a Docker daemon and without calling anybody outside; what is set already wins.
-    WERF_BUILDAH_MODE: 'native-chroot',
-    WERF_SYNCHRONIZATION: ':local',
-    WERF_TELEMETRY: '0',
-    WERF_DISABLE_AUTO_HOST_CLEANUP: '1',
-    WERF_INSECURE_REGISTRY: '1',
-    ...process.env,
-  }
   const werf = ({ directory }: Version, command: string, ...args: string[]) =>
-    run('werf', [command, '--config', config, '--env', env, ...args], { cwd: directory, env: variables, timeoutMs: patienceMs })
+    run('werf', [command, '--config', config, '--env', env, ...args], { cwd: directory, env: werfVariables, timeoutMs: patienceMs })
 
   return {
     async build(version) {
