@@ -127,7 +127,7 @@ describe('the command line', () => {
 
   it('says so when the database cannot be reached, without a stack', async () => {
     const { code, output } = await cli('migrate', { DATABASE_URL: `postgres://chat:secret@127.0.0.1:${await freePort()}/chat` })
-    expect([code, output]).toEqual([1, expect.stringMatching(/^A backing service cannot be reached: connect ECONNREFUSED [\d.:]+\. The doctor task says which/)])
+    expect([code, output]).toEqual([1, expect.stringMatching(/^PostgreSQL is not available: connect ECONNREFUSED [\d.:]+\. The doctor task says more: /)])
     expect(output).not.toContain('secret')
   })
 

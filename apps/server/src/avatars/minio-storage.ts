@@ -5,6 +5,7 @@ import { buffer } from 'node:stream/consumers'
 import { Client, S3Error } from 'minio'
 import type { S3Config } from '../config.js'
 import { within } from '../platform/deadline.js'
+import { Unavailable } from '../platform/errors.js'
 import type { Storage } from './storage.js'
 
 const callMs = 5_000
@@ -23,7 +24,7 @@ export function createMinioStorage({ endPoint, port, ssl, accessKey, secretKey, 
     retryOptions: { disableRetry: true },
     transport: { request: requestWithDeadline(ssl ? https : http) },
   })
-  const call = <Result>(work: Promise<Result>) => within(callMs, 'S3', work)
+  const call = <Result>(work: Promise<Result>) => within(callMs, 'S3', work).catch(rethrow)
   const exists = () => call(client.bucketExists(bucket))
 
   return {
@@ -62,6 +63,12 @@ export function createMinioStorage({ endPoint, port, ssl, accessKey, secretKey, 
       await call(client.removeObject(bucket, key))
     },
   }
+}
+
+/** What S3 itself answers is an S3Error; other errors are about the way there. */
+function rethrow(error: unknown): never {
+  const isAnswer = error instanceof S3Error && !/^(InternalError|ServiceUnavailable|SlowDown)$/.test(error.code ?? '')
+  throw isAnswer ? error : new Unavailable('S3 is not available', error)
 }
 
 /** The client cannot call a request off, and one that is never answered would keep its connection for ever. */

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { S3Config } from '../config.js'
+import { Unavailable } from '../platform/errors.js'
 import { createDiskStorage } from './disk-storage.js'
 import { createMinioStorage } from './minio-storage.js'
 import type { Storage } from './storage.js'
@@ -99,13 +100,13 @@ describe('S3', () => {
     const silent = createServer(() => undefined).listen(0, '127.0.0.1')
     await once(silent, 'listening')
     const storage = createMinioStorage(s3({ endPoint: '127.0.0.1', port: (silent.address() as AddressInfo).port }))
-    await expect(storage.get(newKey())).rejects.toMatchObject({ code: 'ETIMEDOUT' })
+    await expect(storage.get(newKey())).rejects.toBeInstanceOf(Unavailable)
     silent.close()
   }, 10_000)
 
   it('that is not there is an outage', async () => {
     const storage = createMinioStorage(s3({ endPoint: '127.0.0.1', port: 9 }))
-    await expect(storage.put(newKey(), Buffer.from('x'), 'image/webp')).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+    await expect(storage.put(newKey(), Buffer.from('x'), 'image/webp')).rejects.toBeInstanceOf(Unavailable)
   })
 })
 

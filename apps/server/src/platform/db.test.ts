@@ -1,31 +1,110 @@
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freshDatabase, type FreshDatabase } from '../test/database.js'
 import { eventually } from '../test/eventually.js'
-import { startProxy } from '../test/proxy.js'
-import { createDatabase } from './db.js'
+import { startProxy, type Proxy } from '../test/proxy.js'
+import { createDatabase, type Database } from './db.js'
+import { Unavailable } from './errors.js'
 
-describe('a database connection that is lost while idle', () => {
+const isReal = process.env.TEST_SESSION_REDIS !== undefined
+
+describe('a database connection', () => {
   let fresh: FreshDatabase
+  let proxy: Proxy
+  let db: Database
+  const idleErrors: Error[] = []
+
   beforeAll(async () => {
     fresh = await freshDatabase()
-  })
-  afterAll(() => fresh.close())
-
-  it('is told without all that pg knows about it, and replaced', async () => {
     const url = new URL(fresh.url)
-    const proxy = await startProxy({ host: url.hostname, port: Number(url.port) })
+    proxy = await startProxy({ host: url.hostname, port: Number(url.port) })
     url.host = `127.0.0.1:${proxy.port}`
-    const errors: Error[] = []
-    const db = createDatabase({ url: url.href, poolSize: 1, onIdleError: (error) => errors.push(error) })
-    try {
-      await db.query('select 1')
+    db = createDatabase({ url: url.href, poolSize: 2, onIdleError: (error) => idleErrors.push(error) })
+  })
+  afterAll(async () => {
+    await db.close()
+    await proxy.close()
+    await fresh.close()
+  })
+
+  it('that is lost while idle is told without all that pg knows about it, and replaced', async () => {
+    await db.query('select 1')
+    proxy.cut()
+    await eventually(() => expect(idleErrors).toHaveLength(1))
+    expect(Object.keys(idleErrors[0] ?? {})).not.toContain('client')
+    expect(await db.query('select 2 as two')).toEqual([{ two: 2 }])
+  })
+
+  // Without a listener such an error ends the process; vitest fails a run in which one was not caught.
+  it('that is lost between two statements of a transaction fails that transaction as unavailable, and nothing else', async () => {
+    const outcome = db.transaction(async (tx) => {
+      await tx.query('select 1')
       proxy.cut()
-      await eventually(() => expect(errors).toHaveLength(1))
-      expect(Object.keys(errors[0] ?? {})).not.toContain('client')
-      expect(await db.query('select 2 as two')).toEqual([{ two: 2 }])
-    } finally {
-      await db.close()
-      await proxy.close()
-    }
+      await eventually(() => expect(proxy.open()).toBe(0))
+      await tx.query('select 2')
+    })
+    await expect(outcome).rejects.toBeInstanceOf(Unavailable)
+    expect(await db.query('select 3 as three')).toEqual([{ three: 3 }])
+  })
+
+  it('that is refused is unavailable', async () => {
+    await proxy.refuse()
+    await expect(db.query('select 1')).rejects.toBeInstanceOf(Unavailable)
+    await expect(db.transaction(async () => undefined)).rejects.toBeInstanceOf(Unavailable)
+    await proxy.mend()
+    expect(await db.query('select 4 as four')).toEqual([{ four: 4 }])
+  })
+
+  it('is no excuse for a wrong statement', async () => {
+    const error: unknown = await db.query('select from nowhere').catch((error: unknown) => error)
+    expect(error).not.toBeInstanceOf(Unavailable)
+    expect(error).toMatchObject({ code: '42P01' })
+  })
+
+  // The embedded database has one backend, and nobody who could end it.
+  describe.runIf(isReal)('of PostgreSQL', () => {
+    let admin: pg.Client
+    beforeAll(async () => {
+      admin = new pg.Client({ connectionString: fresh.url })
+      await admin.connect()
+      await db.query('create table doors (id int primary key)')
+      await db.query('insert into doors values (1)')
+    })
+    afterAll(() => admin.end())
+
+    it('that PostgreSQL ends in the middle of five transactions ends none of the others, nor the process', async () => {
+      const pool = createDatabase({ url: fresh.url, poolSize: 5, onIdleError: () => undefined })
+      const begun: Promise<unknown>[] = []
+      let inside = 0
+      for (let each = 0; each < 5; each += 1) {
+        begun.push(
+          pool.transaction(async (tx) => {
+            await tx.query('select 1')
+            inside += 1
+            await eventually(async () => expect((await admin.query(`select from pg_stat_activity where state = 'idle in transaction' and datname = current_database()`)).rowCount).toBe(0))
+            await tx.query('select 2')
+          }),
+        )
+      }
+      await eventually(() => expect(inside).toBe(5))
+      await admin.query(`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and state = 'idle in transaction'`)
+      for (const outcome of await Promise.allSettled(begun)) {
+        expect(outcome).toMatchObject({ status: 'rejected', reason: expect.any(Unavailable) as Unavailable })
+      }
+      expect(await pool.query('select 1 as one')).toEqual([{ one: 1 }])
+      await pool.close()
+    })
+
+    it('whose statement PostgreSQL has cancelled is unavailable', async () => {
+      const sleeping = db.query('select pg_sleep(60)')
+      const outcome = expect(sleeping).rejects.toBeInstanceOf(Unavailable)
+      await eventually(async () => {
+        const { rows } = await admin.query<{ cancelled: boolean }>(
+          `select pg_cancel_backend(pid) as cancelled from pg_stat_activity where query = 'select pg_sleep(60)' and state = 'active' and datname = current_database()`,
+        )
+        expect(rows).toHaveLength(1)
+      })
+      await outcome
+    })
   })
 })

@@ -1,4 +1,5 @@
 import pg from 'pg'
+import { Unavailable } from './errors.js'
 
 /** Runs one statement with `$n` parameters and returns its rows. Inside a transaction as well as outside. */
 export interface Db {
@@ -26,6 +27,7 @@ types.setTypeParser(pg.types.builtins.INT8, Number)
 /**
  * A pool of PostgreSQL connections. Every statement obeys the rules of a transaction pooler (no session state, no
  * LISTEN, no named statements), so PgBouncer may stand in between, and so does the embedded database.
+ * All of it throws `Unavailable` when PostgreSQL cannot be reached, or has ended what it was asked for.
  */
 export function createDatabase({ url, poolSize, onIdleError }: DatabaseOptions): Database {
   const pool = new pg.Pool({
@@ -45,18 +47,22 @@ export function createDatabase({ url, poolSize, onIdleError }: DatabaseOptions):
   return {
     query: (sql, parameters) => rows(pool, sql, parameters),
     async transaction(work) {
-      const client = await pool.connect()
+      const client = await pool.connect().catch(rethrow)
       let broken: Error | undefined
+      const lose = (error: Error) => void (broken = error)
+      // The pool listens only while a connection is idle. What ends it between two statements must not end the process.
+      client.on('error', lose)
       try {
-        await client.query('begin')
+        await rows(client, 'begin')
         const result = await work({ query: (sql, parameters) => rows(client, sql, parameters) })
-        await client.query('commit')
+        await rows(client, 'commit')
         return result
       } catch (error) {
         // A connection that cannot roll back is in an unknown state: the pool must not hand it out again.
-        await client.query('rollback').catch((fault: Error) => (broken = fault))
+        await client.query('rollback').catch(lose)
         throw error
       } finally {
+        client.off('error', lose)
         client.release(broken)
       }
     },
@@ -65,6 +71,19 @@ export function createDatabase({ url, poolSize, onIdleError }: DatabaseOptions):
 }
 
 async function rows<Row extends object>(on: pg.Pool | pg.PoolClient, sql: string, parameters?: readonly unknown[]): Promise<Row[]> {
-  const result = await on.query<Row & pg.QueryResultRow>(sql, parameters as unknown[])
+  const result = await on.query<Row & pg.QueryResultRow>(sql, parameters as unknown[]).catch(rethrow)
   return result.rows
+}
+
+/**
+ * SQLSTATEs that say nothing against the statement: connection lost, no room, shutting down, called off for taking too
+ * long, not the primary any more, or in the way of others.
+ * https://www.postgresql.org/docs/current/errcodes-appendix.html
+ */
+const passing = /^(08|53|57|25006|25P0[34]|40001|40P01|55P03)/
+
+/** What PostgreSQL itself says has an SQLSTATE. Other errors of the library are about the connection, or a mistake in a call. */
+function rethrow(error: unknown): never {
+  const isPassing = error instanceof pg.DatabaseError ? passing.test(error.code ?? '') : !(error instanceof TypeError)
+  throw isPassing ? new Unavailable('PostgreSQL is not available', error) : error
 }

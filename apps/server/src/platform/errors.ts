@@ -30,18 +30,17 @@ export function statusOf(code: ErrorCode): number {
   return statuses[code]
 }
 
-// What the drivers say when a backing service cannot be reached: connection refused, reset, timed out, shutting down.
-// https://www.postgresql.org/docs/current/errcodes-appendix.html for the five-character ones.
-const outages = /^(ECONNREFUSED|ECONNRESET|ETIMEDOUT|EPIPE|EAI_AGAIN|ENOTFOUND|08...|57P0[1-3]|53300|25006)$/
-const outageMessages = /timeout exceeded when trying to connect|Query read timeout|Connection terminated|client is (closed|offline)|Socket closed|Socket timeout|Connection timeout|Disconnects client/i
+/** A backing service cannot be reached, or cannot do this at the moment: trying again later may help. */
+export class Unavailable extends Error {
+  constructor(what: string, cause?: unknown) {
+    super(what, { cause })
+    this.name = 'Unavailable'
+  }
+}
 
-/** Is this the failure of a backing service, so that trying again later may help? */
+/** Is this the failure of a backing service? The adapter that knows the service's library says so. */
 export function isOutage(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  const code = (error as { code?: unknown }).code
-  if (typeof code === 'string' && outages.test(code)) return true
-  if (outageMessages.test(error.message)) return true
-  return error.cause !== undefined && isOutage(error.cause)
+  return error instanceof Unavailable || (error instanceof Error && isOutage(error.cause))
 }
 
 /** What a stranger may learn of an error: its own words when it was meant for them, else one sentence. */

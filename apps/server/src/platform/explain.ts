@@ -12,7 +12,7 @@ export function explain(error: unknown): string {
   if (error instanceof Explained) return error.message
   if (code === 'EADDRINUSE') return `Port ${port} is in use by another program. Set PORT or METRICS_PORT to a free one.`
   if (code === 'EACCES' && port !== undefined) return `Port ${port} needs more rights. Set PORT to one above 1023.`
-  if (isOutage(error)) return `A backing service cannot be reached: ${reasonOf(error)}. The doctor task says which: node dist/cli.js doctor`
+  if (isOutage(error)) return `${reasonOf(error)}. The doctor task says more: node dist/cli.js doctor`
   return error.stack ?? error.message
 }
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createClient } from 'redis'
+import { createClient, ErrorReply } from 'redis'
+import { Unavailable } from './errors.js'
 import type { Log } from './log.js'
 
 export type Redis = ReturnType<typeof createRawClient>
@@ -99,12 +100,24 @@ export function connectRedis({ url, log, onReady }: RedisOptions): RedisConnecti
   }
 }
 
-/** Looks like one client for ever to those who keep it, whichever it is at the moment. */
+/** Looks like one client for ever to those who keep it, whichever it is at the moment. Its commands fail with `Unavailable`. */
 function latest(client: () => Redis): Redis {
   return new Proxy({} as Redis, {
     get(_target, name) {
       const value: unknown = Reflect.get(client(), name)
-      return typeof value === 'function' ? (value as (...given: unknown[]) => unknown).bind(client()) : value
+      if (typeof value !== 'function') return value
+      return (...given: unknown[]) => {
+        const result = (value as (...given: unknown[]) => unknown).apply(client(), given)
+        return result instanceof Promise ? result.catch(rethrow) : result
+      }
     },
   })
+}
+
+/** Replies that say nothing against the command: https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors */
+const passing = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|OOM|MISCONF)\b/
+
+/** What Redis itself says is an ErrorReply; other errors of the library are about the connection, or say that time is up. */
+function rethrow(error: unknown): never {
+  throw error instanceof ErrorReply && !passing.test(error.message) ? error : new Unavailable('Redis is not available', error)
 }

@@ -3,6 +3,7 @@ import sharp from 'sharp'
 import { io, type Socket } from 'socket.io-client'
 import type { Account, ClientToServerEvents, Message, Page, Room, ServerToClientEvents } from '../contract.js'
 import { within } from '../platform/deadline.js'
+import { Unavailable } from '../platform/errors.js'
 import { wayToTheChat, withDatabase, type Task } from './task.js'
 
 const patienceMs = 30_000
@@ -77,6 +78,8 @@ class Visitor {
       headers: { ...this.way.headers, cookie: this.cookie, 'content-type': isPicture ? 'image/png' : 'application/json' },
       ...(body !== undefined && { body: isPicture ? new Uint8Array(body) : JSON.stringify(body) }),
       signal: AbortSignal.timeout(patienceMs),
+    }).catch((error: unknown) => {
+      throw new Unavailable(`The chat at ${this.way.url} is not available`, error)
     })
     if (!response.ok) throw new Error(`${method} ${path} was answered ${response.status}: ${await response.text()}`)
     this.cookie = response.headers.getSetCookie()[0]?.split(';')[0] ?? this.cookie

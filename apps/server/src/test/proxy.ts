@@ -4,8 +4,9 @@ import { createServer, connect, type AddressInfo, type Socket } from 'node:net'
 /** A wire with scissors: what goes through it to a real service can be cut, frozen, or refused. */
 export interface Proxy {
   port: number
-  /** How many connections it has taken so far. */
+  /** How many connections it has taken so far, and how many of their ends are open now. */
   taken(): number
+  open(): number
   /** Ends every connection; new ones get through. */
   cut(): void
   /** Nothing moves any more, nothing is closed: as if the other side had stopped in the middle. */
@@ -56,6 +57,7 @@ export async function startProxy(target: { host: string; port: number }): Promis
   return {
     port,
     taken: () => taken,
+    open: () => open.size,
     cut,
     freeze() {
       isFrozen = true

@@ -1,0 +1,54 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { describe, expect, it } from 'vitest'
+import { newPerson } from './test/chat.js'
+import { freshDatabase } from './test/database.js'
+import { run } from './test/process.js'
+
+// The embedded database has one backend and nobody who could end it.
+describe.runIf(process.env.TEST_SESSION_REDIS)('a server process', () => {
+  it('goes on when PostgreSQL ends all its connections in the middle of posts, again and again, and keeps what it acknowledged', async () => {
+    const database = await freshDatabase()
+    const admin = new pg.Client({ connectionString: database.url })
+    await admin.connect()
+    const server = run('apps/server/src/main.ts', [], {
+      DATABASE_URL: database.url,
+      COOKIE_SECRET: 'a secret for tests only',
+      PORT: '0',
+      METRICS_PORT: '0',
+      LIMIT_POST: '100000/10',
+      LIMIT_SIGN_UP: '1000/60',
+    })
+    const { url } = (await server.said('listening')) as { url: string }
+    const ann = await newPerson(url)
+    const rooms = await Promise.all([1, 2, 3, 4, 5].map(() => ann.openRoom('private')))
+    const acknowledged: string[] = []
+    const others = new Set<string>()
+    let isOver = false
+
+    const posting = rooms.map(async ({ id: roomId }) => {
+      const socket = await ann.connect()
+      while (!isOver) {
+        const reply = await ann.post(socket, roomId, 'still there?')
+        if ('data' in reply) acknowledged.push(reply.data.id)
+        else others.add(reply.error.code)
+      }
+    })
+    for (let fault = 0; fault < 20; fault += 1) {
+      const before = acknowledged.length
+      await admin.query(`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`)
+      while (acknowledged.length < before + 10) await Promise.race([server.exited.then((code) => expect.fail(`the process ended with ${code}`)), sleep(20)])
+    }
+    isOver = true
+    await Promise.all(posting)
+    server.child.kill('SIGTERM')
+    expect(await server.exited).toBe(0)
+    const { rows } = await admin.query<{ id: string }>('select id from messages where author_id = $1', [ann.account.id])
+    const stored = new Set(rows.map(({ id }) => id))
+    expect(acknowledged.filter((id) => !stored.has(id))).toEqual([])
+    // Whoever was in the way of a fault was told so, and nobody of a fault of ours.
+    expect([...others]).toEqual(['unavailable'])
+    await admin.end()
+    await database.close()
+  })
+})
