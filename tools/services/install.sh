@@ -24,7 +24,7 @@ apt-get update -qq
 apt-get install -y -qq --no-install-recommends "$@"
 
 if command -v systemctl > /dev/null; then
-  for unit in postgresql redis-server rabbitmq-server epmd.socket nginx; do
+  for unit in postgresql pgbouncer redis-server rabbitmq-server epmd.socket nginx; do
     case " $* " in *" ${unit%.socket} "*) systemctl disable "$unit" > /dev/null 2>&1 || true ;; esac
   done
 fi

@@ -12,7 +12,7 @@ import { answers, createDaemons, freePort, type Daemon, type Daemons } from './d
 import { buildVersitygw, findPostgres, findProgram, idsOf, installPackages, succeeds } from './programs.js'
 
 export interface Services {
-  /** TEST_DATABASE_URL, TEST_SESSION_REDIS, TEST_AMQP_URI, TEST_S3_*, TEST_NGINX, TEST_CHROMIUM. */
+  /** TEST_DATABASE_URL, TEST_PGBOUNCER_URL, TEST_SESSION_REDIS, TEST_AMQP_URI, TEST_S3_*, TEST_NGINX, TEST_CHROMIUM. */
   env: Record<string, string>
   stop(): Promise<void>
 }
@@ -65,12 +65,7 @@ const services: Service[] = [
         stopSignal: 'SIGINT', // does not wait for clients to leave
       }
     },
-    async isReady(place) {
-      const client = new pg.Client({ connectionString: services[0]?.env(place).TEST_DATABASE_URL ?? '' })
-      await client.connect()
-      await client.end()
-      return true
-    },
+    isReady: (place) => letsIn(services[0]?.env(place).TEST_DATABASE_URL ?? ''),
     env: ({ port, secret }) => ({ TEST_DATABASE_URL: `postgres://postgres:${secret}@127.0.0.1:${port}/postgres` }),
   },
   {
@@ -161,6 +156,7 @@ export async function startServices(): Promise<Services> {
     const given = services.flatMap(({ variables }) => variables).flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []))
     const started = await Promise.all(wanted.map((service) => startService(service, hasDocker, daemons)))
     const env = Object.assign(Object.fromEntries(given) as Record<string, string>, ...started) as Record<string, string>
+    env.TEST_PGBOUNCER_URL = process.env.TEST_PGBOUNCER_URL || (await startPgbouncer(daemons, env.TEST_DATABASE_URL ?? ''))
     env.TEST_NGINX = process.env.TEST_NGINX || (hasDocker ? nginxInDocker(daemons) : (findProgram('nginx') ?? ''))
     env.TEST_CHROMIUM = process.env.TEST_CHROMIUM || (findProgram(...chromiumNames) ?? '')
     return { env, stop: () => daemons.stop() }
@@ -170,9 +166,17 @@ export async function startServices(): Promise<Services> {
   }
 }
 
+async function letsIn(connectionString: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString })
+  await client.connect()
+  await client.end()
+  return true
+}
+
 async function installMissing(wanted: Service[], hasDocker: boolean) {
   const missing = hasDocker ? [] : wanted.flatMap(({ packaged }) => (packaged === undefined || packaged.isInstalled() ? [] : [packaged.name]))
   if (!process.env.TEST_NGINX && !hasDocker && !isInstalled('nginx')) missing.push('nginx')
+  if (!process.env.TEST_PGBOUNCER_URL && !isInstalled('pgbouncer')) missing.push('pgbouncer')
   if (!process.env.TEST_CHROMIUM && !isInstalled(...chromiumNames)) missing.push('chromium')
   if (missing.length > 0) await installPackages(missing)
 }
@@ -189,6 +193,20 @@ async function startService(service: Service, hasDocker: boolean, daemons: Daemo
     await daemons.start({ name, isReady, command: ['docker', 'run', '--rm', '--init', ...options, image, ...args] })
   }
   return service.env(place)
+}
+
+/** A pooler in front of PostgreSQL, with nothing set that it does not need. Returns the address of the same database behind it. */
+async function startPgbouncer(daemons: Daemons, database: string): Promise<string> {
+  const behind = new URL(database)
+  const port = await freePort()
+  const settings = join(daemons.scratch, 'pgbouncer.ini')
+  const target = `host=${behind.hostname} port=${behind.port} user=${behind.username} password=${behind.password}`
+  const rules = { listen_addr: '127.0.0.1', listen_port: port, unix_socket_dir: '', auth_type: 'any', pool_mode: 'transaction', default_pool_size: 10 }
+  const lines = Object.entries(rules).map(([name, value]) => `${name} = ${value}\n`)
+  writeFileSync(settings, `[databases]\n* = ${target}\n[pgbouncer]\n${lines.join('')}`, { mode: 0o644 })
+  const url = Object.assign(new URL(database), { host: `127.0.0.1:${port}` }).href
+  await daemons.start({ name: 'pgbouncer', command: [findProgram('pgbouncer') ?? '', settings], user: 'postgres', isReady: () => letsIn(url) })
+  return url
 }
 
 /** A program that takes nginx's arguments and runs it in a container that sees the same files and ports. */

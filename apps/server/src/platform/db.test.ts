@@ -63,17 +63,18 @@ describe('a database connection', () => {
 
   // The embedded database has one backend, and nobody who could end it.
   describe.runIf(isReal)('of PostgreSQL', () => {
-    let admin: pg.Client
-    beforeAll(async () => {
-      admin = new pg.Client({ connectionString: fresh.url })
-      await admin.connect()
-      await db.query('create table doors (id int primary key)')
-      await db.query('insert into doors values (1)')
+    let admin: pg.Pool
+    beforeAll(() => {
+      admin = new pg.Pool({ connectionString: fresh.url, application_name: 'admin' })
     })
     afterAll(() => admin.end())
 
     it('that PostgreSQL ends in the middle of five transactions ends none of the others, nor the process', async () => {
       const pool = createDatabase({ url: fresh.url, poolSize: 5, onIdleError: () => undefined })
+      const idleInTransaction = async () => {
+        const { rowCount } = await admin.query(`select from pg_stat_activity where state = 'idle in transaction' and datname = current_database()`)
+        return rowCount
+      }
       const begun: Promise<unknown>[] = []
       let inside = 0
       for (let each = 0; each < 5; each += 1) {
@@ -81,13 +82,13 @@ describe('a database connection', () => {
           pool.transaction(async (tx) => {
             await tx.query('select 1')
             inside += 1
-            await eventually(async () => expect((await admin.query(`select from pg_stat_activity where state = 'idle in transaction' and datname = current_database()`)).rowCount).toBe(0))
+            await eventually(async () => expect(await idleInTransaction()).toBe(0))
             await tx.query('select 2')
           }),
         )
       }
       await eventually(() => expect(inside).toBe(5))
-      await admin.query(`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and state = 'idle in transaction'`)
+      await admin.query(`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'chat'`)
       for (const outcome of await Promise.allSettled(begun)) {
         expect(outcome).toMatchObject({ status: 'rejected', reason: expect.any(Unavailable) as Unavailable })
       }
@@ -106,5 +107,45 @@ describe('a database connection', () => {
       })
       await outcome
     })
+  })
+})
+
+// What a frozen process holds, PostgreSQL gives back: the embedded database has no clock for it.
+describe.runIf(isReal)('a process that is frozen in the middle of a transaction', () => {
+  it.each([
+    ['PostgreSQL itself', process.env.TEST_DATABASE_URL],
+    ['PgBouncer', process.env.TEST_PGBOUNCER_URL],
+  ])('does not keep a row from the others for long, through %s', async (_through, server) => {
+    const fresh = await freshDatabase()
+    const url = Object.assign(new URL(server ?? ''), { pathname: new URL(fresh.url).pathname })
+    const proxy = await startProxy({ host: url.hostname, port: Number(url.port) })
+    const frozen = createDatabase({ url: Object.assign(new URL(url), { host: `127.0.0.1:${proxy.port}` }).href, poolSize: 1, onIdleError: () => undefined })
+    const other = createDatabase({ url: url.href, poolSize: 1, onIdleError: () => undefined })
+    try {
+      await other.query('create table doors (id int primary key, opened int not null)')
+      await other.query('insert into doors values (1, 0)')
+      const open = (db: Database, then: () => void = () => undefined) =>
+        db.transaction(async (tx) => {
+          await tx.query('update doors set opened = opened + 1 where id = 1')
+          then()
+          await tx.query('select 1')
+        })
+      let lost: Promise<void> | undefined
+      await new Promise<void>((resolve) => {
+        const freeze = () => {
+          proxy.freeze()
+          resolve()
+        }
+        lost = expect(open(frozen, freeze)).rejects.toBeInstanceOf(Unavailable)
+      })
+      await open(other)
+      expect(await other.query('select opened from doors')).toEqual([{ opened: 1 }])
+      await proxy.mend()
+      await lost
+    } finally {
+      await Promise.all([frozen.close(), other.close()])
+      await proxy.close()
+      await fresh.close()
+    }
   })
 })

@@ -24,6 +24,13 @@ export interface DatabaseOptions {
 const types = new pg.TypeOverrides()
 types.setTypeParser(pg.types.builtins.INT8, Number)
 
+// A process that is frozen or cut off in the middle of a transaction keeps its locks, and with them a room, until
+// PostgreSQL ends the transaction. Said in each transaction, since a pooler refuses settings of a whole connection.
+const begin = `begin;
+set local idle_in_transaction_session_timeout = '3s';
+set local lock_timeout = '4s';
+set local statement_timeout = '10s'`
+
 /**
  * A pool of PostgreSQL connections. Every statement obeys the rules of a transaction pooler (no session state, no
  * LISTEN, no named statements), so PgBouncer may stand in between, and so does the embedded database.
@@ -35,8 +42,10 @@ export function createDatabase({ url, poolSize, onIdleError }: DatabaseOptions):
     max: poolSize,
     types,
     connectionTimeoutMillis: 5_000,
-    statement_timeout: 10_000,
     query_timeout: 12_000,
+    // A peer that has vanished without a word is noticed by TCP.
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
     application_name: 'chat',
   })
   pool.on('error', (error: Error & { client?: unknown }) => {
@@ -53,7 +62,7 @@ export function createDatabase({ url, poolSize, onIdleError }: DatabaseOptions):
       // The pool listens only while a connection is idle. What ends it between two statements must not end the process.
       client.on('error', lose)
       try {
-        await rows(client, 'begin')
+        await rows(client, begin)
         const result = await work({ query: (sql, parameters) => rows(client, sql, parameters) })
         await rows(client, 'commit')
         return result
