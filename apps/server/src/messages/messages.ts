@@ -1,6 +1,7 @@
 import type { Message, NewMessage, Page, Posted } from '../contract.js'
 import type { News } from '../news.js'
 import type { Database } from '../platform/db.js'
+import { within } from '../platform/deadline.js'
 import { ChatError } from '../platform/errors.js'
 import { createTurns } from '../platform/gate.js'
 import type { Rooms } from '../rooms/rooms.js'
@@ -18,11 +19,17 @@ interface MessagesOptions {
 /** The author has sent this id before: thrown to give the number back that was taken for it. */
 class SentBefore extends Error {}
 
+/** Half of the time after which clients give up and send again: a late answer is worse than none. */
+const answerMs = 5_000
+// More than this would not be written in that time.
+const waitingPerRoom = 200
+
 /** Posting, changing, and paging through history. Members only. */
 export function createMessages({ db, news, rooms, avatarUrl }: MessagesOptions) {
   // Posts to one room would wait for each other's row lock anyway; here they wait without holding a connection,
   // and their news goes out in the order of their numbers.
-  const inTurn = createTurns()
+  const inTurn = createTurns({ waiting: waitingPerRoom })
+  const underWay = new Map<string, Promise<Posted>>()
 
   function toMessage(row: queries.MessageRow): Message {
     return {
@@ -50,6 +57,39 @@ export function createMessages({ db, news, rooms, avatarUrl }: MessagesOptions) 
     })
   }
 
+  /** Stores a message, or finds it stored: then there is no news of it. */
+  async function storeOnce(authorId: string, message: NewMessage): Promise<{ posted: Posted; fresh: Message[] }> {
+    try {
+      const stored = await store(authorId, message)
+      return { posted: { seq: stored.seq, id: stored.id, postedAt: stored.postedAt }, fresh: [stored] }
+    } catch (error) {
+      if (error instanceof SentBefore) {
+        const first = await queries.sentBefore(db, authorId, message.id)
+        if (first?.roomId !== message.roomId) throw new ChatError('conflict', 'This id was used in another room.')
+        return { posted: { seq: first.seq, id: message.id, postedAt: first.postedAt.toISOString() }, fresh: [] }
+      }
+      // Worth a second look only on a refusal: is the room not joined, or not to be known of?
+      if (error instanceof ChatError && error.code === 'forbidden') await rooms.requireMember(message.roomId, authorId)
+      throw error
+    }
+  }
+
+  async function post(authorId: string, message: NewMessage): Promise<Posted> {
+    const { roomId } = message
+    const late = new AbortController()
+    const storing = inTurn(roomId, () => storeOnce(authorId, message), late.signal)
+    // The next turn has begun by now, and its commit takes longer than this: news goes out in the order of the numbers.
+    const told = storing.then(({ posted, fresh }) => {
+      if (fresh.length > 0) news.send({ to: [roomId], event: 'messages:posted', news: { roomId, messages: fresh } })
+      return posted
+    })
+    try {
+      return await within(answerMs, 'Posting', told)
+    } finally {
+      late.abort()
+    }
+  }
+
   async function change(authorId: string, { roomId, seq }: { roomId: string; seq: number }, body: string): Promise<Message> {
     await rooms.requireMember(roomId, authorId)
     const row = await queries.updateBody(db, roomId, seq, authorId, body)
@@ -60,25 +100,15 @@ export function createMessages({ db, news, rooms, avatarUrl }: MessagesOptions) 
   return {
     /**
      * Stores a message and tells the room. Resolves after the commit. The same id again resolves with the first outcome.
-     * @throws ChatError `not_found`, `forbidden`; `conflict` when the id was used in another room.
+     * @throws ChatError `not_found`, `forbidden`; `conflict` when the id was used in another room; `unavailable` when too
+     * many wait, or Unavailable after five seconds: then it may be stored or not.
      */
-    async post(authorId: string, message: NewMessage): Promise<Posted> {
-      return inTurn(message.roomId, async () => {
-        try {
-          const posted = await store(authorId, message)
-          news.send({ to: [message.roomId], event: 'messages:posted', news: { roomId: message.roomId, messages: [posted] } })
-          return { seq: posted.seq, id: posted.id, postedAt: posted.postedAt }
-        } catch (error) {
-          if (error instanceof SentBefore) {
-            const first = await queries.sentBefore(db, authorId, message.id)
-            if (first?.roomId !== message.roomId) throw new ChatError('conflict', 'This id was used in another room.')
-            return { seq: first.seq, id: message.id, postedAt: first.postedAt.toISOString() }
-          }
-          // Worth a second look only on a refusal: is the room not joined, or not to be known of?
-          if (error instanceof ChatError && error.code === 'forbidden') await rooms.requireMember(message.roomId, authorId)
-          throw error
-        }
-      })
+    post(authorId: string, message: NewMessage): Promise<Posted> {
+      // A message that is sent again while it waits takes no second place.
+      const key = `${authorId} ${message.id} ${message.roomId}`
+      const posting = underWay.get(key) ?? post(authorId, message).finally(() => underWay.delete(key))
+      underWay.set(key, posting)
+      return posting
     },
 
     /** Gives one's own message another text. @throws ChatError `not_found`, `forbidden`. */
