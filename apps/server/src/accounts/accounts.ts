@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { ChatError } from '../platform/errors.js'
 import type { Database } from '../platform/db.js'
+import type { Waiting } from '../platform/gate.js'
 import { recordEvent } from '../platform/outbox.js'
 import { hashPassword, isOutdated, verifyPassword, weaknessOf } from './password.js'
 import { accountByEmail, accountById, insertAccount, replaceHash, updateName, updatePassword, type AccountRow } from './queries.js'
@@ -22,11 +23,12 @@ export function createAccounts({ db }: { db: Database }) {
     if (weakness !== null) throw new ChatError('invalid', weakness)
   }
 
+  // `waiting`: hashing takes long, and those who wait for it take turns by address.
   return {
     /** @throws ChatError `invalid` for a weak password, `conflict` when the address is taken. */
-    async signUp({ name, email, password }: { name: string; email: string; password: string }): Promise<AccountRow> {
+    async signUp({ name, email, password }: { name: string; email: string; password: string }, waiting?: Waiting): Promise<AccountRow> {
       refuseWeak(password, { name, email })
-      const hash = await hashPassword(password)
+      const hash = await hashPassword(password, waiting)
       return db.transaction(async (tx) => {
         const account = await insertAccount(tx, name, email, hash)
         if (account === undefined) throw new ChatError('conflict', 'This address already has an account.')
@@ -36,11 +38,11 @@ export function createAccounts({ db }: { db: Database }) {
     },
 
     /** @throws ChatError `unauthenticated`, the same for an unknown address and a wrong password. */
-    async signIn({ email, password }: { email: string; password: string }): Promise<AccountRow> {
+    async signIn({ email, password }: { email: string; password: string }, waiting?: Waiting): Promise<AccountRow> {
       const account = await accountByEmail(db, email)
-      const right = await verifyPassword(password, account?.passwordHash ?? (await nobody))
+      const right = await verifyPassword(password, account?.passwordHash ?? (await nobody), waiting)
       if (account === undefined || !right) throw new ChatError('unauthenticated', 'Wrong address or password.')
-      if (isOutdated(account.passwordHash)) await replaceHash(db, account.id, account.passwordHash, await hashPassword(password))
+      if (isOutdated(account.passwordHash)) await replaceHash(db, account.id, account.passwordHash, await hashPassword(password, waiting))
       return account
     },
 
@@ -57,12 +59,17 @@ export function createAccounts({ db }: { db: Database }) {
      * Changes what is given. A new password needs the current one and ends all other sessions (a new `sessionEpoch`).
      * @throws ChatError `invalid` for a weak password, `forbidden` when the current one is wrong.
      */
-    async change(account: AccountRow, { name, password, currentPassword }: { name?: string; password?: string; currentPassword?: string }): Promise<AccountRow> {
+    async change(
+      account: AccountRow,
+      { name, password, currentPassword }: { name?: string; password?: string; currentPassword?: string },
+      waiting?: Waiting,
+    ): Promise<AccountRow> {
       let hash: string | undefined
       if (password !== undefined) {
-        if (!(await verifyPassword(currentPassword ?? '', account.passwordHash))) throw new ChatError('forbidden', 'The current password is wrong.')
+        const isRight = await verifyPassword(currentPassword ?? '', account.passwordHash, waiting)
+        if (!isRight) throw new ChatError('forbidden', 'The current password is wrong.')
         refuseWeak(password, { name: name ?? account.name, email: account.email })
-        hash = await hashPassword(password)
+        hash = await hashPassword(password, waiting)
       }
       return db.transaction(async (tx) => {
         if (name !== undefined) await updateName(tx, account.id, name)

@@ -1,6 +1,6 @@
 import { randomBytes, scrypt, timingSafeEqual, type ScryptOptions } from 'node:crypto'
 import { promisify } from 'node:util'
-import { createGate } from '../platform/gate.js'
+import { createGate, type Waiting } from '../platform/gate.js'
 
 const derive = promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt)
 
@@ -8,22 +8,26 @@ const derive = promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt)
 const current = { N: 2 ** 14, r: 8, p: 5 }
 const keyLength = 32
 
-// Node runs scrypt on the four threads that DNS and files need too: two sign-ins at a time leave room for them.
-const gate = createGate(2)
+// Node runs scrypt on the four threads that DNS and files need too: two at a time leave room for them. Addresses take turns:
+// somebody who tries passwords by the hundred does not keep others out. The last of 100 waits about 10 s on a slow core.
+const gate = createGate(2, { waiting: 100, perKey: 50 })
 
-/** Hashes a password. The parameters travel in the hash: `scrypt$N$r$p$salt$key`, the last two in base64url. */
-export async function hashPassword(password: string): Promise<string> {
+/**
+ * Hashes a password. The parameters travel in the hash: `scrypt$N$r$p$salt$key`, the last two in base64url.
+ * @throws as the gate does, when too many wait.
+ */
+export async function hashPassword(password: string, waiting?: Waiting): Promise<string> {
   const salt = randomBytes(16)
-  const key = await gate(() => derive(password.normalize('NFKC'), salt, keyLength, current))
+  const key = await gate(() => derive(password.normalize('NFKC'), salt, keyLength, current), waiting)
   return ['scrypt', current.N, current.r, current.p, salt.toString('base64url'), key.toString('base64url')].join('$')
 }
 
-/** Does the password belong to the hash? Takes the same time whether or not it does. */
-export async function verifyPassword(password: string, hash: string): Promise<boolean> {
+/** Does the password belong to the hash? Takes the same time whether or not it does. @throws as the gate does, when too many wait. */
+export async function verifyPassword(password: string, hash: string, waiting?: Waiting): Promise<boolean> {
   const [, N, r, p, salt = '', key = ''] = hash.split('$')
   const expected = Buffer.from(key, 'base64url')
   const options = { N: Number(N), r: Number(r), p: Number(p) }
-  const actual = await gate(() => derive(password.normalize('NFKC'), Buffer.from(salt, 'base64url'), expected.length, options))
+  const actual = await gate(() => derive(password.normalize('NFKC'), Buffer.from(salt, 'base64url'), expected.length, options), waiting)
   return timingSafeEqual(actual, expected)
 }
 

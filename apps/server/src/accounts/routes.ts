@@ -4,6 +4,7 @@ import type { Account } from '../contract.js'
 import type { News } from '../news.js'
 import { line, parse } from '../platform/input.js'
 import type { Limiter } from '../platform/limiter.js'
+import { waitingOf } from '../platform/waiting.js'
 import { signedIn, type Sessions } from '../sessions/sessions.js'
 import { emailOf, type Accounts } from './accounts.js'
 import type { AccountRow } from './queries.js'
@@ -29,7 +30,7 @@ export function createAccountRoutes({ accounts, sessions, news, limiter, require
     .post('/api/accounts', async (req, res) => {
       const wanted = parse(newAccount, req.body)
       await limiter.take(req.ip ?? '')
-      const account = await accounts.signUp(wanted)
+      const account = await accounts.signUp(wanted, waitingOf(req, res))
       await sessions.begin(req, account)
       req.log.info({ accountId: account.id }, 'signed up')
       res.status(201).json(toAccount(account))
@@ -39,7 +40,7 @@ export function createAccountRoutes({ accounts, sessions, news, limiter, require
     })
     .patch('/api/me', requireAccount, async (req, res) => {
       const wanted = parse(changes, req.body)
-      const account = await accounts.change(signedIn(res), wanted)
+      const account = await accounts.change(signedIn(res), wanted, waitingOf(req, res))
       if (wanted.password !== undefined) {
         // This session goes on under a new id; all others are over, and so are their sockets.
         const { id } = await sessions.begin(req, account)

@@ -6,6 +6,7 @@ import type { AccountRow } from '../accounts/queries.js'
 import type { News } from '../news.js'
 import { parse } from '../platform/input.js'
 import type { Limiter } from '../platform/limiter.js'
+import { waitingOf } from '../platform/waiting.js'
 import type { Sessions } from './sessions.js'
 
 interface SessionRoutes {
@@ -25,7 +26,7 @@ export function createSessionRoutes({ accounts, sessions, news, limiter, toAccou
       const { email, password } = parse(credentials, req.body)
       // By address and account together: nobody can lock somebody else out, and a crowd behind one address is not one person.
       await limiter.take(`${req.ip}:${email}`)
-      const account = await accounts.signIn({ email, password })
+      const account = await accounts.signIn({ email, password }, waitingOf(req, res))
       await sessions.begin(req, account)
       req.log.info({ accountId: account.id }, 'signed in')
       res.status(201).json(toAccount(account))
