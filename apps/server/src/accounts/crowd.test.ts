@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { newPerson, password, Person, startChat, type Chat } from '../test/chat.js'
+import { newPerson, password, startChat, type Chat, type Person } from '../test/chat.js'
 
 describe('a crowd at the door', () => {
   let chat: Chat
