@@ -137,5 +137,14 @@ export function createMessages({ db, news, rooms, avatarUrl }: MessagesOptions) 
     },
 
     headsOf: (roomIds: string[]) => queries.headsOf(db, roomIds),
+
+    /** The first `limit` messages of each room after the one it has, in ascending `seq`. */
+    async missing(rooms: { roomId: string; after: number }[], limit: number): Promise<Map<string, Message[]>> {
+      const found = new Map<string, Message[]>()
+      for (const { roomId, ...row } of await queries.pagesAfter(db, rooms, limit)) {
+        found.set(roomId, [...(found.get(roomId) ?? []), toMessage(row)])
+      }
+      return found
+    },
   }
 }

@@ -84,6 +84,18 @@ export function pageAfter(db: Db, roomId: string, after: number, limit: number):
   )
 }
 
+/** The same for many rooms at once. */
+export function pagesAfter(db: Db, rooms: { roomId: string; after: number }[], limit: number): Promise<(MessageRow & { roomId: string })[]> {
+  return db.query<MessageRow & { roomId: string }>(
+    `select m.room_id as "roomId", ${message}
+       from unnest($1::uuid[], $2::bigint[]) as r (id, after)
+      cross join lateral (select * from messages where room_id = r.id and seq > r.after order by seq limit $3) m
+       join accounts a on a.id = m.author_id
+      order by m.room_id, m.seq`,
+    [rooms.map(({ roomId }) => roomId), rooms.map(({ after }) => after), limit],
+  )
+}
+
 /** Gives an author's message another text, or none: then it is deleted. Undefined when it is not theirs, or gone. */
 export async function updateBody(db: Db, roomId: string, seq: number, authorId: string, body: string): Promise<MessageRow | undefined> {
   const [updated] = await db.query<MessageRow>(
