@@ -91,7 +91,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
   const avatarUrl = avatars.urlOf
   const toAccount = ({ id, name, email, avatarKey }: AccountRow): Account => ({ id, name, email, avatarUrl: avatarUrl(avatarKey) })
   const accounts = createAccounts({ db })
-  const sessions = createSessions({ config, db, redis, accounts })
+  const sessions = createSessions({ config, db, redis, accounts, news })
   const rooms = createRooms({ db, news, avatarUrl })
   const messages = createMessages({ db, news, rooms, avatarUrl })
 
@@ -112,7 +112,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
     version,
     routers: [
       createAccountRoutes({ accounts, sessions, news, limiter: signUpLimiter, requireAccount: signedInOnly, toAccount }),
-      createSessionRoutes({ accounts, sessions, news, limiter: signInLimiter, toAccount }),
+      createSessionRoutes({ accounts, sessions, limiter: signInLimiter, toAccount }),
       createAvatarRoutes({ avatars, accounts, limiter: uploadLimiter, requireAccount: signedInOnly, toAccount }),
       createRoomRoutes({ rooms, accounts, requireAccount: signedInOnly }),
       createMessageRoutes({ messages, requireAccount: signedInOnly }),

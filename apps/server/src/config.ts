@@ -43,7 +43,7 @@ export interface Config {
   trustedProxies: number
   databaseUrl: string
   poolSize: number
-  sessions: { store: { kind: 'redis'; url: string } | { kind: 'postgres' }; ttlSeconds: number; secrets: string[] }
+  sessions: { store: { kind: 'redis'; url: string } | { kind: 'postgres' }; ttlSeconds: number; maxAgeSeconds: number; secrets: string[] }
   bus: { kind: 'rabbitmq'; uri: string } | { kind: 'in-process' }
   storage: S3Config | { kind: 'disk'; dir: string }
   /** Where browsers fetch pictures from, without a trailing slash; null: from the chat server. */
@@ -184,6 +184,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     sessions: {
       store: redis === undefined ? { kind: 'postgres' } : { kind: 'redis', url: required('SESSION_REDIS') },
       ttlSeconds: whole('SESSION_TTL', 7 * 24 * 3600, 60, 365 * 24 * 3600),
+      maxAgeSeconds: whole('SESSION_MAX_AGE', 30 * 24 * 3600, 60, 365 * 24 * 3600),
       secrets,
     },
     bus: rabbitmq === undefined ? { kind: 'in-process' } : { kind: 'rabbitmq', uri: required('AMQP_URI') },

@@ -3,7 +3,6 @@ import { z } from 'zod'
 import { emailOf, type Accounts } from '../accounts/accounts.js'
 import type { Account } from '../contract.js'
 import type { AccountRow } from '../accounts/queries.js'
-import type { News } from '../news.js'
 import { parse } from '../platform/input.js'
 import type { Limiter } from '../platform/limiter.js'
 import { waitingOf } from '../platform/waiting.js'
@@ -12,7 +11,6 @@ import type { Sessions } from './sessions.js'
 interface SessionRoutes {
   accounts: Accounts
   sessions: Sessions
-  news: News
   limiter: Limiter
   toAccount: (row: AccountRow) => Account
 }
@@ -20,7 +18,7 @@ interface SessionRoutes {
 const credentials = z.object({ email: emailOf(), password: z.string().max(1000) })
 
 /** Signing in and out. */
-export function createSessionRoutes({ accounts, sessions, news, limiter, toAccount }: SessionRoutes): Router {
+export function createSessionRoutes({ accounts, sessions, limiter, toAccount }: SessionRoutes): Router {
   return Router()
     .post('/api/session', async (req, res) => {
       const { email, password } = parse(credentials, req.body)
@@ -32,12 +30,9 @@ export function createSessionRoutes({ accounts, sessions, news, limiter, toAccou
       res.status(201).json(toAccount(account))
     })
     .delete('/api/session', async (req, res) => {
-      const { id, accountId } = req.session
-      await sessions.end(req.session)
-      if (accountId !== undefined) {
-        news.send({ ended: { sessionId: id } })
-        req.log.info({ accountId }, 'signed out')
-      }
+      const { accountId } = req.session
+      await sessions.end(req, res)
+      if (accountId !== undefined) req.log.info({ accountId }, 'signed out')
       res.sendStatus(204)
     })
 }

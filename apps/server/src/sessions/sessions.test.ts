@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { newPerson, password, Person, startChat, type Chat } from '../test/chat.js'
 
 describe('sessions', () => {
@@ -85,6 +86,52 @@ describe('sessions', () => {
     // The phone is still connected and is still answered.
     const room = await phone.openRoom()
     expect(await phone.post(phoneSocket, room.id, 'still here')).toHaveProperty('data.seq', 1)
+  })
+
+  it('take their cookie along at sign-out', async () => {
+    const ann = await newPerson(chat.url)
+    const { headers } = await ann.ask('DELETE', '/api/session')
+    expect(headers.get('set-cookie')).toBe('chat.sid=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; SameSite=Lax')
+  })
+
+  it('end with their sockets when somebody else signs in or up in the same browser', async () => {
+    const ben = await newPerson(chat.url, 'Ben')
+    const browser = await newPerson(chat.url)
+    for (const next of [
+      () => signIn(browser, ben.account.email),
+      () => browser.ask('POST', '/api/accounts', { name: 'Eve', email: `eve-${randomUUID()}@example.com`, password }),
+    ]) {
+      const socket = await browser.connect()
+      const ended = new Promise((resolve) => socket.once('disconnect', resolve))
+      expect((await next()).status).toBe(201)
+      expect(await Promise.race([ended, sleep(10_000, 'still connected')])).toBe('io server disconnect')
+    }
+  })
+
+  it('end a while after they began, however busy they are, with their sockets', { timeout: 90_000 }, async () => {
+    const brief = await chat.replica({ SESSION_TTL: '3000', SESSION_MAX_AGE: '3600' })
+    const ann = await newPerson(brief.url)
+    const socket = await ann.connect()
+    const ended = new Promise((resolve) => socket.once('disconnect', resolve))
+    const begun = Date.now()
+    onTestFinished(() => void vi.useRealTimers())
+    for (const minutes of [20, 40, 59]) {
+      vi.setSystemTime(begun + minutes * 60_000)
+      expect({ minutes, status: (await ann.ask('GET', '/api/me')).status }).toEqual({ minutes, status: 200 })
+    }
+    vi.setSystemTime(begun + 61 * 60_000)
+    expect((await ann.ask('GET', '/api/me')).status).toBe(401)
+    await expect(ann.connect()).rejects.toThrow('unauthenticated')
+    expect(await ended).toBe('io server disconnect')
+  })
+
+  it('are kept by the browser until then', async () => {
+    const brief = await chat.replica({ SESSION_TTL: '60', SESSION_MAX_AGE: '3600' })
+    const { headers } = await new Person(brief.url).ask('POST', '/api/accounts', { name: 'Ann', email: `ann-${randomUUID()}@example.com`, password })
+    const [, expires = ''] = /Expires=([^;]+)/.exec(headers.get('set-cookie') ?? '') ?? []
+    const seconds = (Date.parse(expires) - Date.parse(headers.get('date') ?? '')) / 1000
+    expect(seconds).toBeGreaterThan(3590)
+    expect(seconds).toBeLessThanOrEqual(3601)
   })
 
   it('may be ended twice, or without being there', async () => {

@@ -1,9 +1,10 @@
 import { RedisStore } from 'connect-redis'
-import type { RequestHandler } from 'express'
+import type { Request, RequestHandler, Response } from 'express'
 import session from 'express-session'
 import type { AccountRow } from '../accounts/queries.js'
 import type { Accounts } from '../accounts/accounts.js'
 import type { Config } from '../config.js'
+import type { News } from '../news.js'
 import type { Database } from '../platform/db.js'
 import { ChatError } from '../platform/errors.js'
 import type { Redis } from '../platform/redis.js'
@@ -14,52 +15,80 @@ declare module 'express-session' {
     accountId: string
     /** `sessionEpoch` of the account when the session began. */
     epoch: number
+    /** When it began, in milliseconds since 1970. */
+    begunAt: number
   }
 }
 
 export type Sessions = ReturnType<typeof createSessions>
 export type Session = session.Session & Partial<session.SessionData>
 
+interface SessionsOptions {
+  config: Config
+  db: Database
+  redis: Redis | null
+  accounts: Accounts
+  news: News
+}
+
 /** Cookie sessions: the same for requests and for the handshake of a socket. */
-export function createSessions({ config, db, redis, accounts }: { config: Config; db: Database; redis: Redis | null; accounts: Accounts }) {
-  const { ttlSeconds, secrets } = config.sessions
+export function createSessions({ config, db, redis, accounts, news }: SessionsOptions) {
+  const { ttlSeconds, maxAgeSeconds, secrets } = config.sessions
   // The __Host- prefix makes browsers insist on Secure, Path=/ and no Domain: no neighbouring host can plant a session.
   const secure = config.publicUrl?.startsWith('https:') ?? false
+  const name = secure ? '__Host-chat.sid' : 'chat.sid'
+  const cookie = { httpOnly: true, sameSite: 'lax', path: '/', secure } as const
+  // A function, or the store would take the cookie's end for its own.
   const store =
-    redis === null ? new PostgresSessionStore(db, ttlSeconds) : new RedisStore({ client: redis, prefix: 'session:', ttl: ttlSeconds })
+    redis === null ? new PostgresSessionStore(db, ttlSeconds) : new RedisStore({ client: redis, prefix: 'session:', ttl: () => ttlSeconds })
 
   const middleware: RequestHandler = session({
     store,
-    name: secure ? '__Host-chat.sid' : 'chat.sid',
+    name,
     secret: secrets,
     resave: false,
     saveUninitialized: false,
     // TLS ends at the proxy in front; believing its header only decides whether the cookie is sent at all.
     proxy: secure,
-    cookie: { httpOnly: true, sameSite: 'lax', path: '/', secure, maxAge: ttlSeconds * 1000 },
+    // The browser gets it once, so it holds until the last day that the session can have.
+    cookie: { ...cookie, maxAge: maxAgeSeconds * 1000 },
   })
 
-  /** The account a session belongs to, or undefined when it has none, or has been ended by a new password. */
+  /** Has neither a new password nor time ended it? However busy a session is, it gets no older than `maxAgeSeconds`. */
+  function isCurrent({ epoch, begunAt = 0 }: Partial<session.SessionData>, account: AccountRow): boolean {
+    return account.sessionEpoch === epoch && Date.now() < begunAt + maxAgeSeconds * 1000
+  }
+
+  /** The account a session belongs to, or undefined when it has none, or is over. */
   async function accountOf(of: Session | undefined): Promise<AccountRow | undefined> {
     if (of?.accountId === undefined) return undefined
     const account = await accounts.find(of.accountId)
-    return account?.sessionEpoch === of.epoch ? account : undefined
+    return account !== undefined && isCurrent(of, account) ? account : undefined
   }
 
   return {
     middleware,
     accountOf,
 
-    /** Begins a session for an account under a new id, so that one planted before is worth nothing. */
-    async begin(req: { session: Session }, account: AccountRow): Promise<Session> {
+    /** Begins a session for an account under a new id, so that one planted before is worth nothing. It ends the one before. */
+    async begin(req: Request, account: AccountRow): Promise<Session> {
+      const { id, accountId } = req.session
       await new Promise<void>((resolve, reject) => req.session.regenerate((error) => (error ? reject(error as Error) : resolve())))
       req.session.accountId = account.id
       req.session.epoch = account.sessionEpoch
+      req.session.begunAt = Date.now()
       await new Promise<void>((resolve, reject) => req.session.save((error) => (error ? reject(error as Error) : resolve())))
+      if (accountId !== undefined) news.send({ ended: { sessionId: id } })
       return req.session
     },
 
-    end: (of: Session) => new Promise<void>((resolve, reject) => of.destroy((error) => (error ? reject(error as Error) : resolve()))),
+    /** Ends the session of a request, with its sockets and its cookie. */
+    async end(req: Request, res: Response): Promise<void> {
+      const { id, accountId } = req.session
+      await new Promise<void>((resolve, reject) => req.session.destroy((error) => (error ? reject(error as Error) : resolve())))
+      res.clearCookie(name, cookie)
+      if (accountId !== undefined) news.send({ ended: { sessionId: id } })
+    },
 
     /** Is a session still there? Sockets outlive the request that knew. */
     async isAlive(sessionId: string): Promise<boolean> {
