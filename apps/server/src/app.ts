@@ -34,7 +34,7 @@ import { repeat } from './platform/repeat.js'
 import { compareSchema, untilSchemaIsCurrent } from './platform/schema.js'
 import { createPresence, refreshEveryMs } from './presence/presence.js'
 import { registerTyping } from './presence/socket.js'
-import { createHeadWatch, endDeadSessions, reconcileMemberships } from './reconcile.js'
+import { closeEndedSessions, createHeadWatch, reconcileMemberships } from './reconcile.js'
 import { createRooms } from './rooms/rooms.js'
 import { createRoomRoutes } from './rooms/routes.js'
 import { registerRooms } from './rooms/socket.js'
@@ -180,10 +180,9 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
       if (relay !== null) void untilSchemaIsCurrent(db, { log, signal: left.signal }).then(() => relay.start(), () => undefined)
       repeated = [
         repeat({ name: 'heads', ms: 800, log, work: () => headWatch.look() }),
-        repeat({ name: 'memberships', ms: 2_000, log, work: reconcileInDoubt }),
+        repeat({ name: 'memberships and sessions', ms: 2_000, log, work: reconcileInDoubt }),
         repeat({ name: 'presence', ms: refreshEveryMs, log, work: () => presence.refresh() }),
         repeat({ name: 'assets', ms: 5_000, log, work: publishAssets }),
-        repeat({ name: 'sessions', ms: 30_000, log, work: () => endDeadSessions({ sockets, sessions }) }),
       ]
     },
 
@@ -213,7 +212,9 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
   let looks = 0
   async function reconcileInDoubt() {
     looks += 1
-    if (!wire.isHealthy() || looks % 15 === 0) await reconcileMemberships({ sockets, rooms })
+    if (wire.isHealthy() && looks % 15 !== 0) return
+    await reconcileMemberships({ sockets, rooms })
+    await closeEndedSessions({ sockets, sessions })
   }
 
   return app

@@ -93,14 +93,15 @@ export function createHeadWatch({ sockets, messages }: { sockets: Pick<Sockets, 
 /** Puts every socket here into the rooms of its account, no more and no fewer. */
 export async function reconcileMemberships({ sockets, rooms }: { sockets: Sockets; rooms: Rooms }): Promise<void> {
   const accountIds = sockets.accountIds()
+  if (accountIds.length === 0) return
   const roomIds = new Map<string, string[]>(accountIds.map((id) => [id, []]))
   for (const { accountId, roomId } of await rooms.membershipsOf(accountIds)) roomIds.get(accountId)?.push(roomId)
   for (const [accountId, ids] of roomIds) sockets.setRooms(accountId, ids)
 }
 
 /** Disconnects sockets whose session has ended without this process hearing of it, by a sign-out elsewhere or by time. */
-export async function endDeadSessions({ sockets, sessions }: { sockets: Sockets; sessions: Sessions }): Promise<void> {
-  for (const sessionId of sockets.sessionIds()) {
-    if (!(await sessions.isAlive(sessionId))) sockets.deliver({ ended: { sessionId } })
-  }
+export async function closeEndedSessions({ sockets, sessions }: { sockets: Sockets; sessions: Sessions }): Promise<void> {
+  const sessionIds = sockets.sessionIds()
+  if (sessionIds.length === 0) return
+  for (const sessionId of await sessions.overOf(sessionIds)) sockets.deliver({ ended: { sessionId } })
 }

@@ -4,7 +4,7 @@ import type { Database } from '../platform/db.js'
 import type { Waiting } from '../platform/gate.js'
 import { recordEvent } from '../platform/outbox.js'
 import { hashPassword, isOutdated, verifyPassword, weaknessOf } from './password.js'
-import { accountByEmail, accountById, insertAccount, replaceHash, updateName, updatePassword, type AccountRow } from './queries.js'
+import { accountByEmail, accountById, insertAccount, replaceHash, sessionEpochs, updateName, updatePassword, type AccountRow } from './queries.js'
 
 /** An address in the form it is stored and compared in. */
 export function emailOf() {
@@ -47,6 +47,12 @@ export function createAccounts({ db }: { db: Database }) {
     },
 
     find: (id: string): Promise<AccountRow | undefined> => accountById(db, id),
+
+    /** The `sessionEpoch` of each account that is there. */
+    async sessionEpochs(ids: string[]): Promise<Map<string, number>> {
+      const rows = await sessionEpochs(db, ids)
+      return new Map(rows.map(({ id, sessionEpoch }) => [id, sessionEpoch]))
+    },
 
     /** @throws ChatError `not_found`. */
     async findByEmail(email: string): Promise<AccountRow> {

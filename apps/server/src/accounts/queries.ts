@@ -17,6 +17,11 @@ export async function accountById(db: Db, id: string): Promise<AccountRow | unde
   return account
 }
 
+/** The epochs of those of the accounts that are there. */
+export function sessionEpochs(db: Db, ids: string[]): Promise<{ id: string; sessionEpoch: number }[]> {
+  return db.query(`select id, session_epoch as "sessionEpoch" from accounts where id = any($1::uuid[])`, [ids])
+}
+
 export async function accountByEmail(db: Db, email: string): Promise<AccountRow | undefined> {
   const [account] = await db.query<AccountRow>(`select ${columns} from accounts where email = $1`, [email])
   return account

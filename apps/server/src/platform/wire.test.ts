@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { App } from '../app.js'
+import type { Page } from '../contract.js'
 import { newPerson, nextNews, password, Person, startChat, type Chat, type TestSocket } from '../test/chat.js'
 import { eventually } from '../test/eventually.js'
 import { startProxy, type Proxy } from '../test/proxy.js'
@@ -69,11 +70,17 @@ describe.runIf(process.env.TEST_SESSION_REDIS)('two replicas on one Redis', () =
     const here = await ann.connect()
     await damage()
     const atAnn = nextNews(here, 'messages:posted', ({ messages }) => messages[0]?.body === 'in the dark')
-    const atBen = nextNews(benSocket, 'room:head', ({ roomId, head }) => roomId === room.id && head > 0)
+    // The message itself, behind one that was said on this side and did not wait for it.
+    const atBen = nextNews(benSocket, 'messages:posted', ({ messages }) => messages.some(({ body }) => body === 'in the dark'))
     const reply = await ann.post(annSocket, room.id, 'in the dark')
     expect(reply).toHaveProperty('data.seq')
+    expect(await ben.post(benSocket, room.id, 'who is there?')).toHaveProperty('data.seq')
     await atAnn
     await atBen
+    // People who were here before go on, over HTTP as well.
+    const page = await ben.ask<Page>('GET', `/api/rooms/${room.id}/messages?limit=200`, undefined, { origin: other.url })
+    expect(page.status).toBe(200)
+    expect(page.body.messages.map(({ body }) => body)).toEqual(expect.arrayContaining(['in the dark', 'who is there?']))
     // Whoever needs a session now is told so instead of waiting for ever.
     const { status, body } = await new Person(chat.url).ask('POST', '/api/session', { email: ann.account.email, password })
     expect([status, body]).toMatchObject([503, { error: { code: 'unavailable' } }])
@@ -84,6 +91,30 @@ describe.runIf(process.env.TEST_SESSION_REDIS)('two replicas on one Redis', () =
     expect((await ann.ask('GET', '/api/me')).status).toBe(200)
     const numbers = (await ben.history(room.id)).map(({ seq }) => seq)
     expect(numbers).toEqual(numbers.map((_, index) => index + 1))
+  })
+
+  it('let nobody in whose session was ended, though they have not heard of it and cannot ask', async () => {
+    // A replica with a wire of its own, which alone is cut.
+    const redis = new URL(process.env.TEST_SESSION_REDIS ?? '')
+    const own = await startProxy({ host: redis.hostname, port: Number(redis.port || 6379) })
+    const away = await chat.replica({ SESSION_REDIS: Object.assign(new URL(chat.redis ?? ''), { host: `127.0.0.1:${own.port}` }).href })
+    const [fay, gus] = [await newPerson(chat.url, 'Fay'), await newPerson(chat.url, 'Gus')]
+    const origin = { origin: away.url }
+    const [faySocket, gusSocket] = [await fay.connect(away.url, origin), await gus.connect(away.url, origin)]
+    await own.refuse()
+    const me = (person: Person) => fetch(`${away.url}/api/me`, { headers: { cookie: person.cookie } })
+    await eventually(async () => expect([(await me(fay)).status, (await me(gus)).status]).toEqual([200, 200]))
+
+    const { cookie } = fay
+    const disconnected = new Promise((resolve) => faySocket.once('disconnect', resolve))
+    expect((await fay.ask('DELETE', '/api/session')).status).toBe(204)
+    fay.cookie = cookie
+    expect([(await me(fay)).status, (await me(gus)).status]).toEqual([401, 200])
+    await disconnected
+    expect(gusSocket.connected).toBe(true)
+    await own.mend()
+    await eventually(async () => expect([(await me(fay)).status, (await me(gus)).status]).toEqual([401, 200]))
+    await own.close()
   })
 
   it('put a socket right that missed a membership while Redis was gone', async () => {

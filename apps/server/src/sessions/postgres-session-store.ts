@@ -16,6 +16,15 @@ export class PostgresSessionStore extends session.Store {
       .then(([row]) => callback(null, row?.data ?? null), callback)
   }
 
+  /** The data of those sessions that are there, by id. */
+  async findMany(sids: string[]): Promise<Map<string, session.SessionData>> {
+    const rows = await this.db.query<{ id: string; data: session.SessionData }>(
+      'select id, data from sessions where id = any($1) and expires_at > now()',
+      [sids],
+    )
+    return new Map(rows.map(({ id, data }) => [id, data]))
+  }
+
   override set(sid: string, data: session.SessionData, callback?: (error?: unknown) => void) {
     this.run(
       `insert into sessions (id, data, expires_at) values ($1, $2, now() + make_interval(secs => $3))

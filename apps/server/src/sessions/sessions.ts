@@ -1,4 +1,3 @@
-import { RedisStore } from 'connect-redis'
 import type { Request, RequestHandler, Response } from 'express'
 import session from 'express-session'
 import type { AccountRow } from '../accounts/queries.js'
@@ -8,7 +7,9 @@ import type { News } from '../news.js'
 import type { Database } from '../platform/db.js'
 import { ChatError } from '../platform/errors.js'
 import type { Redis } from '../platform/redis.js'
+import { endedOf, noteEnded } from './ended-sessions.js'
 import { PostgresSessionStore } from './postgres-session-store.js'
+import { RedisSessionStore } from './redis-session-store.js'
 
 declare module 'express-session' {
   interface SessionData {
@@ -38,9 +39,10 @@ export function createSessions({ config, db, redis, accounts, news }: SessionsOp
   const secure = config.publicUrl?.startsWith('https:') ?? false
   const name = secure ? '__Host-chat.sid' : 'chat.sid'
   const cookie = { httpOnly: true, sameSite: 'lax', path: '/', secure } as const
-  // A function, or the store would take the cookie's end for its own.
   const store =
-    redis === null ? new PostgresSessionStore(db, ttlSeconds) : new RedisStore({ client: redis, prefix: 'session:', ttl: () => ttlSeconds })
+    redis === null
+      ? new PostgresSessionStore(db, ttlSeconds)
+      : new RedisSessionStore({ redis, ttlSeconds, endedOf: (sids) => endedOf(db, sids) })
 
   const middleware: RequestHandler = session({
     store,
@@ -55,15 +57,21 @@ export function createSessions({ config, db, redis, accounts, news }: SessionsOp
   })
 
   /** Has neither a new password nor time ended it? However busy a session is, it gets no older than `maxAgeSeconds`. */
-  function isCurrent({ epoch, begunAt = 0 }: Partial<session.SessionData>, account: AccountRow): boolean {
-    return account.sessionEpoch === epoch && Date.now() < begunAt + maxAgeSeconds * 1000
+  function isCurrent({ epoch, begunAt = 0 }: Partial<session.SessionData>, sessionEpoch: number | undefined): boolean {
+    return sessionEpoch === epoch && Date.now() < begunAt + maxAgeSeconds * 1000
   }
 
   /** The account a session belongs to, or undefined when it has none, or is over. */
   async function accountOf(of: Session | undefined): Promise<AccountRow | undefined> {
     if (of?.accountId === undefined) return undefined
     const account = await accounts.find(of.accountId)
-    return account !== undefined && isCurrent(of, account) ? account : undefined
+    return account !== undefined && isCurrent(of, account.sessionEpoch) ? account : undefined
+  }
+
+  /** Closes the sockets of a session that is over, and notes it for those who cannot ask Redis. */
+  async function tellEnded(sessionId: string): Promise<void> {
+    news.send({ ended: { sessionId } })
+    if (redis !== null) await noteEnded(db, sessionId)
   }
 
   return {
@@ -78,7 +86,7 @@ export function createSessions({ config, db, redis, accounts, news }: SessionsOp
       req.session.epoch = account.sessionEpoch
       req.session.begunAt = Date.now()
       await new Promise<void>((resolve, reject) => req.session.save((error) => (error ? reject(error as Error) : resolve())))
-      if (accountId !== undefined) news.send({ ended: { sessionId: id } })
+      if (accountId !== undefined) await tellEnded(id)
       return req.session
     },
 
@@ -87,15 +95,18 @@ export function createSessions({ config, db, redis, accounts, news }: SessionsOp
       const { id, accountId } = req.session
       await new Promise<void>((resolve, reject) => req.session.destroy((error) => (error ? reject(error as Error) : resolve())))
       res.clearCookie(name, cookie)
-      if (accountId !== undefined) news.send({ ended: { sessionId: id } })
+      if (accountId !== undefined) await tellEnded(id)
     },
 
-    /** Is a session still there? Sockets outlive the request that knew. */
-    async isAlive(sessionId: string): Promise<boolean> {
-      const data = await new Promise<session.SessionData | null | undefined>((resolve, reject) => {
-        void store.get(sessionId, (error?: unknown, found?: session.SessionData | null) => (error ? reject(error) : resolve(found)))
+    /** Which of these sessions are over? Sockets outlive the request that knew. */
+    async overOf(sessionIds: string[]): Promise<string[]> {
+      const found = await store.findMany(sessionIds)
+      const accountIds = new Set([...found.values()].map(({ accountId }) => accountId))
+      const epochs = await accounts.sessionEpochs([...accountIds])
+      return sessionIds.filter((id) => {
+        const data = found.get(id)
+        return data === undefined || !isCurrent(data, epochs.get(data.accountId))
       })
-      return data?.accountId !== undefined && (await accountOf(data as Session)) !== undefined
     },
   }
 }

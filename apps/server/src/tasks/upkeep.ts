@@ -1,11 +1,17 @@
 import { deleteOldMail } from '../mail/upkeep.js'
 import { deleteStalePresence } from '../presence/queries.js'
+import { deleteEndedSessions } from '../sessions/ended-sessions.js'
 import { deleteExpiredSessions } from '../sessions/postgres-session-store.js'
 import { withDatabase, type Task } from './task.js'
 
 export const upkeep: Task = ({ config, log }) =>
   withDatabase(config, async (db) => {
-    const forgotten = { sessions: await deleteExpiredSessions(db), presence: await deleteStalePresence(db), mails: await deleteOldMail(db) }
+    const forgotten = {
+      sessions: await deleteExpiredSessions(db),
+      endedSessions: await deleteEndedSessions(db),
+      presence: await deleteStalePresence(db),
+      mails: await deleteOldMail(db),
+    }
     log.info({ forgotten }, 'what has expired is forgotten')
     return 0
   })

@@ -17,6 +17,8 @@ export interface Chat {
   app: App
   url: string
   database: FreshDatabase
+  /** Address of Redis, where it has one. */
+  redis: string | undefined
   /** Another replica on the same backing services. */
   replica(env?: NodeJS.ProcessEnv): Promise<App>
   stop(): Promise<void>
@@ -68,6 +70,7 @@ export async function startChat(env: NodeJS.ProcessEnv = {}, replacements: Repla
     app,
     url: app.url,
     database,
+    redis: services.SESSION_REDIS,
     replica: start,
     async stop() {
       await Promise.all(apps.map((each) => each.stop()))

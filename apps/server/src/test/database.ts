@@ -34,7 +34,10 @@ async function emptied(url: string, admin: pg.Client): Promise<FreshDatabase> {
   await admin.end()
   const db = createDatabase({ url, poolSize: 10, onIdleError: () => undefined })
   await migrate({ databaseUrl: url, db, log: quiet })
-  await db.query(`truncate sessions, rooms, memberships, messages, outbox, mail_deliveries, mailbox, presence`)
+  const tables = await db.query<{ name: string }>(
+    `select quote_ident(tablename) as name from pg_tables where schemaname = 'public' and tablename not in ('accounts', 'pgmigrations')`,
+  )
+  await db.query(`truncate ${tables.map(({ name }) => name).join(', ')}`)
   await db.query(`delete from accounts where email is not null`)
   return { db, url, close: () => db.close() }
 }
