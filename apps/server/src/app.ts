@@ -100,6 +100,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
   const uploadLimiter = createLimiter('upload', config.limits.upload, redis)
   // Counted by each replica alone: a slow Redis must not delay a message.
   const postLimiter = createLimiter('post', config.limits.post, null)
+  const signalLimiter = createLimiter('signal', config.limits.signal, null)
 
   const checkOrigin = createOriginCheck(config.publicUrl)
   const signedInOnly = requireAccount(sessions)
@@ -131,8 +132,8 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
     onDeparture: (accountId) => presence.departed(accountId),
     register(socket) {
       registerMessages(socket, { messages, limiter: postLimiter })
-      registerRooms(socket, { rooms })
-      registerTyping(socket, { news, rooms, avatarUrl })
+      registerRooms(socket, { rooms, limiter: signalLimiter })
+      registerTyping(socket, { news, rooms, avatarUrl, limiter: signalLimiter })
     },
   })
   const presence = createPresence({ db, news, rooms, isConnectedHere: sockets.isConnected, onError: (err) => log.warn({ err }, 'presence not noted') })
@@ -143,6 +144,8 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
   async function isReady(): Promise<boolean> {
     if (left.signal.aborted) return false
     try {
+      // In a flood every connection is busy, and that is no reason to send people elsewhere.
+      if (schemaIsCurrent && db.isAnswering()) return true
       if (schemaIsCurrent) await db.query('select 1')
       else schemaIsCurrent = (await compareSchema(db)).missing.length === 0
       return schemaIsCurrent

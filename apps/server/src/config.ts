@@ -51,7 +51,7 @@ export interface Config {
   mail: MailgunConfig | { kind: 'mailbox' }
   /** What `GET /assets/config.json` says when no nginx serves it. */
   web: { domain: string; loginUrl: string }
-  limits: { signIn: Limit; signUp: Limit; post: Limit; upload: Limit }
+  limits: { signIn: Limit; signUp: Limit; post: Limit; signal: Limit; upload: Limit }
   /** How long to go on serving after a signal, so that proxies stop sending first. */
   drainMs: number
   /** When to give up on a graceful stop. */
@@ -196,6 +196,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       signIn: limit('LIMIT_SIGN_IN', 20, 900),
       signUp: limit('LIMIT_SIGN_UP', 20, 3600),
       post: limit('LIMIT_POST', 40, 10),
+      signal: limit('LIMIT_SIGNAL', 300, 10),
       upload: limit('LIMIT_UPLOAD', 20, 3600),
     },
     drainMs: whole('DRAIN_MS', production ? 5_000 : 0, 0, 60_000),

@@ -5,10 +5,12 @@ import { Server, type Socket } from 'socket.io'
 import type { AccountRow } from './accounts/queries.js'
 import type { Ack, ClientToServerEvents, ServerToClientEvents } from './contract.js'
 import type { Dispatch } from './news.js'
+import { within } from './platform/deadline.js'
 import { bodyOf, ChatError } from './platform/errors.js'
 import type { Log } from './platform/log.js'
 import type { Rooms } from './rooms/rooms.js'
 import type { Session, Sessions } from './sessions/sessions.js'
+import { createSlowReaders } from './slow-readers.js'
 
 interface SocketData {
   account: AccountRow
@@ -47,6 +49,9 @@ const channelOf = {
 }
 
 const socketsPerAccount = 20
+const lookAtReadersMs = 1_000
+/** How long drain waits for what is in hand: longer than any of it takes. */
+const inHandMs = 15_000
 
 const connected = new Gauge({ name: 'chat_sockets', help: 'Connected sockets of this process' })
 
@@ -59,6 +64,8 @@ export function createSockets({ http, log, sessions, rooms, checkOrigin, registe
     maxHttpBufferSize: 64 * 1024,
     pingInterval: 10_000,
     pingTimeout: 5_000,
+    // Whoever has connected and not said for what.
+    connectTimeout: 10_000,
     allowRequest(req, decide) {
       try {
         checkOrigin(req.headers)
@@ -78,18 +85,57 @@ export function createSockets({ http, log, sessions, rooms, checkOrigin, registe
       sessions.middleware(asking, response, (error?: unknown) => (error ? reject(error) : resolve(asking.session)))
     })
 
-  io.use(async (socket, next) => {
+  // One socket for each connection, and so many for each account, counted before anything is done for them.
+  const taken = new WeakSet<IoSocket['conn']>()
+  const places = new Map<string, number>()
+  const inHand = new Set<Promise<void>>()
+  let isLeaving = false
+
+  function takePlace(accountId: string): void {
+    const before = places.get(accountId) ?? 0
+    if (before >= socketsPerAccount) throw new ChatError('rate_limited', 'Too many connections.')
+    places.set(accountId, before + 1)
+  }
+  function leavePlace(accountId: string): void {
+    const left = (places.get(accountId) ?? 0) - 1
+    if (left > 0) places.set(accountId, left)
+    else places.delete(accountId)
+  }
+
+  async function letIn(socket: IoSocket): Promise<void> {
+    const { conn } = socket
+    const session = await askSession(socket.request)
+    const account = await sessions.accountOf(session)
+    if (account === undefined) throw new ChatError('unauthenticated', 'Please sign in.')
+    if (conn.readyState !== 'open') throw new ChatError('unavailable', 'The connection has closed.')
+    takePlace(account.id)
+    let hasPlace = true
+    const leave = () => {
+      if (hasPlace) leavePlace(account.id)
+      hasPlace = false
+    }
+    conn.once('close', leave)
     try {
-      const session = await askSession(socket.request)
-      const account = await sessions.accountOf(session)
-      if (account === undefined) throw new ChatError('unauthenticated', 'Please sign in.')
-      if (localSockets('account', account.id).length >= socketsPerAccount) throw new ChatError('rate_limited', 'Too many connections.')
       socket.data = { account, sessionId: session.id }
       // From here on news of memberships reaches this socket, so none falls between the list and the joining.
       await socket.join([channelOf.account(account.id), channelOf.session(session.id)])
       await socket.join((await rooms.roomIdsOf(account.id)).map(channelOf.room))
+    } catch (error) {
+      leave()
+      throw error
+    }
+  }
+
+  io.use(async (socket, next) => {
+    const { conn } = socket
+    const isFirst = !taken.has(conn)
+    try {
+      if (!isFirst) throw new ChatError('rate_limited', 'This connection has its socket.')
+      taken.add(conn)
+      await letIn(socket)
       next()
     } catch (error) {
+      if (isFirst) taken.delete(conn) // it may try again
       const body = bodyOf(error)
       if (body.code === 'fault') log.error({ err: error }, 'handshake failed')
       next(Object.assign(new Error(body.code), { data: body }))
@@ -102,15 +148,18 @@ export function createSockets({ http, log, sessions, rooms, checkOrigin, registe
     onArrival(account.id)
     socket.on('disconnect', () => {
       connected.dec()
+      // A connection that has left with its socket has nothing to do here any more.
+      socket.conn.close()
       if (localSockets('account', account.id).length === 0) onDeparture(account.id)
     })
     register({
       answer(event, handle) {
         // Strangers send what they like: no payload, no callback, anything for either.
-        const listener = async (...received: unknown[]) => {
+        const answer = async (received: unknown[]) => {
           const last = received.at(-1)
           const acknowledge = typeof last === 'function' ? (last as Ack<unknown>) : () => undefined
           try {
+            if (isLeaving) throw new ChatError('unavailable', 'This server is leaving. Please try again.')
             acknowledge({ data: await handle(received[0], socket.data.account) })
           } catch (error) {
             const body = bodyOf(error)
@@ -118,10 +167,17 @@ export function createSockets({ http, log, sessions, rooms, checkOrigin, registe
             acknowledge({ error: body })
           }
         }
+        const listener = (...received: unknown[]) => {
+          const answering = answer(received).finally(() => inHand.delete(answering))
+          inHand.add(answering)
+        }
         socket.on(event, listener as never)
       },
     })
   })
+
+  const slowReaders = createSlowReaders({ log })
+  const looking = setInterval(() => slowReaders.cut([...io.of('/').sockets.values()].map(({ conn }) => conn)), lookAtReadersMs).unref()
 
   /** Also those whose handshake is still under way: they must not miss what happens meanwhile. */
   function socketIds(kind: keyof typeof channelOf, id: string): string[] {
@@ -172,7 +228,10 @@ export function createSockets({ http, log, sessions, rooms, checkOrigin, registe
       }
     },
 
-    /** Disconnects everybody, a slice at a time within `withinMs`, so that the other replicas are not overrun. */
+    /**
+     * Disconnects everybody, a slice at a time within `withinMs`, so that the other replicas are not overrun. Resolves when
+     * what was in hand is finished; what comes after is refused.
+     */
     async drain(withinMs: number) {
       const all = [...io.of('/').sockets.values()]
       const slices = 20
@@ -180,7 +239,10 @@ export function createSockets({ http, log, sessions, rooms, checkOrigin, registe
         for (const socket of all.splice(0, Math.ceil(all.length / (slices - slice)))) socket.disconnect(true)
         if (all.length > 0) await new Promise((resolve) => setTimeout(resolve, withinMs / slices))
       }
+      isLeaving = true
+      clearInterval(looking)
       await io.close()
+      await within(inHandMs, 'What is in hand', Promise.all(inHand)).catch((error: unknown) => log.warn({ err: error }, 'left before all was done'))
     },
   }
 }

@@ -61,6 +61,17 @@ describe('a database connection', () => {
     expect(error).toMatchObject({ code: '42P01' })
   })
 
+  it('is known to answer while every one is busy, and not to when they are lost', async () => {
+    await db.query('select 1')
+    expect(db.isAnswering()).toBe(true)
+    await proxy.refuse()
+    await expect(db.query('select 1')).rejects.toBeInstanceOf(Unavailable)
+    expect(db.isAnswering()).toBe(false)
+    await proxy.mend()
+    await db.query('select 1')
+    expect(db.isAnswering()).toBe(true)
+  })
+
   // The embedded database has one backend, and nobody who could end it.
   describe.runIf(isReal)('of PostgreSQL', () => {
     let admin: pg.Pool

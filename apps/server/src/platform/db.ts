@@ -9,6 +9,8 @@ export interface Db {
 export interface Database extends Db {
   /** Runs `work` in one transaction: commits when it returns, rolls back when it throws. */
   transaction<Result>(work: (db: Db) => Promise<Result>): Promise<Result>
+  /** Has PostgreSQL answered anybody within the last two seconds? Known without asking, also when every connection is busy. */
+  isAnswering(): boolean
   close(): Promise<void>
 }
 
@@ -53,10 +55,22 @@ export function createDatabase({ url, poolSize, onIdleError }: DatabaseOptions):
     onIdleError(error)
   })
 
+  let answeredAt = -Infinity
+  async function rows<Row extends object>(on: pg.Pool | pg.PoolClient, sql: string, parameters?: readonly unknown[]): Promise<Row[]> {
+    try {
+      const result = await on.query<Row & pg.QueryResultRow>(sql, parameters as unknown[])
+      answeredAt = performance.now()
+      return result.rows
+    } catch (error) {
+      if (isPassing(error)) answeredAt = -Infinity
+      throw translated(error)
+    }
+  }
+
   return {
     query: (sql, parameters) => rows(pool, sql, parameters),
     async transaction(work) {
-      const client = await pool.connect().catch(rethrow)
+      const client = await pool.connect().catch((error: unknown) => Promise.reject(translated(error)))
       let broken: Error | undefined
       const lose = (error: Error) => void (broken = error)
       // The pool listens only while a connection is idle. What ends it between two statements must not end the process.
@@ -75,13 +89,9 @@ export function createDatabase({ url, poolSize, onIdleError }: DatabaseOptions):
         client.release(broken)
       }
     },
+    isAnswering: () => performance.now() - answeredAt < 2_000,
     close: () => pool.end(),
   }
-}
-
-async function rows<Row extends object>(on: pg.Pool | pg.PoolClient, sql: string, parameters?: readonly unknown[]): Promise<Row[]> {
-  const result = await on.query<Row & pg.QueryResultRow>(sql, parameters as unknown[]).catch(rethrow)
-  return result.rows
 }
 
 /**
@@ -92,7 +102,10 @@ async function rows<Row extends object>(on: pg.Pool | pg.PoolClient, sql: string
 const passing = /^(08|53|57|25006|25P0[34]|40001|40P01|55P03)/
 
 /** What PostgreSQL itself says has an SQLSTATE. Other errors of the library are about the connection, or a mistake in a call. */
-function rethrow(error: unknown): never {
-  const isPassing = error instanceof pg.DatabaseError ? passing.test(error.code ?? '') : !(error instanceof TypeError)
-  throw isPassing ? new Unavailable('PostgreSQL is not available', error) : error
+function isPassing(error: unknown): boolean {
+  return error instanceof pg.DatabaseError ? passing.test(error.code ?? '') : !(error instanceof TypeError)
+}
+
+function translated(error: unknown): unknown {
+  return isPassing(error) ? new Unavailable('PostgreSQL is not available', error) : error
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { News } from '../news.js'
 import { parse, uuid } from '../platform/input.js'
+import type { Limiter } from '../platform/limiter.js'
 import type { Rooms } from '../rooms/rooms.js'
 import type { ChatSocket } from '../sockets.js'
 
@@ -13,12 +14,14 @@ interface Typing {
   news: News
   rooms: Pick<Rooms, 'requireMember'>
   avatarUrl: (key: string | null) => string | null
+  limiter: Limiter
 }
 
 /** Who is typing: a hint that expires by itself at the receiver, so nobody has to take it back. */
-export function registerTyping(socket: ChatSocket, { news, rooms, avatarUrl }: Typing): void {
+export function registerTyping(socket: ChatSocket, { news, rooms, avatarUrl, limiter }: Typing): void {
   let quietUntil = 0
   socket.answer('typing:start', async (input, { id, name, avatarKey }) => {
+    await limiter.take(id)
     const { roomId } = parse(where, input)
     await rooms.requireMember(roomId, id)
     // One hint a second is as good as fifty.

@@ -1,12 +1,14 @@
 import { z } from 'zod'
 import { parse, uuid } from '../platform/input.js'
+import type { Limiter } from '../platform/limiter.js'
 import type { ChatSocket } from '../sockets.js'
 import type { Rooms } from './rooms.js'
 
 const mark = z.object({ roomId: uuid(), seq: z.int().min(0) })
 
-export function registerRooms(socket: ChatSocket, { rooms }: { rooms: Rooms }): void {
+export function registerRooms(socket: ChatSocket, { rooms, limiter }: { rooms: Rooms; limiter: Limiter }): void {
   socket.answer('room:read', async (input, account) => {
+    await limiter.take(account.id)
     const { roomId, seq } = parse(mark, input)
     return { read: await rooms.read(roomId, account.id, seq) }
   })

@@ -1,0 +1,75 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { connect, type AddressInfo } from 'node:net'
+import { Server } from 'socket.io'
+import { io as connectTo } from 'socket.io-client'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createSlowReaders } from './slow-readers.js'
+import { eventually } from './test/eventually.js'
+import { createLog } from './platform/log.js'
+
+describe('a reader that takes nothing', () => {
+  const http = createServer()
+  const io = new Server(http, { transports: ['websocket'], pingTimeout: 60_000 })
+  const said: object[] = []
+  const log = createLog({ name: 'test', level: 'silent' }).child({})
+  log.warn = ((about: object) => said.push(about)) as never
+  let port: number
+
+  beforeAll(async () => {
+    http.listen(0, '127.0.0.1')
+    await once(http, 'listening')
+    port = (http.address() as AddressInfo).port
+  })
+  afterAll(() => io.close())
+
+  /** Opens a WebSocket, joins the namespace, and never reads again; it goes on answering pings it has not read. */
+  async function joinAndSleep() {
+    const arrived = once(io, 'connection')
+    const socket = connect(port, '127.0.0.1')
+    socket.on('error', () => undefined)
+    socket.write(
+      `GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: ${'A'.repeat(22)}==\r\n\r\n`,
+    )
+    await once(socket, 'data')
+    const frame = (text: string) => socket.write(Buffer.from([0x81, 0x80 + text.length, 0, 0, 0, 0, ...Buffer.from(text)]))
+    frame('40')
+    socket.pause()
+    const pongs = setInterval(() => frame('3'), 100)
+    socket.once('close', () => clearInterval(pongs))
+    await arrived
+    return socket
+  }
+  const connections = () => [...io.of('/').sockets.values()].map(({ conn }) => conn)
+  /** More than the kernels on both sides take in for somebody who does not read. */
+  const flood = () => {
+    for (let each = 0; each < 300; each += 1) io.emit('news', 'x'.repeat(100_000))
+  }
+
+  it.each([
+    ['more waiting than may', { bytesAtMost: 1_000_000 }, 'bytes'],
+    ['something waiting for longer than it may', { bytesAtMost: Infinity, idleAtMostMs: 1_500 }, 'idleMs'],
+  ])('is cut off once there is %s, with a word in the log, and nobody else is', async (_how, limits, word) => {
+    const reader = connectTo(`http://127.0.0.1:${port}`, { transports: ['websocket'] })
+    await once(reader as never, 'connect')
+    let got = 0
+    reader.on('news', () => (got += 1))
+    const sleeper = await joinAndSleep()
+    expect(connections()).toHaveLength(2)
+    const slowReaders = createSlowReaders({ log, ...limits })
+    said.length = 0
+    slowReaders.cut(connections())
+    expect(said).toEqual([])
+
+    flood()
+    await eventually(() => expect(got).toBe(300))
+    await eventually(() => {
+      slowReaders.cut(connections())
+      expect(connections()).toHaveLength(1)
+    })
+    expect(said).toEqual([expect.objectContaining({ [word]: expect.any(Number) as number })])
+    expect(reader.connected).toBe(true)
+    reader.disconnect()
+    sleeper.destroy()
+  })
+})
