@@ -208,6 +208,10 @@ export function createChat(options: {
     presence.set(accountId, online)
     changed()
   })
+  socket.on('presences:changed', ({ changes }) => {
+    for (const { accountId, online } of changes) presence.set(accountId, online)
+    changed()
+  })
   socket.on('typing:changed', ({ roomId, account: person, expiresInMs }) => {
     if (person.id === account.id) return
     stopTyping(roomId, person.id)

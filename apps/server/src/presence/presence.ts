@@ -1,52 +1,94 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { News } from '../news.js'
 import type { Database } from '../platform/db.js'
 import type { Rooms } from '../rooms/rooms.js'
-import { deletePresence, isPresent, upsertPresence } from './queries.js'
+import { noteArrivals, noteDepartures, upsertPresence } from './queries.js'
 
 /** Three may fail before somebody counts as away. */
 export const refreshEveryMs = 15_000
 
-// Whoever reloads a page is gone for a moment; that is no news.
+// A page that is loaded anew disconnects for a moment. That is not reported.
 const graceMs = 3_000
+// A crowd comes within seconds, after a restart say: told one by one, each of N would hear of N others.
+const restMs = 500
 
 interface PresenceOptions {
   db: Database
   news: News
-  rooms: Pick<Rooms, 'roomIdsOf'>
+  rooms: Pick<Rooms, 'membershipsOf'>
   isConnectedHere: (accountId: string) => boolean
   onError: (error: unknown) => void
+}
+
+interface Change {
+  accountId: string
+  online: boolean
 }
 
 /** Who is here: each replica speaks for the accounts that are connected to it. */
 export function createPresence({ db, news, rooms, isConnectedHere, onError }: PresenceOptions) {
   const replica = randomUUID()
   const here = new Set<string>()
+  /** Accounts of which a socket here has come or gone since the last flush. */
+  const inDoubt = new Set<string>()
+  const stopped = new AbortController()
+  let flushing: Promise<void> | undefined
 
-  async function tell(accountId: string, online: boolean) {
-    news.send({ to: await rooms.roomIdsOf(accountId), event: 'presence:changed', news: { accountId, online } })
+  function look(accountId: string) {
+    if (stopped.signal.aborted) return
+    inDoubt.add(accountId)
+    flushing ??= flushAll().finally(() => (flushing = undefined))
   }
 
-  async function arrive(accountId: string) {
-    if (here.has(accountId)) return
-    here.add(accountId)
-    const wasPresent = await isPresent(db, accountId)
-    await upsertPresence(db, [accountId], replica)
-    if (!wasPresent) await tell(accountId, true)
+  async function flushAll() {
+    while (inDoubt.size > 0 && !stopped.signal.aborted) {
+      const accountIds = [...inDoubt]
+      inDoubt.clear()
+      await flush(accountIds).catch(onError)
+      await sleep(restMs, undefined, { signal: stopped.signal }).catch(() => undefined)
+    }
   }
 
-  async function depart(accountId: string) {
-    if (isConnectedHere(accountId) || !here.delete(accountId)) return
-    await deletePresence(db, accountId, replica)
-    if (!(await isPresent(db, accountId))) await tell(accountId, false)
+  async function flush(accountIds: string[]) {
+    const arrived = accountIds.filter((id) => isConnectedHere(id) && !here.has(id))
+    const departed = accountIds.filter((id) => !isConnectedHere(id) && here.has(id))
+    for (const id of arrived) here.add(id)
+    for (const id of departed) here.delete(id)
+    const changes: Change[] = []
+    if (arrived.length > 0) for (const accountId of await noteArrivals(db, arrived, replica)) changes.push({ accountId, online: true })
+    if (departed.length > 0) for (const accountId of await noteDepartures(db, departed, replica)) changes.push({ accountId, online: false })
+    if (changes.length > 0) await tell(changes)
+  }
+
+  /** One frame for each room; an account that is alone with its change in all of its rooms takes one for all of them. */
+  async function tell(changes: Change[]) {
+    const byAccount = new Map(changes.map((change) => [change.accountId, change]))
+    const byRoom = new Map<string, Change[]>()
+    for (const { accountId, roomId } of await rooms.membershipsOf([...byAccount.keys()])) {
+      const change = byAccount.get(accountId)
+      if (change !== undefined) byRoom.set(roomId, [...(byRoom.get(roomId) ?? []), change])
+    }
+    const alone = new Map<Change, string[]>()
+    for (const [roomId, inRoom] of byRoom) {
+      const [first] = inRoom
+      if (first !== undefined && inRoom.length === 1) alone.set(first, [...(alone.get(first) ?? []), roomId])
+      else news.send({ to: [roomId], event: 'presences:changed', news: { roomId, changes: inRoom } })
+    }
+    for (const [change, to] of alone) news.send({ to, event: 'presence:changed', news: change })
   }
 
   return {
     /** An account has a socket here. */
-    arrived: (accountId: string) => void arrive(accountId).catch(onError),
+    arrived: look,
     /** An account's last socket here has closed. */
-    departed: (accountId: string) => void setTimeout(() => void depart(accountId).catch(onError), graceMs).unref(),
+    departed: (accountId: string) => void setTimeout(() => look(accountId), graceMs).unref(),
     /** Says again who is here, before it expires. */
     refresh: () => upsertPresence(db, [...here], replica),
+    /** Says nothing more. People turn up elsewhere, or what was noted here expires. */
+    async stop() {
+      stopped.abort()
+      await flushing
+    },
   }
 }
