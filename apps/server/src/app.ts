@@ -197,6 +197,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
       await sleep(config.drainMs)
       await sockets.drain(config.drainMs)
       await Promise.all(repeated.map((work) => work.stop()))
+      await presence.stop()
       await relayed
       await bus?.close()
       ops?.close()

@@ -51,4 +51,46 @@ describe.runIf(process.env.TEST_SESSION_REDIS)('a server process', () => {
     await admin.end()
     await database.close()
   })
+
+  it('that is told to stop under load finishes or refuses what is in hand, says nothing but JSON, and ends with 0', async () => {
+    const database = await freshDatabase()
+    const server = run('apps/server/src/main.ts', [], {
+      DATABASE_URL: database.url,
+      COOKIE_SECRET: 'a secret for tests only',
+      PORT: '0',
+      METRICS_PORT: '0',
+      LIMIT_POST: '100000/10',
+      LIMIT_SIGN_UP: '1000/60',
+      STOP_TIMEOUT_MS: '60000',
+    })
+    const { url } = (await server.said('listening')) as { url: string }
+    const ann = await newPerson(url)
+    const [room, other] = [await ann.openRoom('private'), await ann.openRoom('private')]
+    const socket = await ann.connect()
+    const acknowledged: string[] = []
+    const hammer = () => {
+      for (const { id: roomId } of [room, other]) {
+        for (let each = 0; each < 150; each += 1) {
+          ann.post(socket, roomId, 'in hand').then(
+            (reply) => 'data' in reply && acknowledged.push(reply.data.id),
+            () => undefined, // disconnected before the answer
+          )
+        }
+        ann.ask('GET', `/api/rooms/${roomId}/messages`).catch(() => undefined)
+      }
+    }
+    hammer()
+    while (acknowledged.length < 20) await sleep(5)
+    server.child.kill('SIGTERM')
+    hammer()
+    expect(await server.exited).toBe(0)
+
+    const lines = server.output().trim().split('\n')
+    expect(lines.filter((line) => !line.startsWith('{"level"'))).toEqual([])
+    expect(lines.filter((line) => line.includes('Cannot use a pool'))).toEqual([])
+    const rows = await database.db.query<{ id: string }>('select id from messages')
+    const stored = new Set(rows.map(({ id }) => id))
+    expect(acknowledged.filter((id) => !stored.has(id))).toEqual([])
+    await database.close()
+  })
 })
