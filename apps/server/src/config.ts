@@ -42,6 +42,8 @@ export interface Config {
   /** Reverse proxies in front whose X-Forwarded-For is believed. */
   trustedProxies: number
   databaseUrl: string
+  /** The same database as the owner of its schema; the same address when nobody else owns it. */
+  migrationsDatabaseUrl: string
   poolSize: number
   sessions: { store: { kind: 'redis'; url: string } | { kind: 'postgres' }; ttlSeconds: number; maxAgeSeconds: number; secrets: string[] }
   bus: { kind: 'rabbitmq'; uri: string } | { kind: 'in-process' }
@@ -121,6 +123,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
 
   const databaseUrl = required('DATABASE_URL', 'postgres://user:password@host:5432/name')
   url('DATABASE_URL', databaseUrl, 'postgres:', 'postgresql:')
+  url('MIGRATIONS_DATABASE_URL', text('MIGRATIONS_DATABASE_URL'), 'postgres:', 'postgresql:')
 
   const redis = outside('SESSIONS', 'postgres', ['SESSION_REDIS'])
   url('SESSION_REDIS', text('SESSION_REDIS'), 'redis:', 'rediss:')
@@ -180,6 +183,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     internalUrl: text('INTERNAL_URL')?.replace(/\/+$/, '') ?? null,
     trustedProxies: whole('TRUSTED_PROXIES', 0, 0, 10),
     databaseUrl,
+    migrationsDatabaseUrl: text('MIGRATIONS_DATABASE_URL') ?? databaseUrl,
     poolSize: whole('DATABASE_POOL', 10, 2, 200),
     sessions: {
       store: redis === undefined ? { kind: 'postgres' } : { kind: 'redis', url: required('SESSION_REDIS') },

@@ -21,3 +21,8 @@ export async function withDatabase<Result>(config: Config, work: (db: Database) 
     await db.close()
   }
 }
+
+/** The same as the owner of the schema, who may change it. */
+export function asOwner<Result>(config: Config, work: (db: Database) => Promise<Result>): Promise<Result> {
+  return withDatabase({ ...config, databaseUrl: config.migrationsDatabaseUrl }, work)
+}

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Explained, reasonOf } from '../platform/explain.js'
 import type { Log } from '../platform/log.js'
-import { withDatabase, type Task } from './task.js'
+import { asOwner, type Task } from './task.js'
 
 const patienceMs = 240_000
 
-/** For init containers: ends when PostgreSQL lets us in. */
+/** For init containers: ends when PostgreSQL lets us in, as whom the environment says. */
 export const wait: Task = ({ config, log }) =>
-  withDatabase(config, async (db) => {
+  asOwner(config, async (db) => {
     await untilItAnswers('PostgreSQL', () => db.query('select 1'), log)
     return 0
   })

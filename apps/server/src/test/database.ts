@@ -21,13 +21,24 @@ const migrations = fileURLToPath(new URL('../../../../migrations', import.meta.u
  * one, which has only a single database, the same one emptied (so its test files run one after another).
  */
 export async function freshDatabase(): Promise<FreshDatabase> {
+  const { server, admin, isEmbedded } = await connect()
+  return isEmbedded ? emptied(server, admin) : cloned(server, admin)
+}
+
+/** Whether there are roles to be had: the embedded server has one user, who may do everything. */
+export async function hasRoles(): Promise<boolean> {
+  const { admin, isEmbedded } = await connect()
+  await admin.end()
+  return !isEmbedded
+}
+
+async function connect(): Promise<{ server: string; admin: pg.Client; isEmbedded: boolean }> {
   const server = process.env.TEST_DATABASE_URL
   if (server === undefined) throw new Error('TEST_DATABASE_URL is missing: run the tests through npm test or vitest, which start a database')
   const admin = new pg.Client({ connectionString: server })
   await admin.connect()
   const { rows } = await admin.query<{ version: string }>('select version()')
-  const isEmbedded = rows[0]?.version.includes('emcc') ?? false
-  return isEmbedded ? emptied(server, admin) : cloned(server, admin)
+  return { server, admin, isEmbedded: rows[0]?.version.includes('emcc') ?? false }
 }
 
 async function emptied(url: string, admin: pg.Client): Promise<FreshDatabase> {

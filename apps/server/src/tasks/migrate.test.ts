@@ -1,0 +1,176 @@
+import { randomUUID } from 'node:crypto'
+import pg from 'pg'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { readConfig } from '../config.js'
+import { builtInForProduction, newPerson, startChat } from '../test/chat.js'
+import { freshDatabase, hasRoles, quiet, type FreshDatabase } from '../test/database.js'
+import { run as runProgram } from '../test/process.js'
+import { acceptance } from './acceptance.js'
+import { fixtures } from './fixtures.js'
+import { migrateSchema } from './migrate.js'
+import { replay } from './replay.js'
+import type { Task } from './task.js'
+import { upkeep } from './upkeep.js'
+import { wait } from './wait.js'
+
+describe.runIf(await hasRoles())('the role of the apps', () => {
+  let database: FreshDatabase
+  let admin: pg.Client
+  /** Of every test: roles belong to the whole server, so each has its own, with a name and a password that want to be quoted. */
+  let role: string
+  let app: string
+  const password = `it's "quoted" \\ $$ %I %41 ☂`
+
+  beforeEach(async () => {
+    database = await freshDatabase()
+    role = `App "${randomUUID()}' --`
+    app = as(role, password)
+    admin = new pg.Client({ connectionString: database.url })
+    await admin.connect()
+  })
+  afterEach(async () => {
+    for (const name of [role, `${role} owner`]) {
+      const { rowCount } = await admin.query('select from pg_roles where rolname = $1', [name])
+      const quoted = pg.escapeIdentifier(name)
+      if (rowCount === 1) await admin.query(`reassign owned by ${quoted} to current_user; drop owned by ${quoted}; drop role ${quoted}`)
+    }
+    await admin.end()
+    await database.close()
+  })
+
+  it('is made by the first migration, and is enough for all that the chat does', async () => {
+    await run(migrateSchema)
+    const chat = await startChat({ ...(await builtInForProduction()), DATABASE_URL: app })
+    try {
+      const ann = await newPerson(chat.url)
+      const room = await ann.openRoom()
+      const socket = await ann.connect()
+      const reply = await ann.post(socket, room.id, 'Hello')
+      expect(reply).toHaveProperty('data.seq', 1)
+      expect(await socket.emitWithAck('message:delete', { roomId: room.id, seq: 1 })).toHaveProperty('data.seq', 1)
+      expect((await ann.ask('DELETE', '/api/session')).status).toBe(204)
+      ann.leave()
+      for (const task of [acceptance, fixtures, upkeep, replay]) expect(await run(task, { PUBLIC_URL: chat.url, MIGRATIONS_DATABASE_URL: '' })).toBe(0)
+    } finally {
+      await chat.stop()
+    }
+  })
+
+  it('cannot change the schema, nor what is noted about it, and is no superuser', async () => {
+    // As it comes up to PostgreSQL 14.
+    await admin.query('grant create on schema public to public')
+    await run(migrateSchema)
+    for (const statement of [
+      'create table spoils (id int)',
+      'create schema spoils',
+      'create extension citext',
+      'create role spoils',
+      'create function spoils() returns int language sql as $$ select 1 $$',
+      'alter table accounts add column admin boolean',
+      'alter table accounts disable trigger all',
+      'drop table messages',
+      'drop index messages_reply_to',
+      'truncate messages',
+      'select rolpassword from pg_authid',
+      `update pgmigrations set name = 'spoils'`,
+      'delete from pgmigrations',
+      `insert into pgmigrations (name, run_on) values ('spoils', now())`,
+      `copy accounts to program 'true'`,
+    ]) {
+      expect.soft(await outcome(app, statement), statement).toMatch(/permission denied|must be owner|must be superuser/)
+    }
+    expect(await outcome(app, 'select name from pgmigrations')).toBe('done')
+    const { rows } = await admin.query('select rolsuper, rolcreaterole, rolcreatedb, rolbypassrls, rolreplication from pg_roles where rolname = $1', [role])
+    expect(rows.flatMap((row: object) => Object.values(row) as unknown[])).toEqual([false, false, false, false, false])
+    expect((await admin.query('select from pg_class join pg_roles on relowner = pg_roles.oid where rolname = $1', [role])).rowCount).toBe(0)
+  })
+
+  it('can use what a later release adds as soon as it is there', async () => {
+    await run(migrateSchema)
+    await admin.query('create table added (id int generated always as identity, words text); create sequence numbers')
+    expect(await outcome(app, `insert into added (words) values ('new'); update added set words = 'newer'; delete from added; select nextval('numbers')`)).toBe('done')
+    expect(await outcome(app, 'alter table added add column more text')).toMatch('must be owner')
+  })
+
+  it('gets in although a migration fails, so that the version before can go on', async () => {
+    await admin.query(`delete from pgmigrations where name = '0007_presence'`)
+    await expect(run(migrateSchema)).rejects.toThrow('"presence" already exists')
+    expect(await outcome(app, 'select * from presence')).toBe('done')
+  })
+
+  it('is made once when two releases migrate at once', async () => {
+    await admin.query(`drop table presence; delete from pgmigrations where name = '0007_presence'`)
+    expect(await Promise.all([run(migrateSchema), run(migrateSchema), run(migrateSchema)])).toEqual([0, 0, 0])
+    expect(await outcome(app, 'select * from presence')).toBe('done')
+  })
+
+  it('gets the password that its address has now', async () => {
+    await run(migrateSchema)
+    app = as(role, 'another password')
+    expect(await outcome(app, 'select 1')).toMatch('password authentication failed')
+    await run(migrateSchema)
+    expect(await outcome(app, 'select 1')).toBe('done')
+  })
+
+  it('is waited for by whoever comes before it, but not by the migrations', async () => {
+    const waiting = runProgram('apps/server/src/cli.ts', ['wait'], environment({ MIGRATIONS_DATABASE_URL: '' }))
+    await waiting.said('waiting for PostgreSQL')
+    expect(await run(wait)).toBe(0)
+    await run(migrateSchema)
+    await waiting.said('PostgreSQL answers')
+    expect(await waiting.exited).toBe(0)
+  })
+
+  describe('where the owner of the schema is no superuser, as with a managed service,', () => {
+    let owner: string
+    beforeEach(async () => {
+      owner = as(`${role} owner`, 'owner')
+      const name = pg.escapeIdentifier(`${role} owner`)
+      await admin.query(`create role ${name} login password 'owner'`)
+      await admin.query(`alter database ${pg.escapeIdentifier(new URL(database.url).pathname.slice(1))} owner to ${name}`)
+      await admin.query(`drop schema public cascade; create schema public authorization pg_database_owner; grant usage on schema public to public`)
+    })
+
+    it('is made too, if the owner may make roles', async () => {
+      await admin.query(`alter role ${pg.escapeIdentifier(`${role} owner`)} createrole`)
+      await run(migrateSchema, { MIGRATIONS_DATABASE_URL: owner })
+      expect(await outcome(app, 'select * from presence')).toBe('done')
+      expect(await outcome(app, 'create table spoils ()')).toMatch('permission denied')
+    })
+
+    it('is asked for by a sentence that says what to run, if not, and used once it is there', async () => {
+      await expect(run(migrateSchema, { MIGRATIONS_DATABASE_URL: owner })).rejects.toThrow(`create role ${pg.escapeIdentifier(role)} login password`)
+      await expect(run(migrateSchema, { MIGRATIONS_DATABASE_URL: owner })).rejects.not.toThrow('quoted')
+      expect((await admin.query(`select from pg_tables where schemaname = 'public'`)).rowCount).toBe(0)
+      await admin.query(`create role ${pg.escapeIdentifier(role)} login password ${pg.escapeLiteral(password)}`)
+      await run(migrateSchema, { MIGRATIONS_DATABASE_URL: owner })
+      expect(await outcome(app, 'select * from presence')).toBe('done')
+      expect(await outcome(app, 'create table spoils ()')).toMatch('permission denied')
+    })
+  })
+
+  function as(user: string, secret: string): string {
+    return Object.assign(new URL(database.url), { username: encodeURIComponent(user), password: encodeURIComponent(secret) }).href
+  }
+
+  function environment(more: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+    return { DATABASE_URL: app, MIGRATIONS_DATABASE_URL: database.url, COOKIE_SECRET: 'a secret for tests only', ...more }
+  }
+
+  function run(task: Task, more: NodeJS.ProcessEnv = {}): Promise<number> {
+    return task({ config: readConfig(environment(more)), log: quiet })
+  }
+
+  async function outcome(url: string, statement: string): Promise<string> {
+    const client = new pg.Client({ connectionString: url })
+    try {
+      await client.connect()
+      await client.query(statement)
+      return 'done'
+    } catch (error) {
+      return (error as Error).message
+    } finally {
+      await client.end()
+    }
+  }
+})
