@@ -109,13 +109,15 @@ volumeMounts:
   {{- include "app.task" (index . 0) | nindent 2 }}
 {{- end }}
 
-{{/* A container that ends once PostgreSQL answers. A deploy by werf takes the first error of a Job for the last word, so Jobs wait. */}}
+{{/* A container that ends once PostgreSQL lets in whom these variables name: list $ "app.env.task".
+     A deploy by werf takes the first error of a Job for the last word, so Jobs wait. */}}
 {{- define "app.wait-for-database" -}}
+{{- $root := index . 0 -}}
 - name: wait
   command: [node, apps/server/dist/cli.js, wait]
   env:
-  {{- include "app.env.task" . | nindent 2 }}
-  {{- include "app.task" . | nindent 2 }}
+  {{- include (index . 1) $root | nindent 2 }}
+  {{- include "app.task" $root | nindent 2 }}
 {{- end }}
 
 {{/* Host that people type, without scheme. */}}
@@ -136,7 +138,7 @@ volumeMounts:
 
 {{/* All secrets that were given as values: changes when one of them does, and not with those that were generated. */}}
 {{- define "app.given-secrets" -}}
-{{- range tuple "cookie_secret" "database_url" "postgres_password" "session_redis" "redis_password" "amqp_uri" "rabbitmq_password"
+{{- range tuple "cookie_secret" "database_url" "migrations_database_url" "postgres_password" "postgres_app_password" "session_redis" "redis_password" "amqp_uri" "rabbitmq_password"
   "s3.access_key" "s3.secret_key" "mailgun_apikey" -}}
 {{- with include "app.pick" (list $ (printf "app.%s" .)) }}{{ printf "%q" . }}{{ end -}}
 {{- end -}}
@@ -179,6 +181,14 @@ checksum/secrets: {{ print (include "app.given-secrets" .) $data | sha256sum }}
 - {name: BUS, value: in-process}
 - {name: STORAGE, value: disk}
 - {name: MAILER, value: mailbox}
+{{- end }}
+
+{{/* Those of the one task that may change the schema. */}}
+{{- define "app.env.owner" -}}
+{{ include "app.env.task" . }}
+# A Secret made outside may do without: then the apps' role owns the schema.
+- name: MIGRATIONS_DATABASE_URL
+  valueFrom: {secretKeyRef: {name: {{ include "app.secret-name" . }}, key: MIGRATIONS_DATABASE_URL, optional: true}}
 {{- end }}
 
 {{/* Redis and RabbitMQ, and where browsers find pictures: what server and worker have in common. */}}

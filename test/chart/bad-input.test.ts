@@ -123,6 +123,12 @@ describe('a service outside', () => {
     expect(message).toContain(`${name}.enabled=false`)
   })
 
+  it('needs the address of the apps beside the one of the owner', async () => {
+    const app = { migrations_database_url: { _default: 'postgres://owner:password@db.example.com/chat' } }
+    expect(await refusal({ app })).toContain('postgres.enabled=false')
+    expect(await refusal({ postgres: { enabled: false }, app })).toContain('app.database_url')
+  })
+
   it('is refused when only another environment has its address', async () => {
     const values = {
       global: { env: 'staging' },

@@ -47,6 +47,7 @@ export const given = {
   app: {
     cookie_secret: { _default: 'given-cookie-secret' },
     postgres_password: { _default: 'given-postgres+pass word/%' },
+    postgres_app_password: { _default: 'given-apps+pass word/%' },
     redis_password: { _default: 'given-redis-password' },
     rabbitmq_password: { _default: 'given-rabbitmq-password' },
     s3: { access_key: { _default: 'given-s3-access-key' }, secret_key: { _default: 'given-s3-secret-key' } },

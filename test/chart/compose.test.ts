@@ -38,6 +38,29 @@ describe('compose.yaml', () => {
     }
   })
 
+  it('lets only the migrations be the owner of the schema', () => {
+    for (const [name, { environment = {} }] of ours) {
+      if (name === 'web') continue
+      const { databaseUrl, migrationsDatabaseUrl } = readConfig({ NODE_ENV: 'production', ...environment })
+      const [apps, owner] = [databaseUrl, migrationsDatabaseUrl].map((url) => new URL(url))
+      expect(apps?.username, name).not.toBe(services.postgres?.environment?.POSTGRES_USER)
+      expect(owner?.username, name).toBe(name === 'migrations' ? services.postgres?.environment?.POSTGRES_USER : apps?.username)
+      expect(apps?.password, name).not.toBe(services.postgres?.environment?.POSTGRES_PASSWORD)
+    }
+  })
+
+  it('asks who comes to Redis for a password, and lets nobody in from outside', () => {
+    const { command = [], environment = {}, ports, healthcheck } = services.redis ?? {}
+    const [, password] = command.slice(command.indexOf('--requirepass'))
+    expect(password).toMatch(/.{8,}/)
+    expect(ports).toBeUndefined()
+    // redis-cli, which answers for its health, has it from there.
+    expect([environment.REDISCLI_AUTH, JSON.stringify(healthcheck)]).toEqual([password, expect.stringContaining('redis-cli')])
+    for (const [name, { environment: own = {} }] of ours) {
+      if (name !== 'web') expect(decodeURIComponent(new URL(own.SESSION_REDIS ?? '').password), name).toBe(password)
+    }
+  })
+
   it('runs the services in the versions of the chart', () => {
     for (const name of ['postgres', 'redis', 'rabbitmq', 's3']) {
       const { image } = parse(readFileSync(join(chart, 'charts', name, 'values.yaml'), 'utf8')) as { image: { repository: string; tag: string } }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { containersOf, podSecurityViolations } from '../../tools/kubernetes/pod-security.js'
 import { readConfig } from '../../apps/server/src/config.js'
-import { builtIn, cases, given } from './cases.js'
+import { builtIn, cases, given, outside } from './cases.js'
 import { parseResources, render, renderAnew, secretsOf, workloadsOf, type Resource, type Workload } from './chart.js'
 import { read } from './werf-config.js'
 
@@ -11,8 +11,8 @@ const keysOf: Record<string, string[]> = {
   'server/server': [...base, 'AMQP_URI', 'SESSION_REDIS', 'S3_ACCESS_KEY', 'S3_SECRET_KEY', 'MAILGUN_APIKEY'],
   'server/web': [],
   'worker/worker': [...base, 'AMQP_URI', 'SESSION_REDIS', 'MAILGUN_APIKEY'],
-  'migrations/wait': base,
-  'migrations/migrations': base,
+  'migrations/wait': [...base, 'MIGRATIONS_DATABASE_URL'],
+  'migrations/migrations': [...base, 'MIGRATIONS_DATABASE_URL'],
   'bucket/wait': [],
   'bucket/bucket': [...base, 'S3_ACCESS_KEY', 'S3_SECRET_KEY'],
   'fixtures/wait': base,
@@ -155,6 +155,7 @@ describe('a given secret', () => {
     for (const value of [
       'given-cookie-secret',
       'given-postgres',
+      'given-apps',
       'given-redis-password',
       'given-rabbitmq-password',
       'given-s3-access-key',
@@ -168,18 +169,64 @@ describe('a given secret', () => {
 
   it('stands in an address as addresses need it', async () => {
     const secrets = secretsOf(parseResources(await render(given)))
-    const url = new URL(secrets['app-secrets/DATABASE_URL'] ?? '')
-    expect(decodeURIComponent(url.password)).toBe(given.app.postgres_password._default)
-    expect([url.protocol, url.username, url.host, url.pathname]).toEqual(['postgres:', 'chat', 'postgres:5432', '/chat'])
+    for (const [key, user, password] of [
+      ['DATABASE_URL', 'chat_app', given.app.postgres_app_password],
+      ['MIGRATIONS_DATABASE_URL', 'chat', given.app.postgres_password],
+    ] as const) {
+      const url = new URL(secrets[`app-secrets/${key}`] ?? '')
+      expect(decodeURIComponent(url.password)).toBe(password._default)
+      expect([url.protocol, url.username, url.host, url.pathname]).toEqual(['postgres:', user, 'postgres:5432', '/chat'])
+    }
   })
 })
 
 describe('a generated secret', () => {
   it('is long, and another one each time', async () => {
     const [one, two] = await Promise.all([renderAnew(), renderAnew()]).then((texts) => texts.map((text) => secretsOf(parseResources(text))))
-    for (const key of ['COOKIE_SECRET', 'POSTGRES_PASSWORD', 'REDIS_PASSWORD', 'RABBITMQ_PASSWORD', 'S3_ACCESS_KEY', 'S3_SECRET_KEY']) {
+    for (const key of ['COOKIE_SECRET', 'POSTGRES_PASSWORD', 'POSTGRES_APP_PASSWORD', 'REDIS_PASSWORD', 'RABBITMQ_PASSWORD', 'S3_ACCESS_KEY', 'S3_SECRET_KEY']) {
       expect(one?.[`app-secrets/${key}`], key).toMatch(/^[A-Za-z0-9]{16,}$/)
       expect(one?.[`app-secrets/${key}`], key).not.toBe(two?.[`app-secrets/${key}`])
+    }
+  })
+})
+
+describe('the roles in the database', () => {
+  const urlsIn = async (values: object) => {
+    const secrets = secretsOf(parseResources(await render(values)))
+    return ['DATABASE_URL', 'MIGRATIONS_DATABASE_URL'].map((key) => new URL(secrets[`app-secrets/${key}`] ?? ''))
+  }
+
+  it('are two: the migrations come as the owner, all others as somebody else, with another password', async () => {
+    const [apps, migrations] = await urlsIn({})
+    expect([apps?.username, migrations?.username]).toEqual(['chat_app', 'chat'])
+    expect(apps?.password).not.toBe(migrations?.password)
+    expect(apps?.host + (apps?.pathname ?? '')).toBe(migrations?.host + (migrations?.pathname ?? ''))
+    const owner = (await find('postgres')).pod.spec.containers[0]?.env?.find(({ name }) => name === 'POSTGRES_USER')?.value
+    expect(owner).toBe(migrations?.username)
+  })
+
+  it.concurrent.each(Object.entries(cases))('let only the Job of the migrations, and PostgreSQL itself, be the owner: %s', async (_, values) => {
+    const secrets = ['MIGRATIONS_DATABASE_URL', 'POSTGRES_PASSWORD']
+    const readers = workloadsOf(parseResources(await render(values))).filter(({ pod }) =>
+      containersOf(pod.spec).some(({ env = [] }) => env.some(({ valueFrom }) => secrets.includes((valueFrom?.secretKeyRef as KeyRef | undefined)?.key ?? ''))),
+    )
+    expect(readers.map(({ name }) => name).filter((name) => name !== 'postgres')).toEqual(['migrations'])
+  })
+
+  it('are those that are given, of a database outside', async () => {
+    const migrations_database_url = { _default: 'postgres://owner:outside-owner-password@db.example.com:5432/chat' }
+    const two = await urlsIn({ ...outside.postgres, app: { ...outside.postgres.app, migrations_database_url } })
+    expect(two.map(({ username }) => username)).toEqual(['chat', 'owner'])
+    const one = await urlsIn(outside.postgres)
+    expect(one.map(({ username }) => username)).toEqual(['chat', 'chat'])
+  })
+
+  it('may be one, of a Secret made outside, which need not have the owner’s address', async () => {
+    const { pod } = await find('migrations', cases['a Secret made outside'])
+    for (const { name, env = [] } of containersOf(pod.spec)) {
+      const ref = (key: string) => env.find((one) => one.name === key)?.valueFrom?.secretKeyRef
+      expect(ref('MIGRATIONS_DATABASE_URL'), name).toEqual({ name: 'outside-secrets', key: 'MIGRATIONS_DATABASE_URL', optional: true })
+      expect(ref('DATABASE_URL'), name).toEqual({ name: 'outside-secrets', key: 'DATABASE_URL' })
     }
   })
 })
