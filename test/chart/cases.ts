@@ -59,7 +59,6 @@ export const given = {
 
 const environment = (env: string) => ({ global: { env } })
 const on = { enabled: { _default: true } }
-const off = { enabled: { _default: false } }
 const dockerconfigjson = Buffer.from(JSON.stringify({ auths: { 'registry.example.com': { auth: 'cmVnaXN0cnktdXNlcjpyZWdpc3RyeS1wYXNzd29yZA==' } } })).toString(
   'base64',
 )
@@ -76,7 +75,7 @@ export const cases: Record<string, object> = {
   'no network policies': { networkPolicies: { enabled: false } },
   'network policies for known neighbours': { networkPolicies: { ingressNamespace: 'ingress-nginx', metricsNamespace: 'monitoring' } },
   'the acceptance test': { acceptance: on },
-  'no fixtures': { fixtures: off },
+  'fixtures': { fixtures: on },
   'fixtures in production': { ...environment('production'), fixtures: { enabled: { production: true } } },
   ...Object.fromEntries(Object.entries(outside).map(([name, values]) => [`a ${name} outside`, values])),
   'every service outside': everythingOutside,

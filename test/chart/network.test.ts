@@ -136,9 +136,9 @@ describe('the network of the chart without policies', () => {
   })
 })
 
-/** The policies, and every endpoint there is: the pods with the acceptance test among them. */
+/** The policies, and every endpoint there is: the pods with the acceptance test and the fixtures among them. */
 async function network(values: object): Promise<{ policies: NetworkPolicy[]; endpoints: Record<string, Endpoint> }> {
-  const resources = parseResources(await render({ ...values, acceptance: { enabled: { _default: true } } }))
+  const resources = parseResources(await render({ ...values, ...cases['the acceptance test'], ...cases.fixtures }))
   const policies = resources
     .filter(({ kind }) => kind === 'NetworkPolicy')
     .map((policy) => ({ ...policy, metadata: { ...policy.metadata, namespace: home.name } }) as NetworkPolicy)

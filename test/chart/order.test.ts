@@ -110,7 +110,7 @@ describe.concurrent.each(Object.entries(cases))('the order of the chart with %s'
 
 describe('fixtures', () => {
   it('come with the first deploy only, and before the acceptance test', async () => {
-    const resources = parseResources(await render(cases['the acceptance test']))
+    const resources = parseResources(await render({ ...cases['the acceptance test'], ...cases.fixtures }))
     const hookOf = (name: string) => resources.find(({ kind, metadata }) => kind === 'Job' && metadata.name === name)?.metadata.annotations ?? {}
     expect(hookOf('fixtures')['helm.sh/hook']).toBe('post-install')
     expect(hookOf('acceptance')['helm.sh/hook']).toBe('post-install,post-upgrade')

@@ -145,8 +145,7 @@ describe('a switch', () => {
     ['an HTTPRoute instead of an Ingress', [`HTTPRoute ${chartName}`], [`Ingress ${chartName}`]],
     ['the acceptance test', ['Job acceptance'], []],
     ['acceptance', ['Job acceptance'], []],
-    ['no fixtures', [], ['Job fixtures']],
-    ['production', [], ['Job fixtures']],
+    ['fixtures', ['Job fixtures'], []],
     ['fixtures in production', ['Job fixtures'], []],
     ['a postgres outside', [], ['StatefulSet postgres', 'Service postgres', 'ServiceAccount postgres']],
     ['a redis outside', [], ['StatefulSet redis', 'Service redis', 'ServiceAccount redis']],
@@ -163,9 +162,15 @@ describe('a switch', () => {
     const usual = await kindsOf('no environment')
     const kinds = await kindsOf(name)
     expect(kinds).toEqual(expect.arrayContaining(made))
-    expect(made.filter((one) => usual.includes(one) && one !== 'Job fixtures')).toEqual([])
+    expect(made.filter((one) => usual.includes(one))).toEqual([])
     expect(usual).toEqual(expect.arrayContaining(unmade))
     expect(unmade.filter((one) => kinds.includes(one))).toEqual([])
+  })
+
+  it.each(['_default', 'production', 'staging', 'review', 'acceptance', 'test', 'dev', 'local'])('that nobody has turned makes no demo people, whose passwords are published: %s', async (env) => {
+    const kinds = parseResources(await render({ global: { env } })).map(({ kind, metadata }) => `${kind} ${metadata.name}`)
+    expect(kinds).toContain('Deployment server')
+    expect(kinds).not.toContain('Job fixtures')
   })
 
   it('of network policies takes all of them away', async () => {

@@ -35,7 +35,7 @@ describe('the chat, backed up and restored as docs/production.md tells', () => {
     namespace = await createNamespace(scratch)
     address = { host: surroundings.hostIn(namespace.name), ingress: surroundings.ingress }
     version = (await makeVersions(scratch)).first
-    deployer = deployers[0]!.create({ namespace, surroundings, scratch, values: [`global.ci_url=${address.host}`, 'fixtures.enabled.test=false'] })
+    deployer = deployers[0]!.create({ namespace, surroundings, scratch, values: [`global.ci_url=${address.host}`] })
     // The page speaks of the namespace that kubectl is set to.
     const { stdout: context } = await run('kubectl', ['config', 'view', '--raw', '--minify', '--flatten'])
     writeFileSync(join(scratch, 'kubeconfig'), context, { mode: 0o600 })

@@ -39,6 +39,7 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
       values: [
         `global.ci_url=${address.host}`,
         'server.replicas.test=2',
+        'fixtures.enabled.test=true',
         ...['sign_in', 'sign_up', 'post', 'upload'].map((limit) => `app.limits.${limit}.test=10000/10`),
       ],
     })
@@ -61,12 +62,30 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
     passwords = await secretValues()
   })
 
-  it('has the demo people and rooms, since it was the first deployment of an environment for tests', async () => {
+  it('has the demo people and rooms, since a value asks for them and it was the first deployment', async () => {
     await until('the demo people', async () => {
       const headers = { origin: `http://${address.host}`, 'content-type': 'application/json' }
       const { status } = await ask(address, '/api/session', { method: 'POST', headers, body: JSON.stringify({ email: 'anna@example.com', password: 'anna loves helm' }) })
       expect(status).toBe(201)
     })
+  })
+
+  it('is somebody in the database who reads and writes rows, and may change nothing else', async () => {
+    const env = await namespace.kubectl('exec', 'deployment/server', '--container', 'server', '--', 'env')
+    expect(env).not.toContain('MIGRATIONS_DATABASE_URL')
+    const [, url = ''] = /^DATABASE_URL=(.*)$/m.exec(env) ?? []
+    const sql = (statement: string) => namespace.kubectl('exec', 'statefulset/postgres', '--', 'psql', '--no-psqlrc', url, '-qAtc', statement)
+    expect(await sql(`select rolsuper, rolcreaterole, rolcreatedb from pg_roles where rolname = current_user`)).toBe('f|f|f\n')
+    expect(await sql(`update presence set seen_at = now()`)).toBe('')
+    for (const statement of ['create table spoils ()', 'alter table accounts add column spoils text', 'drop table messages', 'truncate messages', 'delete from pgmigrations']) {
+      await expect(sql(statement), statement).rejects.toThrow(/permission denied|must be owner/)
+    }
+  })
+
+  it('lets nobody into Redis without its password', async () => {
+    const asked = (as: string) => namespace.kubectl('exec', 'statefulset/redis', '--', 'sh', '-c', `${as} redis-cli dbsize`)
+    expect(await asked('')).toMatch(/^\d+\n$/)
+    expect(await asked('env -u REDISCLI_AUTH')).toContain('NOAUTH')
   })
 
   it('gives browsers assets that they may keep for ever, compressed', async () => {
