@@ -128,6 +128,20 @@ describe.each<[string, object, Flows]>([
   })
 })
 
+/** Whoever may write to it may sign in as anybody: a session is an entry there. */
+describe('the Redis of the chart', () => {
+  const protectedCases = Object.entries(cases).filter(([name]) => name !== 'no network policies')
+
+  it.concurrent.each(protectedCases)('is reached by servers, workers and the doctor only, and reaches nobody: %s', async (_, values) => {
+    const { policies, endpoints } = await network(values)
+    const flows = flowsOf(policies, endpoints).filter((flow) => !flow.includes(' → dns'))
+    const present = ['doctor', 'server', 'worker'].filter((name) => name in endpoints)
+    const isUsed = 'redis' in endpoints
+    expect(flows.filter((flow) => flow.includes(' → redis:'))).toEqual(isUsed ? present.map((name) => `${name} → redis:6379`) : [])
+    expect(flows.filter((flow) => flow.startsWith('redis → '))).toEqual([])
+  })
+})
+
 describe('the network of the chart without policies', () => {
   it('lets everything pass', async () => {
     const { policies, endpoints } = await network({ networkPolicies: { enabled: false } })

@@ -1,5 +1,9 @@
-import { describe, expect, it } from 'vitest'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { containersOf, podSecurityViolations } from '../../tools/kubernetes/pod-security.js'
+import { run } from '../../tools/kubernetes/run.js'
 import { readConfig } from '../../apps/server/src/config.js'
 import { builtIn, cases, given, outside } from './cases.js'
 import { parseResources, render, renderAnew, secretsOf, workloadsOf, type Resource, type Workload } from './chart.js'
@@ -187,6 +191,31 @@ describe('a generated secret', () => {
       expect(one?.[`app-secrets/${key}`], key).toMatch(/^[A-Za-z0-9]{16,}$/)
       expect(one?.[`app-secrets/${key}`], key).not.toBe(two?.[`app-secrets/${key}`])
     }
+  })
+})
+
+describe('Redis', () => {
+  /** What it is told, with a program in the place of redis-server that repeats it. */
+  const configuration = async (password: string) => {
+    const { command = [], args = [] } = (await find('redis')).pod.spec.containers[0] as { command?: string[]; args?: string[] }
+    const folder = mkdtempSync(join(tmpdir(), 'chat-redis-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    writeFileSync(join(folder, 'redis-server'), '#!/bin/sh\ncat\n', { mode: 0o755 })
+    const [program = '', ...rest] = [...command, ...args]
+    return run('env', [`PATH=${folder}:${process.env.PATH}`, `REDISCLI_AUTH=${password}`, program, ...rest])
+  }
+
+  it('asks for the password that servers and workers have', async () => {
+    const secrets = secretsOf(parseResources(await render(given)))
+    const password = secrets['app-secrets/REDIS_PASSWORD'] ?? ''
+    expect((await configuration(password)).stdout).toMatch(new RegExp(`^requirepass "${password}"$`, 'm'))
+    expect(decodeURIComponent(new URL(secrets['app-secrets/SESSION_REDIS'] ?? '').password)).toBe(password)
+  })
+
+  it('does not start without one, which would let anybody in', async () => {
+    const { code, stdout, stderr } = await configuration('')
+    expect([code === 0, stdout]).toEqual([false, ''])
+    expect(stderr).toContain('REDISCLI_AUTH')
   })
 })
 
