@@ -53,10 +53,8 @@ export async function migrate({ databaseUrl, db, log }: { databaseUrl: string; d
       `The database has migrations that this release does not know (${unknown.join(', ')}) and lacks some of its own (${missing.join(', ')}). Deploy the release that brought them, or a later one.`,
     )
   }
-  if (unknown.length > 0) {
-    log.warn({ unknown }, 'the schema is newer than this release')
-    return []
-  }
+  if (unknown.length > 0) log.warn({ unknown }, 'the schema is newer than this release')
+  if (missing.length === 0) return []
   const done = await runner({
     databaseUrl,
     dir: directory,

@@ -53,7 +53,7 @@ function checks(config: Config, db: Database, log: Log): Check[] {
     },
     {
       part: 'schema',
-      advice: 'Run the migrations of this release: node dist/cli.js migrate',
+      advice: 'Run the migrations of this release, as the owner of the schema: node dist/cli.js migrate',
       async look() {
         const { missing, unknown } = await compareSchema(db)
         if (missing.length > 0) throw new Error(`These migrations have not run: ${missing.join(', ')}`)

@@ -85,6 +85,13 @@ describe.runIf(await hasRoles())('the role of the apps', () => {
     expect((await admin.query('select from pg_class join pg_roles on relowner = pg_roles.oid where rolname = $1', [role])).rowCount).toBe(0)
   })
 
+  it('finds the schema up to date, if it is, without being its owner', async () => {
+    await run(migrateSchema)
+    expect(await run(migrateSchema, { MIGRATIONS_DATABASE_URL: '' })).toBe(0)
+    await admin.query(`delete from pgmigrations where name = '0007_presence'`)
+    await expect(run(migrateSchema, { MIGRATIONS_DATABASE_URL: '' })).rejects.toThrow('must be owner')
+  })
+
   it('can use what a later release adds as soon as it is there', async () => {
     await run(migrateSchema)
     await admin.query('create table added (id int generated always as identity, words text); create sequence numbers')
