@@ -73,6 +73,8 @@ export async function startStack({ replicas: count = 2, env: more = {} }: { repl
     DRAIN_MS: '0',
     LIMIT_SIGN_IN: '1000/60',
     LIMIT_SIGN_UP: '1000/60',
+    LIMIT_GUESS: '1000/60',
+    LIMIT_INVITE: '1000/60',
     ...(more.MAILGUN_APIKEY === undefined && { MAILER: 'mailbox' }),
     ...more,
   }

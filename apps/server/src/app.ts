@@ -38,6 +38,7 @@ import { closeEndedSessions, createHeadWatch, reconcileMemberships } from './rec
 import { createRooms } from './rooms/rooms.js'
 import { createRoomRoutes } from './rooms/routes.js'
 import { registerRooms } from './rooms/socket.js'
+import { createGuesses } from './sessions/guesses.js'
 import { createSessionRoutes } from './sessions/routes.js'
 import { createSessions, requireAccount } from './sessions/sessions.js'
 import { createSockets } from './sockets.js'
@@ -95,8 +96,9 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
   const rooms = createRooms({ db, news, avatarUrl })
   const messages = createMessages({ db, news, rooms, avatarUrl })
 
-  const signInLimiter = createLimiter('sign-in', config.limits.signIn, redis)
+  const guesses = createGuesses({ limits: config.limits, redis })
   const signUpLimiter = createLimiter('sign-up', config.limits.signUp, redis)
+  const inviteLimiter = createLimiter('invite', config.limits.invite, redis)
   const uploadLimiter = createLimiter('upload', config.limits.upload, redis)
   // Counted by each replica alone: a slow Redis must not delay a message.
   const postLimiter = createLimiter('post', config.limits.post, null)
@@ -112,10 +114,10 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
     isReady,
     version,
     routers: [
-      createAccountRoutes({ accounts, sessions, news, limiter: signUpLimiter, requireAccount: signedInOnly, toAccount }),
-      createSessionRoutes({ accounts, sessions, limiter: signInLimiter, toAccount }),
+      createAccountRoutes({ accounts, sessions, news, guesses, limiter: signUpLimiter, requireAccount: signedInOnly, toAccount }),
+      createSessionRoutes({ accounts, sessions, guesses, toAccount }),
       createAvatarRoutes({ avatars, accounts, limiter: uploadLimiter, requireAccount: signedInOnly, toAccount }),
-      createRoomRoutes({ rooms, accounts, requireAccount: signedInOnly }),
+      createRoomRoutes({ rooms, accounts, limiter: inviteLimiter, requireAccount: signedInOnly }),
       createMessageRoutes({ messages, requireAccount: signedInOnly }),
       createAssetRoutes({ assets }),
       ...(config.mail.kind === 'mailbox' ? [createMailRoutes({ db, onlyOwn: config.production, sessions })] : []),

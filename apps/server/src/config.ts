@@ -53,7 +53,7 @@ export interface Config {
   mail: MailgunConfig | { kind: 'mailbox' }
   /** What `GET /assets/config.json` says when no nginx serves it. */
   web: { domain: string; loginUrl: string }
-  limits: { signIn: Limit; signUp: Limit; post: Limit; signal: Limit; upload: Limit }
+  limits: { signIn: Limit; signUp: Limit; guess: Limit; invite: Limit; post: Limit; signal: Limit; upload: Limit }
   /** How long to go on serving after a signal, so that proxies stop sending first. */
   drainMs: number
   /** When to give up on a graceful stop. */
@@ -199,6 +199,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     limits: {
       signIn: limit('LIMIT_SIGN_IN', 20, 900),
       signUp: limit('LIMIT_SIGN_UP', 20, 3600),
+      guess: limit('LIMIT_GUESS', 100, 900),
+      invite: limit('LIMIT_INVITE', 100, 3600),
       post: limit('LIMIT_POST', 40, 10),
       signal: limit('LIMIT_SIGNAL', 300, 10),
       upload: limit('LIMIT_UPLOAD', 20, 3600),

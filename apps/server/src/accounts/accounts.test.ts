@@ -114,6 +114,20 @@ describe('accounts', () => {
       expect((await ann.ask('POST', '/api/session', { email: ann.account.email, password: 'a whole new one' })).status).toBe(201)
     })
 
+    it('lets nobody guess the current password for long, and its owner change it from another session', async () => {
+      const { url } = await chat.replica({ LIMIT_SIGN_IN: '3/600' })
+      const ann = await newPerson(url)
+      const owner = new Person(url)
+      expect((await owner.ask('POST', '/api/session', { email: ann.account.email, password })).status).toBe(201)
+      const change = (person: Person, currentPassword: string) => person.ask('PATCH', '/api/me', { password: 'a whole new one', currentPassword })
+      const statuses = []
+      for (let guess = 1; guess <= 4; guess += 1) statuses.push((await change(ann, `guess ${guess}`)).status)
+      expect(statuses).toEqual([403, 403, 403, 429])
+      expect((await change(ann, password)).status).toBe(429)
+      expect((await ann.ask('PATCH', '/api/me', { name: 'Anna' })).status).toBe(200)
+      expect((await change(owner, password)).status).toBe(200)
+    })
+
     it('with a new password goes on here, and ends everywhere else, sockets included', async () => {
       const here = await newPerson(chat.url)
       const there = new Person(chat.url)

@@ -3,8 +3,9 @@ import { z } from 'zod'
 import type { Account } from '../contract.js'
 import type { News } from '../news.js'
 import { line, parse } from '../platform/input.js'
-import type { Limiter } from '../platform/limiter.js'
+import { visitorAt, type Limiter } from '../platform/limiter.js'
 import { waitingOf } from '../platform/waiting.js'
+import type { Guesses } from '../sessions/guesses.js'
 import { signedIn, type Sessions } from '../sessions/sessions.js'
 import { emailOf, type Accounts } from './accounts.js'
 import type { AccountRow } from './queries.js'
@@ -13,6 +14,7 @@ interface AccountRoutes {
   accounts: Accounts
   sessions: Sessions
   news: News
+  guesses: Guesses
   limiter: Limiter
   requireAccount: RequestHandler
   toAccount: (row: AccountRow) => Account
@@ -25,12 +27,13 @@ const changes = z
   .refine(({ name, password }) => name !== undefined || password !== undefined, 'name or password must be given')
 
 /** Signing up and profiles. */
-export function createAccountRoutes({ accounts, sessions, news, limiter, requireAccount, toAccount }: AccountRoutes): Router {
+export function createAccountRoutes({ accounts, sessions, news, guesses, limiter, requireAccount, toAccount }: AccountRoutes): Router {
   return Router()
     .post('/api/accounts', async (req, res) => {
       const wanted = parse(newAccount, req.body)
-      await limiter.take(req.ip ?? '')
+      await limiter.take(visitorAt(req.ip))
       const account = await accounts.signUp(wanted, waitingOf(req, res))
+      await guesses.rememberPlace(req, account.email)
       await sessions.begin(req, account)
       req.log.info({ accountId: account.id }, 'signed up')
       res.status(201).json(toAccount(account))
@@ -40,7 +43,8 @@ export function createAccountRoutes({ accounts, sessions, news, limiter, require
     })
     .patch('/api/me', requireAccount, async (req, res) => {
       const wanted = parse(changes, req.body)
-      const account = await accounts.change(signedIn(res), wanted, waitingOf(req, res))
+      const change = () => accounts.change(signedIn(res), wanted, waitingOf(req, res))
+      const account = await (wanted.password === undefined ? change() : guesses.atChange(req, change))
       if (wanted.password !== undefined) {
         // This session goes on under a new id; all others are over, and so are their sockets.
         const { id } = await sessions.begin(req, account)

@@ -1,20 +1,27 @@
+import ipaddr from 'ipaddr.js'
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
 import type { Limit } from '../config.js'
 import { ChatError } from './errors.js'
 import type { Redis } from './redis.js'
 
-/** Counts attempts by key. @throws ChatError `rate_limited` once there were too many. */
 export interface Limiter {
+  /** Counts an attempt. @throws ChatError `rate_limited` once there were too many. */
   take(key: string): Promise<void>
+  /** Makes an attempt count no more. */
+  giveBack(key: string): Promise<void>
 }
 
 /** Shared between replicas through Redis when there is one; when Redis is out of reach each replica counts alone. */
-export function createLimiter(name: string, { points, seconds }: Limit, redis: Redis | null): Limiter {
+export function createCounter(name: string, { points, seconds }: Limit, redis: Redis | null) {
   const memory = new RateLimiterMemory({ keyPrefix: name, points, duration: seconds })
-  const limiter =
-    redis === null
-      ? memory
-      : new RateLimiterRedis({ storeClient: redis, useRedisPackage: true, keyPrefix: `limit:${name}`, points, duration: seconds, insuranceLimiter: memory })
+  return redis === null
+    ? memory
+    : new RateLimiterRedis({ storeClient: redis, useRedisPackage: true, keyPrefix: `limit:${name}`, points, duration: seconds, insuranceLimiter: memory })
+}
+
+/** Refuses what comes too often. */
+export function createLimiter(name: string, limit: Limit, redis: Redis | null): Limiter {
+  const limiter = createCounter(name, limit, redis)
   return {
     async take(key) {
       try {
@@ -25,5 +32,15 @@ export function createLimiter(name: string, { points, seconds }: Limit, redis: R
         throw new ChatError('rate_limited', 'Too many attempts. Please wait a little.', wait)
       }
     },
+    async giveBack(key) {
+      await limiter.reward(key)
+    },
   }
+}
+
+/** Who counts as one visitor: an IPv4 address, however it is written, or the /64 that one IPv6 customer has at the least. */
+export function visitorAt(address = ''): string {
+  if (!ipaddr.isValid(address)) return address
+  const parsed = ipaddr.process(address)
+  return 'octets' in parsed ? parsed.toString() : new ipaddr.IPv6([...parsed.parts.slice(0, 4), 0, 0, 0, 0]).toString()
 }

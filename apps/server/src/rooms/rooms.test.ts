@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Member, Room } from '../contract.js'
-import { newPerson, nextNews, startChat, type Chat } from '../test/chat.js'
+import { newPerson, nextNews, startChat, type Chat, type Person } from '../test/chat.js'
 
 describe('rooms', () => {
   let chat: Chat
@@ -140,6 +140,16 @@ describe('rooms', () => {
       expect((await ann.ask('PUT', `/api/rooms/${room.id}/members`, { email: ben.account.email })).status).toBe(204)
       expect((await roomsOf(ben)).find(({ id }) => id === room.id)).toMatchObject({ joined: true })
       expect((await ann.ask('PUT', `/api/rooms/${room.id}/members`, { email: 'nobody@example.com' })).status).toBe(404)
+    })
+
+    it('do not tell one account without end who has an address here', async () => {
+      const { url } = await chat.replica({ LIMIT_INVITE: '3/600' })
+      const [ann, ben] = await Promise.all([newPerson(url), newPerson(url, 'Ben')])
+      const room = await ann.openRoom('private')
+      const invite = async (person: Person, email: string) => (await person.ask('PUT', `/api/rooms/${room.id}/members`, { email })).status
+      expect(await invite(ann, ben.account.email)).toBe(204)
+      expect([await invite(ann, 'one@example.com'), await invite(ann, 'two@example.com'), await invite(ann, 'three@example.com')]).toEqual([404, 404, 429])
+      expect(await invite(ben, 'four@example.com')).toBe(404)
     })
   })
 

@@ -2,6 +2,7 @@ import { Router, type RequestHandler } from 'express'
 import { z } from 'zod'
 import { emailOf, type Accounts } from '../accounts/accounts.js'
 import { line, parse, uuid } from '../platform/input.js'
+import type { Limiter } from '../platform/limiter.js'
 import { signedIn } from '../sessions/sessions.js'
 import type { Rooms } from './rooms.js'
 
@@ -9,8 +10,16 @@ const newRoom = z.object({ name: line(60), kind: z.enum(['public', 'private']).d
 const whichRoom = z.object({ id: uuid() })
 const invitation = z.object({ email: emailOf() })
 
+interface RoomRoutes {
+  rooms: Rooms
+  accounts: Accounts
+  /** Of invitations: their answer tells who has an account. */
+  limiter: Limiter
+  requireAccount: RequestHandler
+}
+
 /** The room list, opening, joining, leaving, members. */
-export function createRoomRoutes({ rooms, accounts, requireAccount }: { rooms: Rooms; accounts: Accounts; requireAccount: RequestHandler }): Router {
+export function createRoomRoutes({ rooms, accounts, limiter, requireAccount }: RoomRoutes): Router {
   return Router()
     .get('/api/rooms', requireAccount, async (_req, res) => {
       res.json({ rooms: await rooms.list(signedIn(res).id) })
@@ -31,6 +40,7 @@ export function createRoomRoutes({ rooms, accounts, requireAccount }: { rooms: R
     .put('/api/rooms/:id/members', requireAccount, async (req, res) => {
       const { id } = parse(whichRoom, req.params)
       const { email } = parse(invitation, req.body)
+      await limiter.take(signedIn(res).id)
       await rooms.invite(id, signedIn(res).id, async () => (await accounts.findByEmail(email)).id)
       res.sendStatus(204)
     })

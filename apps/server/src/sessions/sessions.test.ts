@@ -197,6 +197,61 @@ describe('sessions', () => {
     expect(statuses).toEqual([201, 201, 429, 201])
   })
 
+  describe('guesses', () => {
+    /** Tries a password from an address. */
+    const tryFrom = (url: string, from: string, email: string, secret = 'a guess') =>
+      new Person(url).ask('POST', '/api/session', { email, password: secret }, { 'x-forwarded-for': from }).then(({ status }) => status)
+    const strict = () => chat.replica({ LIMIT_GUESS: '3/600', TRUSTED_PROXIES: '1' })
+
+    it('are limited for an address over all accounts, right passwords not counted', async () => {
+      const { url } = await strict()
+      const ann = await newPerson(chat.url)
+      for (let time = 1; time <= 4; time += 1) expect(await tryFrom(url, '203.0.113.7', ann.account.email, password)).toBe(201)
+      const statuses = []
+      for (let n = 1; n <= 5; n += 1) statuses.push(await tryFrom(url, '203.0.113.7', `n${n}-${randomUUID()}@example.com`))
+      expect(statuses).toEqual([401, 401, 401, 429, 429])
+      expect(await tryFrom(url, '203.0.113.8', `elsewhere-${randomUUID()}@example.com`)).toBe(401)
+    })
+
+    it('are limited for an account over all addresses, and leave its owner alone where they signed in before', async () => {
+      const { url } = await strict()
+      const ann = await newPerson(chat.url)
+      const ben = new Person(url)
+      const email = `ben-${randomUUID()}@example.com`
+      expect(await tryFrom(url, '198.51.100.1', ann.account.email, password)).toBe(201)
+      expect((await ben.ask('POST', '/api/accounts', { name: 'Ben', email, password }, { 'x-forwarded-for': '198.51.100.2' })).status).toBe(201)
+      for (const victim of [ann.account.email, email]) {
+        const statuses = []
+        for (let n = 1; n <= 5; n += 1) statuses.push(await tryFrom(url, `2001:db8:${n}::1`, victim))
+        expect(statuses).toEqual([401, 401, 401, 429, 429])
+        expect(await tryFrom(url, '198.51.100.3', victim, password)).toBe(429)
+      }
+      expect(await tryFrom(url, '198.51.100.1', ann.account.email)).toBe(401)
+      expect(await tryFrom(url, '198.51.100.1', ann.account.email, password)).toBe(201)
+      expect(await tryFrom(url, '198.51.100.2', email, password)).toBe(201)
+    })
+
+    it('made at once are limited as well', async () => {
+      const { url } = await strict()
+      const statuses = await Promise.all(Array.from({ length: 8 }, (_, n) => tryFrom(url, '203.0.113.9', `n${n}-${randomUUID()}@example.com`)))
+      expect(statuses.filter((status) => status === 401)).toHaveLength(3)
+    })
+  })
+
+  it('count visitors by IPv4 address, however it is written, or by the /64 of an IPv6 address', async () => {
+    const { url } = await chat.replica({ LIMIT_SIGN_UP: '2/600', TRUSTED_PROXIES: '1' })
+    const signUpFrom = async (from: string) => {
+      const newcomer = { name: 'N', email: `n-${randomUUID()}@example.com`, password }
+      return (await new Person(url).ask('POST', '/api/accounts', newcomer, { 'x-forwarded-for': from })).status
+    }
+    for (const [one, two, three, another] of [
+      ['203.0.113.17', '::ffff:203.0.113.17', '::FFFF:cb00:7111', '::ffff:203.0.113.18'],
+      ['2001:db8:1:2::1', '2001:DB8:1:2:0:0:0:2', '2001:db8:1:2:ffff:ffff:ffff:ffff', '2001:db8:1:3::1'],
+    ] as const) {
+      expect([await signUpFrom(one), await signUpFrom(two), await signUpFrom(three), await signUpFrom(another)]).toEqual([201, 201, 429, 201])
+    }
+  })
+
   // Replicas are for a chat with Redis; without it each speaks for itself until it looks into the database again.
   describe.runIf(process.env.TEST_SESSION_REDIS)('on several replicas', () => {
     it('end by sign-out on one replica for the sockets on another', async () => {

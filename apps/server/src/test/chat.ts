@@ -46,6 +46,8 @@ export async function startChat(env: NodeJS.ProcessEnv = {}, replacements: Repla
     METRICS_PORT: '0',
     LIMIT_SIGN_IN: '1000/60',
     LIMIT_SIGN_UP: '1000/60',
+    LIMIT_GUESS: '1000/60',
+    LIMIT_INVITE: '1000/60',
     LIMIT_POST: '10000/10',
     ...(TEST_SESSION_REDIS && { SESSION_REDIS: await emptyRedis(TEST_SESSION_REDIS) }),
     ...(TEST_S3_ENDPOINT && {
