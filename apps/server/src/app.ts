@@ -96,13 +96,13 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
   const rooms = createRooms({ db, news, avatarUrl })
   const messages = createMessages({ db, news, rooms, avatarUrl })
 
-  const guesses = createGuesses({ limits: config.limits, redis })
-  const signUpLimiter = createLimiter('sign-up', config.limits.signUp, redis)
-  const inviteLimiter = createLimiter('invite', config.limits.invite, redis)
-  const uploadLimiter = createLimiter('upload', config.limits.upload, redis)
+  const guesses = createGuesses({ limits: config.limits, redis, accounts, log })
+  const signUpLimiter = createLimiter('sign-up', config.limits.signUp, redis, log)
+  const inviteLimiter = createLimiter('invite', config.limits.invite, redis, log)
+  const uploadLimiter = createLimiter('upload', config.limits.upload, redis, log)
   // Counted by each replica alone: a slow Redis must not delay a message.
-  const postLimiter = createLimiter('post', config.limits.post, null)
-  const signalLimiter = createLimiter('signal', config.limits.signal, null)
+  const postLimiter = createLimiter('post', config.limits.post, null, log)
+  const signalLimiter = createLimiter('signal', config.limits.signal, null, log)
 
   const checkOrigin = createOriginCheck(config.publicUrl)
   const signedInOnly = requireAccount(sessions)

@@ -31,7 +31,7 @@ export function createAccountRoutes({ accounts, sessions, news, guesses, limiter
   return Router()
     .post('/api/accounts', async (req, res) => {
       const wanted = parse(newAccount, req.body)
-      await limiter.take(visitorAt(req.ip))
+      await limiter.take(visitorAt(req.ip), { reqId: req.id })
       const account = await accounts.signUp(wanted, waitingOf(req, res))
       await guesses.rememberPlace(req, account.email)
       await sessions.begin(req, account)
@@ -47,6 +47,7 @@ export function createAccountRoutes({ accounts, sessions, news, guesses, limiter
       const account = await (wanted.password === undefined ? change() : guesses.atChange(req, change))
       if (wanted.password !== undefined) {
         // This session goes on under a new id; all others are over, and so are their sockets.
+        req.log.info({ accountId: account.id }, 'password changed')
         const { id } = await sessions.begin(req, account)
         news.send({ ended: { accountId: account.id, exceptSessionId: id } })
       }

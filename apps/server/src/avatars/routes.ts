@@ -20,8 +20,9 @@ const readPicture = express.raw({ type: ['image/jpeg', 'image/png', 'image/webp'
 /** Pictures in and out. */
 export function createAvatarRoutes({ avatars, accounts, limiter, requireAccount, toAccount }: AvatarRoutes): Router {
   // Before the body is read, so that a refusal costs nothing.
-  const limit: RequestHandler = async (_req, res, next) => {
-    await limiter.take(signedIn(res).id)
+  const limit: RequestHandler = async (req, res, next) => {
+    const accountId = signedIn(res).id
+    await limiter.take(accountId, { reqId: req.id, accountId })
     next()
   }
   return Router()

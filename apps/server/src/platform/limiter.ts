@@ -2,11 +2,15 @@ import ipaddr from 'ipaddr.js'
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
 import type { Limit } from '../config.js'
 import { ChatError } from './errors.js'
+import type { Log } from './log.js'
 import type { Redis } from './redis.js'
 
 export interface Limiter {
-  /** Counts an attempt. @throws ChatError `rate_limited` once there were too many. */
-  take(key: string): Promise<void>
+  /**
+   * Counts an attempt. `about` goes into the log line that the first refusal leaves: one for each key and stretch of time.
+   * @throws ChatError `rate_limited` once there were too many.
+   */
+  take(key: string, about: object): Promise<void>
   /** Makes an attempt count no more. */
   giveBack(key: string): Promise<void>
 }
@@ -20,14 +24,15 @@ export function createCounter(name: string, { points, seconds }: Limit, redis: R
 }
 
 /** Refuses what comes too often. */
-export function createLimiter(name: string, limit: Limit, redis: Redis | null): Limiter {
+export function createLimiter(name: string, limit: Limit, redis: Redis | null, log: Log): Limiter {
   const limiter = createCounter(name, limit, redis)
   return {
-    async take(key) {
+    async take(key, about) {
       try {
         await limiter.consume(key)
       } catch (refusal) {
         if (!(refusal instanceof RateLimiterRes)) throw refusal
+        if (refusal.consumedPoints === limit.points + 1) log.warn({ limit: name, ...about }, 'limit reached')
         const wait = Math.ceil(refusal.msBeforeNext / 1000)
         throw new ChatError('rate_limited', 'Too many attempts. Please wait a little.', wait)
       }

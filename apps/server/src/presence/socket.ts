@@ -21,7 +21,7 @@ interface Typing {
 export function registerTyping(socket: ChatSocket, { news, rooms, avatarUrl, limiter }: Typing): void {
   let quietUntil = 0
   socket.answer('typing:start', async (input, { id, name, avatarKey }) => {
-    await limiter.take(id)
+    await limiter.take(id, { accountId: id })
     const { roomId } = parse(where, input)
     await rooms.requireMember(roomId, id)
     // One hint a second is as good as fifty.

@@ -40,8 +40,9 @@ export function createRoomRoutes({ rooms, accounts, limiter, requireAccount }: R
     .put('/api/rooms/:id/members', requireAccount, async (req, res) => {
       const { id } = parse(whichRoom, req.params)
       const { email } = parse(invitation, req.body)
-      await limiter.take(signedIn(res).id)
-      await rooms.invite(id, signedIn(res).id, async () => (await accounts.findByEmail(email)).id)
+      const accountId = signedIn(res).id
+      await limiter.take(accountId, { reqId: req.id, accountId })
+      await rooms.invite(id, accountId, async () => (await accounts.findByEmail(email)).id)
       res.sendStatus(204)
     })
 }

@@ -8,7 +8,7 @@ const mark = z.object({ roomId: uuid(), seq: z.int().min(0) })
 
 export function registerRooms(socket: ChatSocket, { rooms, limiter }: { rooms: Rooms; limiter: Limiter }): void {
   socket.answer('room:read', async (input, account) => {
-    await limiter.take(account.id)
+    await limiter.take(account.id, { accountId: account.id })
     const { roomId, seq } = parse(mark, input)
     return { read: await rooms.read(roomId, account.id, seq) }
   })

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { newPerson, password, Person, startChat, type Chat } from '../test/chat.js'
 
@@ -236,6 +237,28 @@ describe('sessions', () => {
       const statuses = await Promise.all(Array.from({ length: 8 }, (_, n) => tryFrom(url, '203.0.113.9', `n${n}-${randomUUID()}@example.com`)))
       expect(statuses.filter((status) => status === 401)).toHaveLength(3)
     })
+  })
+
+  it('leave a line for wrong passwords and limits reached, once for each visitor and account, and one for a new password', async () => {
+    const lines: Record<string, unknown>[] = []
+    const log = pino({}, { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) })
+    const logged = await startChat({ LIMIT_SIGN_IN: '3/600', LIMIT_SIGN_UP: '1/600', LIMIT_POST: '1/600' }, { log })
+    onTestFinished(() => logged.stop())
+    const ann = await newPerson(logged.url)
+    const accountId = ann.account.id
+    const about = (msg: string) => lines.filter((line) => line.msg === msg).map(({ limit, accountId, reqId }) => ({ limit, accountId, reqId: typeof reqId }))
+    for (let n = 1; n <= 6; n += 1) await signIn(new Person(logged.url), ann.account.email, 'a guess')
+    for (let n = 1; n <= 2; n += 1) await signIn(new Person(logged.url), 'nobody@example.com', 'a guess')
+    expect(about('wrong password')).toEqual([{ accountId, reqId: 'string' }, { reqId: 'string' }])
+    for (let n = 1; n <= 3; n += 1) expect((await new Person(logged.url).ask('POST', '/api/accounts', { name: 'N', email: 'n@example.com', password })).status).toBe(429)
+    const [socket, room] = [await ann.connect(), await ann.openRoom()]
+    for (let n = 1; n <= 3; n += 1) await ann.post(socket, room.id, 'hello')
+    expect(about('limit reached')).toEqual([{ limit: 'sign-in', reqId: 'string' }, { limit: 'sign-up', reqId: 'string' }, { limit: 'post', accountId, reqId: 'undefined' }])
+    for (let n = 1; n <= 2; n += 1) await ann.ask('PATCH', '/api/me', { password: 'a whole new one', currentPassword: 'a guess' })
+    expect((await ann.ask('PATCH', '/api/me', { password: 'a whole new one', currentPassword: password })).status).toBe(200)
+    expect(about('wrong password').slice(2)).toEqual([{ accountId, reqId: 'string' }])
+    expect(about('password changed')).toEqual([{ accountId, reqId: 'string' }])
+    expect(JSON.stringify(lines)).not.toMatch(/example\.com|127\.0\.0\.1:?\d* |a guess/)
   })
 
   it('count visitors by IPv4 address, however it is written, or by the /64 of an IPv6 address', async () => {
