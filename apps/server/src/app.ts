@@ -1,5 +1,4 @@
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -16,7 +15,7 @@ import type { Storage } from './avatars/storage.js'
 import type { Config } from './config.js'
 import { createConsumers } from './consumers.js'
 import type { Account } from './contract.js'
-import { createHttp, createOriginCheck } from './http.js'
+import { createHttp, createOriginCheck, createSecurityHeaders, isLoopback } from './http.js'
 import type { Mailer } from './mail/mailer.js'
 import { createMailRoutes } from './mail/routes.js'
 import { createMessages } from './messages/messages.js'
@@ -42,8 +41,6 @@ import { createGuesses } from './sessions/guesses.js'
 import { createSessionRoutes } from './sessions/routes.js'
 import { createSessions, requireAccount } from './sessions/sessions.js'
 import { createSockets } from './sockets.js'
-
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 
 const startPatienceMs = 3_000
 
@@ -112,7 +109,6 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
     sessions,
     checkOrigin,
     isReady,
-    version,
     routers: [
       createAccountRoutes({ accounts, sessions, news, guesses, limiter: signUpLimiter, requireAccount: signedInOnly, toAccount }),
       createSessionRoutes({ accounts, sessions, guesses, toAccount }),
@@ -138,13 +134,20 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
       registerTyping(socket, { news, rooms, avatarUrl, limiter: signalLimiter })
     },
   })
+  // Before both: neither Express nor Socket.IO answers without them.
+  http.prependListener('request', createSecurityHeaders(config))
   const presence = createPresence({ db, news, rooms, isConnectedHere: sockets.isConnected, onError: (err) => log.warn({ err }, 'presence not noted') })
   const headWatch = createHeadWatch({ sockets, messages })
 
   const left = new AbortController()
   let schemaIsCurrent = false
+  let verdict: Promise<boolean> | undefined
+  /** Anybody may ask, and as often as they like: the database is asked once a second at most. */
   async function isReady(): Promise<boolean> {
-    if (left.signal.aborted) return false
+    verdict ??= askDatabase().finally(() => setTimeout(() => (verdict = undefined), 1_000).unref())
+    return !left.signal.aborted && (await verdict) && !left.signal.aborted
+  }
+  async function askDatabase(): Promise<boolean> {
     try {
       // In a flood every connection is busy, and that is no reason to send people elsewhere.
       if (schemaIsCurrent && db.isAnswering()) return true
@@ -178,7 +181,10 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
       http.listen(config.port, config.host)
       await once(http, 'listening')
       app.port = (http.address() as AddressInfo).port
-      app.url = config.publicUrl ?? `http://${config.host}:${app.port}`
+      app.url = config.publicUrl ?? `http://${config.host === '0.0.0.0' ? '127.0.0.1' : config.host}:${app.port}`
+      if (config.publicUrl === null && !isLoopback(config.host)) {
+        log.warn({ host: config.host }, 'only localhost is answered. Set PUBLIC_URL to the address that people type')
+      }
       ops = await startOpsServer({ host: config.host, port: config.metricsPort, isReady })
 
       if (bus !== null) for (const consumer of createConsumers({ db, accounts, rooms, messages, mailer, publicUrl: app.url })) await bus.subscribe(consumer)

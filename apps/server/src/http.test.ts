@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { request } from 'node:http'
+import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { builtInForProduction, newPerson, Person, startChat, type Chat } from './test/chat.js'
+import { startProxy } from './test/proxy.js'
 
 describe('the HTTP surface', () => {
   let chat: Chat
@@ -12,7 +14,8 @@ describe('the HTTP surface', () => {
 
   it('sends security headers with every answer, errors included, and does not say what it runs on', async () => {
     const ann = await newPerson(chat.url)
-    for (const path of ['/', '/api/me', '/api/nothing', '/avatars/nothing', '/assets/nothing.js', '/%E0%A4%A']) {
+    const health = ['/healthz', '/readyz', '/version']
+    for (const path of ['/', '/api/me', '/api/nothing', '/avatars/nothing', '/assets/nothing.js', '/%E0%A4%A', ...health]) {
       const { headers } = await ann.ask('GET', path)
       expect({ path, csp: headers.get('content-security-policy') }).toMatchObject({ path, csp: expect.stringMatching(/^default-src 'none';script-src 'self';style-src 'self';/) as string })
       expect(headers.get('content-security-policy')).not.toContain('unsafe')
@@ -20,6 +23,126 @@ describe('the HTTP surface', () => {
       expect(headers.get('x-powered-by')).toBeNull()
       expect(headers.get('x-request-id')).toMatch(/^[\w-]{36}$/)
     }
+  })
+
+  it('sends them with what Socket.IO refuses, too', async () => {
+    const { status, headers } = await new Person(chat.url).ask('GET', '/socket.io/?EIO=4&transport=polling')
+    expect([status, headers.get('x-content-type-options')]).toEqual([400, 'nosniff'])
+    expect(headers.get('content-security-policy')).toContain("default-src 'none'")
+  })
+
+  it('lets nobody keep what the API answers, errors included', async () => {
+    const ann = await newPerson(chat.url)
+    const stranger = new Person(chat.url)
+    const sessionsAway = new Person((await chat.replica({ SESSION_REDIS: 'redis://127.0.0.1:1' })).url)
+    sessionsAway.cookie = ann.cookie
+    const strict = new Person((await chat.replica({ LIMIT_SIGN_UP: '1/600' })).url)
+    const newcomer = () => ({ name: 'N', email: `n-${randomUUID()}@example.com`, password: 'correct horse battery' })
+    await strict.ask('POST', '/api/accounts', newcomer())
+    const answers = [
+      await ann.ask('GET', '/api/me'),
+      await stranger.ask('GET', '/api/me'),
+      await ann.ask('GET', '/api/nothing'),
+      await ann.ask('GET', '/api/rooms/%E0%A4%A/members'),
+      await ann.ask('POST', '/api/rooms', '{"name": '),
+      await ann.ask('PATCH', '/api/me', { name: 'Mallory' }, { origin: 'https://evil.example.com' }),
+      await ann.ask('POST', '/api/rooms', { name: 'x'.repeat(70_000) }),
+      await ann.ask('PUT', '/api/me/avatar', 'text', { 'content-type': 'text/plain' }),
+      await strict.ask('POST', '/api/accounts', newcomer()),
+      await sessionsAway.ask('GET', '/api/me'),
+    ]
+    expect(answers.map(({ status }) => status)).toEqual([200, 401, 404, 400, 400, 403, 413, 415, 429, 503])
+    expect(answers.map(({ headers }) => headers.get('cache-control'))).toEqual(answers.map(() => 'no-store'))
+  })
+
+  it('tells its version to those who are signed in', async () => {
+    const stranger = await new Person(chat.url).ask('GET', '/version')
+    expect([stranger.status, stranger.body]).toEqual([401, { error: { code: 'unauthenticated', message: 'Please sign in.' } }])
+    const ann = await newPerson(chat.url)
+    expect((await ann.ask('GET', '/version')).body).toEqual({ version: expect.stringMatching(/^\d+\.\d+\.\d+$/) as string })
+  })
+
+  it('does not let a crowd at /readyz through to the database', async () => {
+    const { hostname, port } = new URL(chat.database.url)
+    const proxy = await startProxy({ host: hostname, port: Number(port) })
+    const { url } = await chat.replica({ DATABASE_URL: Object.assign(new URL(chat.database.url), { host: `127.0.0.1:${proxy.port}` }).href })
+    expect((await fetch(`${url}/readyz`)).status).toBe(200)
+    const before = proxy.taken()
+    const crowd = await Promise.all(Array.from({ length: 60 }, () => fetch(`${url}/readyz`)))
+    expect(new Set(crowd.map(({ status }) => status))).toEqual(new Set([200]))
+    // Each that asks while the others do takes a connection of its own.
+    expect(proxy.taken() - before).toBeLessThan(5)
+    await proxy.close()
+  })
+
+  it('answers names that no file can have as it answers those that are not there', async () => {
+    const ann = await newPerson(chat.url)
+    const long = 'a'.repeat(5_000)
+    for (const path of [`/avatars/${long}.webp`, `/avatars/${long}`, '/avatars/a%00.webp', `/assets/${long}.js`, `/assets/${long}.0123456789abcdef0123.js`, '/assets/a%00.js']) {
+      expect({ path: path.slice(0, 20), status: (await ann.ask('GET', path)).status }).toEqual({ path: path.slice(0, 20), status: 404 })
+    }
+    for (const id of [long, 'a%00']) expect((await ann.ask('GET', `/api/rooms/${id}/messages`)).status).toBe(400)
+  })
+
+  describe('without PUBLIC_URL', () => {
+    /** A request as a browser sends it that was led here by a name. */
+    const askAs = (headers: Record<string, string>, { method = 'GET', path = '/', url = chat.url } = {}) =>
+      new Promise<{ status: number | undefined; body: string }>((resolve, reject) => {
+        const { port } = new URL(url)
+        const asking = request({ host: '127.0.0.1', port, method, path, headers }, (answer) => {
+          const chunks: Buffer[] = []
+          answer.on('data', (chunk: Buffer) => chunks.push(chunk))
+          answer.on('end', () => resolve({ status: answer.statusCode, body: Buffer.concat(chunks).toString() }))
+        })
+        asking.on('upgrade', (answer, socket) => (socket.destroy(), resolve({ status: answer.statusCode, body: '' })))
+        asking.on('error', reject)
+        asking.end()
+      })
+    const handshake = { path: '/socket.io/?EIO=4&transport=websocket' }
+    const upgrade = { connection: 'upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': 'MDEyMzQ1Njc4OWFiY2RlZg==' }
+
+    it('believes only names of this machine, so that no foreign name that leads here becomes a page of ours', async () => {
+      for (const host of ['evil.example', 'evil.example:80', 'localhost.evil.example', '127.0.0.1.evil.example', '192.168.1.7', '0.0.0.0']) {
+        for (const path of ['/', '/api/me', '/healthz', '/nothing']) {
+          const { status, body } = await askAs({ host }, { path })
+          expect({ host, path, status, body }).toMatchObject({ host, path, status: 403, body: expect.stringContaining('"code":"forbidden"') as string })
+        }
+        const origin = `http://${host}`
+        expect((await askAs({ host, origin }, { method: 'DELETE', path: '/api/session' })).status).toBe(403)
+        expect((await askAs({ host, origin, ...upgrade }, handshake)).status).toBe(400)
+      }
+    })
+
+    it('answers to every name of this machine, on any port', async () => {
+      for (const host of ['localhost', 'localhost:3000', 'LOCALHOST:8080', '127.0.0.1', '127.1.2.3:8080', '[::1]', '[::1]:8080']) {
+        const origin = `http://${host.toLowerCase()}`
+        expect([host, (await askAs({ host }, { path: '/healthz' })).status]).toEqual([host, 200])
+        expect([host, (await askAs({ host: host.toLowerCase(), origin }, { method: 'DELETE', path: '/api/session' })).status]).toEqual([host, 204])
+        expect([host, (await askAs({ host: host.toLowerCase(), origin, ...upgrade }, handshake)).status]).toEqual([host, 101])
+      }
+    })
+
+    it('takes no page for its own that did not come over HTTP', async () => {
+      const { host } = new URL(chat.url)
+      for (const scheme of ['chrome-extension', 'ftp', 'ws', 'file', 'app']) {
+        expect([scheme, (await askAs({ host, origin: `${scheme}://${host}` }, { method: 'DELETE', path: '/api/session' })).status]).toEqual([scheme, 403])
+      }
+    })
+
+    it('says so at the start when it listens to others as well', async () => {
+      const lines: string[] = []
+      const open = await startChat({ HOST: '0.0.0.0' }, { log: pino({}, { write: (line: string) => void lines.push(line) }) })
+      await open.stop()
+      expect(lines.filter((line) => line.includes('PUBLIC_URL'))).toEqual([expect.stringMatching(/"level":40.*Set PUBLIC_URL/) as string])
+    })
+  })
+
+  it('believes any name in front of PUBLIC_URL, as probes and proxies use their own', async () => {
+    const { port } = await chat.replica({ PUBLIC_URL: 'https://chat.example.com' })
+    const status = await new Promise((resolve, reject) => {
+      request({ host: '127.0.0.1', port, path: '/healthz', headers: { host: '10.1.2.3:8080' } }, (answer) => resolve(answer.statusCode)).on('error', reject).end()
+    })
+    expect(status).toBe(200)
   })
 
   it('names the assets of its build in a page without inline code', async () => {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler, type Router } from 'express'
 import helmet from 'helmet'
 import { pinoHttp } from 'pino-http'
@@ -6,7 +7,8 @@ import type { Config } from './config.js'
 import { assetsDirectory, renderPage } from './page.js'
 import { bodyOf, ChatError, statusOf } from './platform/errors.js'
 import type { Log } from './platform/log.js'
-import type { Sessions } from './sessions/sessions.js'
+import { version } from './platform/version.js'
+import { requireAccount, type Sessions } from './sessions/sessions.js'
 
 interface HttpOptions {
   config: Config
@@ -15,18 +17,36 @@ interface HttpOptions {
   checkOrigin: CheckOrigin
   routers: Router[]
   isReady: () => Promise<boolean>
-  version: string
 }
 
 export type CheckOrigin = (headers: { origin?: string | undefined; host?: string | undefined }) => void
+
+/** Can only this machine be meant by a host, as it stands in an address or in HOST? */
+export function isLoopback(host: string): boolean {
+  return /^((localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?|::1)$/i.test(host)
+}
+
+/**
+ * Without PUBLIC_URL the chat does not know its own name and believes the request, but only what means this machine: a
+ * foreign name that was led here (DNS rebinding) would make pages of its own out of foreign ones.
+ */
+function createHostCheck(publicUrl: string | null): CheckOrigin {
+  return ({ host = '' }) => {
+    if (publicUrl !== null || isLoopback(host)) return
+    throw new ChatError('forbidden', 'This chat answers to localhost only. For another name set PUBLIC_URL to the address that people type.')
+  }
+}
 
 /**
  * Whoever changes something says where the request comes from, and it must be our own pages: browsers send Origin by
  * themselves and no page can forge it, so no other site can act in somebody's name.
  */
 export function createOriginCheck(publicUrl: string | null): CheckOrigin {
+  const checkHost = createHostCheck(publicUrl)
   return ({ origin, host }) => {
-    const own = publicUrl === null ? origin !== undefined && URL.canParse(origin) && new URL(origin).host === host : origin === publicUrl
+    checkHost({ host })
+    const page = publicUrl === null && origin !== undefined && URL.canParse(origin) ? new URL(origin) : undefined
+    const own = publicUrl === null ? page?.host === host && /^https?:$/.test(page?.protocol ?? '') : origin === publicUrl
     if (!own) throw new ChatError('forbidden', 'This request does not come from the chat itself.')
   }
 }
@@ -42,20 +62,28 @@ const nothingHere = `    <main class="profile">
 const pages = ['/', '/sign-in', '/sign-up', '/profile', '/rooms/:id']
 
 /** Middleware in order, routers, health, pages, the one error handler. */
-export function createHttp({ config, log, sessions, checkOrigin, routers, isReady, version }: HttpOptions): Express {
+export function createHttp({ config, log, sessions, checkOrigin, routers, isReady }: HttpOptions): Express {
   const app = express()
   app.set('trust proxy', config.trustedProxies)
   app.disable('x-powered-by')
   app.disable('etag')
+
+  const checkHost = createHostCheck(config.publicUrl)
+  app.use(['/api', '/version'], (_req, res, next) => {
+    res.set('cache-control', 'no-store')
+    next()
+  })
+  app.use(logRequests(log), (req, _res, next) => {
+    checkHost(req.headers)
+    next()
+  })
 
   app.get('/healthz', (_req, res) => void res.type('text').send('ok\n'))
   app.get('/readyz', async (_req, res) => {
     const ready = await isReady()
     res.status(ready ? 200 : 503).type('text').send(ready ? 'ready\n' : 'not ready\n')
   })
-  app.get('/version', (_req, res) => void res.json({ version }))
 
-  app.use(logRequests(log), securityHeaders(config))
   // Where there is an nginx, it answers these before a request gets here. Assets of other versions have a route of their own.
   app.get('/assets/config.json', (_req, res) => void res.set('cache-control', 'no-cache').json(config.web))
   app.use('/assets', express.static(assetsDirectory, { cacheControl: false, redirect: false, setHeaders: letHashedNamesBeKept }))
@@ -65,11 +93,9 @@ export function createHttp({ config, log, sessions, checkOrigin, routers, isRead
     next()
   })
   // Pages come without a session, so they still come when sessions are out of reach.
-  app.use(['/api', '/mailbox'], sessions.middleware, express.json({ limit: '64kb' }))
-  app.use('/api', (_req, res, next) => {
-    res.set('cache-control', 'no-store')
-    next()
-  })
+  app.use(['/api', '/mailbox', '/version'], sessions.middleware, express.json({ limit: '64kb' }))
+  // Which faults a release has is public knowledge: strangers need not know which release it is.
+  app.get('/version', requireAccount(sessions), (_req, res) => void res.json({ version }))
   for (const router of routers) app.use(router)
 
   app.get(pages, async (_req, res) => {
@@ -105,18 +131,20 @@ function logRequests(log: Log): RequestHandler {
       res: ({ statusCode }: { statusCode: number }) => ({ statusCode }),
     },
     quietReqLogger: true,
+    autoLogging: { ignore: ({ url = '' }) => /^\/(healthz|readyz)$/.test(url) },
     // The reason of a fault has its own line, written where it was caught.
     customErrorObject: (_req, res: { statusCode: number }, _error, line: object) => ({ ...line, err: undefined, res }),
     customLogLevel: (_req, res, error) => (error !== undefined || res.statusCode >= 500 ? 'error' : 'info'),
   })
 }
 
-function securityHeaders({ publicUrl, cdnPrefix }: Config): RequestHandler {
+/** Sets the headers that every answer has, whoever gives it. */
+export function createSecurityHeaders({ publicUrl, cdnPrefix }: Config): (req: IncomingMessage, res: ServerResponse) => void {
   const tls = publicUrl?.startsWith('https:') ?? false
   const pictures = cdnPrefix === null ? [] : [new URL(cdnPrefix).origin]
   // Safari takes 'self' for http(s) only, so the WebSocket's own origin is named.
   const socket = publicUrl === null ? ['ws:'] : [publicUrl.replace(/^http/, 'ws')]
-  return helmet({
+  const set = helmet({
     contentSecurityPolicy: {
       useDefaults: false,
       directives: {
@@ -133,6 +161,7 @@ function securityHeaders({ publicUrl, cdnPrefix }: Config): RequestHandler {
     strictTransportSecurity: tls ? { maxAge: 31_536_000, includeSubDomains: true } : false,
     referrerPolicy: { policy: 'no-referrer' },
   })
+  return (req, res) => set(req, res, () => undefined)
 }
 
 const answerErrors: ErrorRequestHandler = (error: unknown, req, res, next) => {

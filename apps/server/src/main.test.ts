@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newPerson, nextNews, password, Person } from './test/chat.js'
 import { freshDatabase, type FreshDatabase } from './test/database.js'
+import { eventually } from './test/eventually.js'
 import { run } from './test/process.js'
 import { startProxy } from './test/proxy.js'
 
@@ -69,8 +70,9 @@ describe('the server process', () => {
     const at = (path: string, base = url) => fetch(base + path)
     expect((await at('/healthz')).status).toBe(200)
     expect((await at('/readyz')).status).toBe(200)
-    expect(await (await at('/version')).json()).toEqual({ version: expect.stringMatching(/^\d+\.\d+\.\d+$/) as string })
     expect((await at('/metrics')).status).toBe(404)
+    const version = await at('/version', `http://127.0.0.1:${metricsPort}`)
+    expect(await version.json()).toEqual({ version: expect.stringMatching(/^\d+\.\d+\.\d+$/) as string })
     const metrics = await (await at('/metrics', `http://127.0.0.1:${metricsPort}`)).text()
     expect(metrics).toMatch(/^chat_sockets 0$/m)
     expect(metrics).toMatch(/^process_cpu_seconds_total /m)
@@ -85,7 +87,7 @@ describe('the server process', () => {
     expect((await fetch(`${url}/readyz`)).status).toBe(503)
     expect((await fetch(`${url}/healthz`)).status).toBe(200)
     await database.db.query(`update pgmigrations set name = '0007_presence' where name = '0007_presence_not'`)
-    expect((await fetch(`${url}/readyz`)).status).toBe(200)
+    await eventually(async () => expect((await fetch(`${url}/readyz`)).status).toBe(200))
     server.child.kill('SIGTERM')
     await server.exited
   })

@@ -19,8 +19,8 @@ const contentTypes: Record<string, string> = {
   '.svg': 'image/svg+xml',
 }
 
-/** A name with a hash in it, which will never stand for anything else. */
-const hashed = /^[\w-]+\.[0-9a-f]{20}\.(css|js|svg)$/
+/** A name with a hash in it, which will never stand for anything else, and is short enough for a file. */
+const hashed = /^[\w-]{1,100}\.[0-9a-f]{20}\.(css|js|svg)$/
 
 /** @param directory where webpack has put the assets of this version. */
 export function createAssets({ storage, directory }: { storage: Storage; directory: string }): Assets {

@@ -45,7 +45,7 @@ export function createAvatars({ db, storage, cdnPrefix, log }: AvatarsOptions) {
 
     /** The picture under a key, or null when there is none. */
     async open(key: string): Promise<Buffer | null> {
-      return /^[a-z0-9-]+\.webp$/.test(key) ? storage.get(key) : null
+      return /^[a-z0-9-]{1,100}\.webp$/.test(key) ? storage.get(key) : null
     },
 
     urlOf: createAvatarUrl(cdnPrefix),

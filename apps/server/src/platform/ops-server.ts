@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { collectDefaultMetrics, register } from 'prom-client'
+import { version } from './version.js'
 
 collectDefaultMetrics()
 
@@ -10,12 +11,13 @@ export interface OpsServer {
   close(): void
 }
 
-/** What only the cluster may see, on a port of its own: /metrics, /healthz, /readyz. */
+/** What only the cluster may see, on a port of its own: /metrics, /healthz, /readyz, /version. */
 export async function startOpsServer({ host, port, isReady }: { host: string; port: number; isReady: () => Promise<boolean> }): Promise<OpsServer> {
   const pages: Record<string, () => Promise<{ status: number; type: string; body: string }>> = {
     '/metrics': async () => ({ status: 200, type: register.contentType, body: await register.metrics() }),
     '/healthz': async () => ({ status: 200, type: 'text/plain', body: 'ok\n' }),
     '/readyz': async () => ((await isReady()) ? { status: 200, type: 'text/plain', body: 'ready\n' } : { status: 503, type: 'text/plain', body: 'not ready\n' }),
+    '/version': async () => ({ status: 200, type: 'application/json', body: JSON.stringify({ version }) }),
   }
   const server = createServer(async (req, res) => {
     const page = req.method === 'GET' ? pages[req.url ?? ''] : undefined
