@@ -53,6 +53,12 @@ export interface Room {
   unread: number
 }
 
+/** Public rooms to join, by name. Null: these were the last; else what to ask `after` for more. */
+export interface RoomPage {
+  rooms: Room[]
+  next: string | null
+}
+
 export interface Message {
   /** Place in the room: 1, 2, 3 … without holes. */
   seq: number

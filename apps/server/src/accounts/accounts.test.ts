@@ -169,6 +169,8 @@ describe('accounts', () => {
       ['PUT', '/api/me/avatar'],
       ['GET', '/api/rooms'],
       ['POST', '/api/rooms'],
+      ['GET', '/api/rooms/public'],
+      ['GET', `/api/rooms/${room.id}`],
       ['PUT', `/api/rooms/${room.id}/membership`],
       ['DELETE', `/api/rooms/${room.id}/membership`],
       ['GET', `/api/rooms/${room.id}/members`],

@@ -1,4 +1,4 @@
-import type { Member, Room, RoomKind } from '../contract.js'
+import type { Member, Room, RoomKind, RoomPage } from '../contract.js'
 import type { News } from '../news.js'
 import type { Database } from '../platform/db.js'
 import { ChatError } from '../platform/errors.js'
@@ -49,6 +49,18 @@ export function createRooms({ db, news, avatarUrl }: RoomsOptions) {
     async list(accountId: string): Promise<Room[]> {
       const rows = await queries.visibleRooms(db, accountId)
       return rows.map(toRoom).sort((a, b) => byName.compare(a.name, b.name))
+    },
+
+    /** A page of public rooms to join, by name: those after the one called `after` that have `search` in their names. */
+    async browse(accountId: string, { search = '', after = '', limit }: { search?: string; after?: string; limit: number }): Promise<RoomPage> {
+      const rows = await queries.publicRooms(db, accountId, { search, after, limit: limit + 1 })
+      const rooms = rows.slice(0, limit).map(toRoom)
+      return { rooms, next: rows.length > limit ? (rooms.at(-1)?.name ?? null) : null }
+    },
+
+    /** One room, joined or not. @throws ChatError `not_found` for one that one may not know of. */
+    async find(roomId: string, accountId: string): Promise<Room> {
+      return toRoom(await seen(roomId, accountId))
     },
 
     /** Opens a room with its creator as the first member. @throws ChatError `conflict` when a public room has the name. */

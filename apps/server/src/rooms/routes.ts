@@ -1,12 +1,13 @@
 import { Router, type RequestHandler } from 'express'
 import { z } from 'zod'
 import { emailOf, type Accounts } from '../accounts/accounts.js'
-import { line, parse, uuid } from '../platform/input.js'
+import { count, line, parse, uuid } from '../platform/input.js'
 import type { Limiter } from '../platform/limiter.js'
 import { signedIn } from '../sessions/sessions.js'
 import type { Rooms } from './rooms.js'
 
 const newRoom = z.object({ name: line(60), kind: z.enum(['public', 'private']).default('public') })
+const whichPage = z.object({ search: line(60).optional(), after: line(60).optional(), limit: count(1, 100).default(30) })
 const whichRoom = z.object({ id: uuid() })
 const invitation = z.object({ email: emailOf() })
 
@@ -18,11 +19,17 @@ interface RoomRoutes {
   requireAccount: RequestHandler
 }
 
-/** The room list, opening, joining, leaving, members. */
+/** One's rooms, public ones to join, opening, joining, leaving, members. */
 export function createRoomRoutes({ rooms, accounts, limiter, requireAccount }: RoomRoutes): Router {
   return Router()
     .get('/api/rooms', requireAccount, async (_req, res) => {
       res.json({ rooms: await rooms.list(signedIn(res).id) })
+    })
+    .get('/api/rooms/public', requireAccount, async (req, res) => {
+      res.json(await rooms.browse(signedIn(res).id, parse(whichPage, req.query)))
+    })
+    .get('/api/rooms/:id', requireAccount, async (req, res) => {
+      res.json(await rooms.find(parse(whichRoom, req.params).id, signedIn(res).id))
     })
     .post('/api/rooms', requireAccount, async (req, res) => {
       res.status(201).json(await rooms.open(signedIn(res).id, parse(newRoom, req.body)))
