@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core'
+import { chromium, type Browser, type BrowserContext, type Locator, type Page } from 'playwright-core'
 import { expect } from 'vitest'
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
@@ -69,9 +69,19 @@ export class Visitor {
     await this.page.getByRole('heading', { level: 1, name }).waitFor()
   }
 
+  /** Opens the dialog in which public rooms are found. */
+  async browse(): Promise<Locator> {
+    await this.page.getByRole('button', { name: 'Browse rooms' }).click()
+    const dialog = this.page.getByRole('dialog', { name: 'Browse rooms' })
+    await dialog.getByRole('status').filter({ hasText: /./ }).waitFor()
+    return dialog
+  }
+
   async join(name: string): Promise<void> {
     await this.page.goto(this.url)
-    await this.page.getByRole('link', { name, exact: true }).click()
+    const dialog = await this.browse()
+    await dialog.getByLabel('Search by name').fill(name)
+    await dialog.getByRole('link', { name, exact: true }).click()
     await this.page.getByRole('button', { name: 'Join room' }).click()
     await this.page.getByRole('textbox', { name: 'Message', exact: true }).waitFor()
   }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { readFile, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import pg from 'pg'
 import type { Browser } from 'playwright-core'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -242,6 +243,18 @@ describe('every page', () => {
         await judge('sign-in')
         await visitor.signUp()
         await judge('rooms')
+        const dialog = await visitor.browse()
+        await dialog.getByRole('link', { name: 'General', exact: true }).waitFor()
+        await judge('public rooms')
+        await dialog.getByLabel('Search by name').fill('Nobody calls a room so')
+        await dialog.getByText('No room to join has “Nobody calls a room so” in its name.').waitFor()
+        await judge('no public room found')
+        await dialog.getByLabel('Search by name').fill('GENER')
+        await dialog.getByRole('status').getByText('1 to join').waitFor()
+        await dialog.getByRole('link', { name: 'General', exact: true }).click()
+        await page.getByRole('heading', { level: 1, name: 'General' }).waitFor()
+        await judge('a room to join')
+        await page.goto(stack.url)
         await page.getByRole('button', { name: 'New room' }).click()
         await page.getByRole('dialog', { name: 'New room' }).waitFor()
         await judge('new room')
@@ -269,6 +282,54 @@ describe('every page', () => {
     }
   }
 
+  it('lets people find a room among many, whatever goes on meanwhile, and join it', async () => {
+    const db = new pg.Client({ connectionString: stack.databaseUrl })
+    await db.connect()
+    await db.query(`insert into rooms (name, kind) select 'Shelf ' || lpad(n::text, 5, '0'), 'public' from generate_series(1, 10000) n`)
+    const visitor = await Visitor.arrive(browser, stack.url, 'Moe Many')
+    await visitor.signUp()
+    const { page } = visitor
+    const ownRooms = () => page.getByRole('navigation', { name: 'Rooms' }).locator('a[href^="/rooms/"]').allTextContents()
+    await visitor.openRoom('Desk', 'Private')
+    await page.goto(stack.url)
+    await page.getByRole('link', { name: 'Desk' }).waitFor()
+    const dialog = await visitor.browse()
+    const links = dialog.getByRole('link')
+    await dialog.getByRole('status').getByText('30+ to join').waitFor()
+    await dialog.getByRole('button', { name: 'Show more' }).click()
+    await dialog.getByRole('status').getByText('60+ to join').waitFor()
+    expect(new Set(await links.allTextContents()).size).toBe(60)
+    // The one that was added first has the focus, so that reading goes on there.
+    expect(await links.nth(30).evaluate((link) => link === document.activeElement)).toBe(true)
+
+    // What is typed stays when news comes and when the connection breaks and is back.
+    const field = dialog.getByLabel('Search by name')
+    await field.pressSequentially('shelf 0777')
+    const [id] = await db.query<{ id: string }>(`select id from rooms where name = 'Desk'`).then(({ rows }) => rows.map(({ id }) => id))
+    await page.context().setOffline(true)
+    await page.getByText('You are offline.').waitFor({ state: 'attached' })
+    const listed = page.waitForResponse((response) => new URL(response.url()).pathname === '/api/rooms')
+    await page.context().setOffline(false)
+    expect(((await (await listed).json()) as { rooms: { id: string }[] }).rooms.map((room) => room.id)).toEqual([id])
+    expect(await field.inputValue()).toBe('shelf 0777')
+    await field.press('7')
+    await dialog.getByRole('status').getByText('1 to join').waitFor()
+    expect(await links.allTextContents()).toEqual(['Shelf 07777'])
+
+    await links.click()
+    await dialog.waitFor({ state: 'hidden' })
+    expect(await ownRooms()).toEqual(['Desk (private)'])
+    await page.getByRole('button', { name: 'Join room' }).click()
+    await page.getByRole('textbox', { name: 'Message', exact: true }).waitFor()
+    expect(await ownRooms()).toEqual(['Desk (private)', 'Shelf 07777'])
+    await visitor.browse()
+    await field.fill('shelf 07777')
+    await dialog.getByText('No room to join has “shelf 07777” in its name.').waitFor()
+    await db.query(`delete from rooms where name like 'Shelf %'`)
+    await db.end()
+    await visitor.leave()
+  })
+
   it('can be used with the keyboard alone', async () => {
     const visitor = await Visitor.arrive(browser, stack.url, 'Kay Keys')
     await visitor.signUp()
@@ -281,6 +342,26 @@ describe('every page', () => {
       }
       throw new Error(`Tab never reached ${name}`)
     }
+    await tabTo('Browse rooms')
+    await page.keyboard.press('Enter')
+    const dialog = page.getByRole('dialog', { name: 'Browse rooms' })
+    await dialog.waitFor()
+    await page.keyboard.type('general')
+    await dialog.getByRole('status').getByText('1 to join').waitFor()
+    await page.keyboard.press('Escape')
+    await dialog.waitFor({ state: 'hidden' })
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Browse rooms')
+    await page.keyboard.press('Enter')
+    await page.keyboard.type('general')
+    await dialog.getByRole('status').getByText('1 to join').waitFor()
+    await tabTo('General')
+    await page.keyboard.press('Enter')
+    await page.getByRole('button', { name: 'Join room' }).waitFor()
+    await tabTo('Join room')
+    await page.keyboard.press('Enter')
+    await page.getByRole('textbox', { name: 'Message', exact: true }).waitFor()
+    await page.goto(stack.url)
+    await page.getByRole('link', { name: 'General' }).waitFor()
     await tabTo('New room')
     await page.keyboard.press('Enter')
     await page.getByRole('dialog', { name: 'New room' }).waitFor()

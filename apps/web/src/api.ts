@@ -1,4 +1,4 @@
-import type { Account, ErrorBody, Member, Page, Room, RoomKind, WebConfig } from '@chat/server/contract'
+import type { Account, ErrorBody, Member, Page, Room, RoomKind, RoomPage, WebConfig } from '@chat/server/contract'
 
 /** The server's answer was no; `message` is a sentence for people. */
 export class ApiError extends Error {
@@ -43,6 +43,10 @@ export const api = {
   changeMe: (change: { name?: string; password?: string; currentPassword?: string }) => ask<Account>('PATCH', '/api/me', change),
   changeAvatar: (picture: Blob) => ask<Account>('PUT', '/api/me/avatar', picture),
   rooms: () => ask<{ rooms: Room[] }>('GET', '/api/rooms'),
+  /** Without `search` all there are, without `after` from the first. */
+  publicRooms: (search?: string, after?: string | null) =>
+    ask<RoomPage>('GET', `/api/rooms/public?${new URLSearchParams({ ...(search && { search }), ...(after && { after }) })}`),
+  room: (roomId: string) => ask<Room>('GET', room(roomId)),
   createRoom: (newRoom: { name: string; kind: RoomKind }) => ask<Room>('POST', '/api/rooms', newRoom),
   join: (roomId: string) => ask<Room>('PUT', `${room(roomId)}/membership`),
   leave: (roomId: string) => ask<void>('DELETE', `${room(roomId)}/membership`),

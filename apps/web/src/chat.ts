@@ -13,7 +13,7 @@ export type ChatSocket = Socket<ServerToClientEvents, ClientToServerEvents>
 /** Everything a signed-in person's page shows, kept up to date until `close`. Views read it and `subscribe` to changes. */
 export interface Chat {
   readonly account: Account
-  /** Null until they are known. */
+  /** One's own, null until they are known. */
   readonly rooms: Room[] | null
   readonly roomsProblem: string | null
   readonly connected: boolean
@@ -95,7 +95,7 @@ export function createChat(options: {
 
   /** News and reading went on while the list was on its way; a mark that got lost is sent again. */
   const newerOf = (before: Room | undefined, room: Room): Room => {
-    if (!before?.joined || !room.joined || (before.head <= room.head && before.read <= room.read)) return room
+    if (!before || (before.head <= room.head && before.read <= room.read)) return room
     if (before.read > room.read) sendRead(room.id, before.read)
     return { ...room, head: before.head, read: before.read, unread: before.unread }
   }
@@ -190,7 +190,7 @@ export function createChat(options: {
     if (!socket.active) void (error.message === 'unauthenticated' ? options.onSignedOut() : askWhy())
   })
   socket.on('messages:posted', ({ roomId, messages }) => {
-    if (!rooms?.some(({ id, joined }) => id === roomId && joined)) reloadRoomsSoon()
+    if (!rooms?.some(({ id }) => id === roomId)) reloadRoomsSoon()
     take(roomId, messages)
   })
   const takeChange = ({ roomId, message }: { roomId: string; message: Message }) => {
@@ -202,7 +202,7 @@ export function createChat(options: {
   socket.on('room:head', ({ roomId, head }) => {
     const conversation = conversations.get(roomId)
     if (conversation) take(roomId, [], head)
-    else if ((rooms?.find(({ id, joined }) => id === roomId && joined)?.head ?? -1) < head) reloadRoomsSoon()
+    else if ((rooms?.find(({ id }) => id === roomId)?.head ?? -1) < head) reloadRoomsSoon()
   })
   socket.on('presence:changed', ({ accountId, online }) => {
     presence.set(accountId, online)

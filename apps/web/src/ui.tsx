@@ -35,6 +35,7 @@ const shapes = {
   trash: 'M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13',
   down: 'M12 5v14M6 13l6 6 6-6',
   lock: 'M7 11V8a5 5 0 0110 0v3M6 11h12v9H6z',
+  search: 'M10 17a7 7 0 100-14 7 7 0 000 14zM15 15l6 6',
   hash: 'M10 4L8 20M16 4l-2 16M5 9h15M4 15h15',
 }
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { RoomPage } from '../contract.js'
+import type { Room, RoomPage } from '../contract.js'
 import { newPerson, startChat, type Chat, type Person } from '../test/chat.js'
 import { publicRooms } from './queries.js'
 
@@ -9,21 +9,30 @@ const nameOf = (number: number) => `Crowd ${String(number).padStart(5, '0')}`
 describe('among ten thousand public rooms', () => {
   let chat: Chat
   let ann: Person
+  let own: Room
+  let sizeBefore: number
   beforeAll(async () => {
     chat = await startChat()
     ann = await newPerson(chat.url)
-    await ann.openRoom('public', 'Crowd 00500 and a half')
+    own = await ann.openRoom('public', 'Crowd 00500 and a half')
+    sizeBefore = await sizeOfList()
     await chat.database.db.query(`insert into rooms (name, kind) select 'Crowd ' || lpad(n::text, 5, '0'), 'public' from generate_series(1, ${many}) n`)
     await chat.database.db.query('analyze')
   })
   afterAll(() => chat.stop())
 
+  const sizeOfList = async () => JSON.stringify((await ann.ask('GET', '/api/rooms')).body).length
   const page = async (query: Record<string, string> = {}) => {
     const { status, body } = await ann.ask<RoomPage>('GET', `/api/rooms/public?${new URLSearchParams(query).toString()}`)
     expect([status, body]).toEqual([200, { rooms: expect.any(Array) as unknown, next: body.next }])
     return body
   }
   const names = ({ rooms }: RoomPage) => rooms.map(({ name }) => name)
+
+  it('everybody’s own list is as long as it was', async () => {
+    expect(sizeBefore).toBe(JSON.stringify({ rooms: [own] }).length)
+    expect(await sizeOfList()).toBe(sizeBefore)
+  })
 
   it('a page has thirty, or as many as one wants up to a hundred', async () => {
     expect(names(await page())).toEqual(Array.from({ length: 30 }, (_, index) => nameOf(index + 1)))

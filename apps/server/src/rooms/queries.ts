@@ -19,12 +19,12 @@ export interface MemberRow {
 
 const room = 'r.id, r.name, r.kind, r.head, m.read_seq as read'
 
-/** What an account may know of: public rooms and its own, in the order of their ids. */
-export function visibleRooms(db: Db, accountId: string): Promise<RoomRow[]> {
+/** The rooms an account is a member of, in the order of their ids. */
+export function roomsOf(db: Db, accountId: string): Promise<RoomRow[]> {
   return db.query<RoomRow>(
     `select ${room}
-       from rooms r left join memberships m on m.room_id = r.id and m.account_id = $1
-      where r.kind = 'public' or m.account_id is not null
+       from memberships m join rooms r on r.id = m.room_id
+      where m.account_id = $1
       order by r.id`,
     [accountId],
   )

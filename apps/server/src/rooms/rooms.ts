@@ -45,9 +45,9 @@ export function createRooms({ db, news, avatarUrl }: RoomsOptions) {
   return {
     requireMember,
 
-    /** Public rooms and one's own, by name. */
+    /** One's own rooms, by name. */
     async list(accountId: string): Promise<Room[]> {
-      const rows = await queries.visibleRooms(db, accountId)
+      const rows = await queries.roomsOf(db, accountId)
       return rows.map(toRoom).sort((a, b) => byName.compare(a.name, b.name))
     },
 

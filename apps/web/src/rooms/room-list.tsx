@@ -6,13 +6,13 @@ import { api } from '../api.js'
 import type { Chat } from '../chat.js'
 import { Link, navigate } from '../router.js'
 import { Avatar, Dialog, Field, Form, Icon, IconButton, Wait } from '../ui.js'
+import { BrowseRooms } from './browse-rooms.js'
 
-/** One's rooms with what is new in them, public rooms to join, and the way to the profile. */
+/** One's rooms with what is new in them, and the ways to others and to the profile. */
 export function RoomList({ chat, openId }: { chat: Chat; openId: string | null }) {
   const [creating, setCreating] = useState(false)
-  const joined = chat.rooms?.filter((room) => room.joined) ?? []
-  const others = chat.rooms?.filter((room) => !room.joined) ?? []
-  const [Heading, Subheading] = openId ? (['h2', 'h3'] as const) : (['h1', 'h2'] as const)
+  const [browsing, setBrowsing] = useState(false)
+  const Heading = openId ? 'h2' : 'h1'
 
   return (
     <nav class="sidebar" aria-label="Rooms">
@@ -20,11 +20,12 @@ export function RoomList({ chat, openId }: { chat: Chat; openId: string | null }
         <Heading class="brand">Rooms</Heading>
         <IconButton icon="plus" label="New room" onClick={() => setCreating(true)} />
       </div>
+      <button type="button" class="room sidebar-browse" onClick={() => setBrowsing(true)}><Icon name="search" />Browse rooms</button>
       <div class="sidebar-rooms">
         {!chat.rooms && <Wait problem={chat.roomsProblem} retry={() => void chat.reloadRooms()} />}
-        {chat.rooms && joined.length === 0 && <p class="sidebar-empty subtle">You are in no room yet.</p>}
+        {chat.rooms?.length === 0 && <p class="sidebar-empty subtle">You are in no room yet.</p>}
         <ul>
-          {joined.map((room) => (
+          {chat.rooms?.map((room) => (
             <li key={room.id}>
               <Link to={`/rooms/${room.id}`} class={`room${room.unread ? ' room--unread' : ''}`} current={room.id === openId}>
                 <Icon name={room.kind === 'private' ? 'lock' : 'hash'} />
@@ -36,26 +37,12 @@ export function RoomList({ chat, openId }: { chat: Chat; openId: string | null }
             </li>
           ))}
         </ul>
-        {others.length > 0 && (
-          <section aria-labelledby="discover">
-            <Subheading class="sidebar-title" id="discover">Discover</Subheading>
-            <ul>
-              {others.map((room) => (
-                <li key={room.id}>
-                  <Link to={`/rooms/${room.id}`} class="room room--other" current={room.id === openId}>
-                    <Icon name="hash" />
-                    <span class="room-name">{room.name}</span>
-                  </Link>
-                </li>
-              ))}
-            </ul>
-          </section>
-        )}
       </div>
       <Link to="/profile" class="me">
         <Avatar person={chat.account} />
         <span class="me-name">{chat.account.name} <small>Profile</small></span>
       </Link>
+      {browsing && <BrowseRooms onClose={() => setBrowsing(false)} />}
       {creating && <NewRoom chat={chat} onClose={() => setCreating(false)} />}
     </nav>
   )

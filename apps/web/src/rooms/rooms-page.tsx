@@ -1,8 +1,8 @@
-import { useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 
 import type { Room } from '@chat/server/contract'
 
-import { api } from '../api.js'
+import { api, type ApiError } from '../api.js'
 import type { Chat } from '../chat.js'
 import { Conversation } from '../messages/conversation.js'
 import { Link, useTitle } from '../router.js'
@@ -10,19 +10,35 @@ import { Icon, useChanges, Wait } from '../ui.js'
 import { Members } from './members.js'
 import { RoomList } from './room-list.js'
 
+/** What the server says of a room that is none of one's own: nothing when there is none, or not for everybody. */
+interface OtherRoom {
+  room?: Room
+  problem?: string
+}
+
 /** The rooms on one side, the open one on the other; a narrow window shows one of the two. */
 export function RoomsPage({ chat, roomId }: { chat: Chat; roomId: string | null }) {
   useChanges(chat)
   const [membersShown, setMembersShown] = useState(() => matchMedia('(min-width: 1100px)').matches)
-  const room = chat.rooms?.find(({ id }) => id === roomId)
-  const unread = (chat.rooms ?? []).reduce((sum, { joined, unread }) => sum + (joined ? unread : 0), 0)
-  useTitle(`${unread ? `(${unread}) ` : ''}${room?.name ?? 'Rooms'}`)
-  const open = room?.joined ? room : undefined
+  const [others, setOthers] = useState<Record<string, OtherRoom>>({})
+  const open = chat.rooms?.find(({ id }) => id === roomId)
+  const other = open ? undefined : others[roomId ?? '']
+  const look = async () => {
+    if (!roomId || !chat.rooms || open) return
+    const found = await api.room(roomId).then<OtherRoom, OtherRoom>(
+      (room) => ({ room }),
+      ({ code, message }: ApiError) => (code === 'not_found' || code === 'invalid' ? {} : { problem: message }),
+    )
+    setOthers((known) => ({ ...known, [roomId]: found }))
+  }
+  useEffect(() => void look(), [roomId, !chat.rooms, !open, chat.connections])
+  const unread = (chat.rooms ?? []).reduce((sum, room) => sum + room.unread, 0)
+  useTitle(`${unread ? `(${unread}) ` : ''}${(open ?? other?.room)?.name ?? 'Rooms'}`)
 
   return (
     <div class={`chat${roomId ? ' chat--room' : ''}`}>
       <RoomList chat={chat} openId={roomId} />
-      <main class="pane" aria-label={room ? undefined : 'Room'}>
+      <main class="pane" aria-label={open ?? other?.room ? undefined : 'Room'}>
         {!chat.connected && (
           <p class="offline" role="status">
             <span>You are offline. Messages will be sent when you are back.</span>
@@ -31,7 +47,7 @@ export function RoomsPage({ chat, roomId }: { chat: Chat; roomId: string | null 
         {open ? (
           <Conversation key={open.id} chat={chat} room={open} membersShown={membersShown} onToggleMembers={() => setMembersShown(!membersShown)} />
         ) : (
-          <Elsewhere chat={chat} roomId={roomId} room={room} />
+          <Elsewhere chat={chat} roomId={roomId} other={other} retry={look} />
         )}
       </main>
       {open && membersShown && <Members key={`${open.id} members`} chat={chat} room={open} onClose={() => setMembersShown(false)} />}
@@ -40,15 +56,16 @@ export function RoomsPage({ chat, roomId }: { chat: Chat; roomId: string | null 
 }
 
 /** The pane when there is no conversation in it. */
-function Elsewhere({ chat, roomId, room }: { chat: Chat; roomId: string | null; room: Room | undefined }) {
-  const [problem, setProblem] = useState('')
+function Elsewhere({ chat, roomId, other, retry }: { chat: Chat; roomId: string | null; other: OtherRoom | undefined; retry: () => void }) {
+  const room = other?.room
+  const [refusal, setRefusal] = useState('')
   const join = async () => {
-    setProblem('')
+    setRefusal('')
     try {
       await api.join(room!.id)
       await chat.reloadRooms()
     } catch (error) {
-      setProblem((error as Error).message)
+      setRefusal((error as Error).message)
     }
   }
   if (!chat.rooms) return chat.roomsProblem ? null : <Wait />
@@ -56,16 +73,18 @@ function Elsewhere({ chat, roomId, room }: { chat: Chat; roomId: string | null; 
   return (
     <>
       {roomId && <Link to="/" class="icon-button back" label="Back to rooms"><Icon name="back" /></Link>}
-      <div class="notice">
-        <Heading>{room?.name ?? (roomId ? 'No such room' : 'Pick a room')}</Heading>
-        <p>
-          {room ? 'Join this room to read and write in it.'
-            : roomId ? 'It does not exist, or it is not open to you.'
-            : 'Choose one from the list, or open a new one.'}
-        </p>
-        {problem && <p class="alert" role="alert">{problem}</p>}
-        {room && <button type="button" class="button button--primary" onClick={() => void join()}>Join room</button>}
-      </div>
+      {roomId && (!other || other.problem) ? <Wait problem={other?.problem} retry={retry} /> : (
+        <div class="notice">
+          <Heading>{room?.name ?? (roomId ? 'No such room' : 'Pick a room')}</Heading>
+          <p>
+            {room ? 'Join this room to read and write in it.'
+              : roomId ? 'It does not exist, or it is not open to you.'
+              : 'Choose one from the list, browse for others, or open a new one.'}
+          </p>
+          {refusal && <p class="alert" role="alert">{refusal}</p>}
+          {room && <button type="button" class="button button--primary" onClick={() => void join()}>Join room</button>}
+        </div>
+      )}
     </>
   )
 }

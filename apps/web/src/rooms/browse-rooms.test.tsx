@@ -1,0 +1,128 @@
+// @vitest-environment happy-dom
+import { render } from 'preact'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+
+import type { Room, RoomPage } from '@chat/server/contract'
+
+import { BrowseRooms } from './browse-rooms.js'
+
+const all = Array.from({ length: 75 }, (_, index): Room => {
+  const name = `Room ${String(index + 1).padStart(2, '0')}`
+  return { id: name, name, kind: 'public', joined: false, head: 0, read: 0, unread: 0 }
+})
+const pageOf = (query: URLSearchParams): RoomPage => {
+  const [search, after] = [query.get('search') ?? '', query.get('after') ?? '']
+  const rooms = all.filter(({ name }) => name.includes(search) && name > after)
+  return { rooms: rooms.slice(0, 30), next: rooms[30] ? rooms[29]!.name : null }
+}
+
+/** Requests on their way, answered when the test says so. */
+let asked: { search: string | null; after: string | null; answer: (status?: number) => Promise<void> }[]
+const root = document.body
+const close = vi.fn()
+const pass = async (ms: number) => void (await vi.advanceTimersByTimeAsync(ms))
+const shown = () => [...root.querySelectorAll('a')].map(({ textContent }) => textContent)
+const status = () => root.querySelector('[role=status]')!.textContent
+const button = (name: string) => [...root.querySelectorAll('button')].find(({ textContent }) => textContent === name)
+const type = (text: string) => {
+  const field = root.querySelector('input')!
+  field.value = text
+  field.dispatchEvent(new Event('input', { bubbles: true }))
+  return pass(10)
+}
+
+beforeEach(async () => {
+  vi.useFakeTimers()
+  asked = []
+  close.mockClear()
+  vi.stubGlobal('fetch', (path: string) => new Promise((resolve) => {
+    const query = new URL(path, 'http://chat.example').searchParams
+    const answer = (code = 200) => {
+      resolve(code === 200 ? Response.json(pageOf(query)) : Response.json({ error: { code: 'fault', message: 'Something went wrong.' } }, { status: code }))
+      return pass(100)
+    }
+    asked.push({ search: query.get('search'), after: query.get('after'), answer })
+  }))
+  render(<BrowseRooms onClose={close} />, root)
+  await pass(100)
+})
+afterEach(() => {
+  render(null, root)
+  vi.useRealTimers()
+  vi.unstubAllGlobals()
+})
+
+describe('browsing rooms', () => {
+  it('begins with the first page, and shows more when asked, from where reading goes on', async () => {
+    await asked[0]!.answer()
+    expect([shown().length, status()]).toEqual([30, '30+ to join'])
+    for (const [page, length, after] of [[1, 60, 'Room 30'], [2, 75, 'Room 60']] as const) {
+      button('Show more')!.click()
+      await asked[page]!.answer()
+      expect(asked[page]).toMatchObject({ search: null, after })
+      expect(shown()).toEqual(all.slice(0, length).map(({ name }) => name))
+      expect(document.activeElement!.textContent).toBe(all[page * 30]!.name)
+    }
+    expect([button('Show more'), status()]).toEqual([undefined, '75 to join'])
+  })
+
+  it('searches when somebody has stopped typing, not at each letter', async () => {
+    await asked[0]!.answer()
+    for (const text of ['R', 'Ro', 'Room 7', ' Room 7 ']) await type(text)
+    await pass(1000)
+    expect(asked.slice(1).map(({ search }) => search)).toEqual(['Room 7'])
+    await asked[1]!.answer()
+    expect([shown().length, status()]).toEqual([6, '6 to join'])
+  })
+
+  it('keeps the answer to what was typed last, whichever comes last', async () => {
+    await asked[0]!.answer()
+    await type('Room 1')
+    await pass(1000)
+    await type('Room 2')
+    await pass(1000)
+    await asked[2]!.answer()
+    await asked[1]!.answer()
+    expect(shown()).toEqual(all.slice(19, 29).map(({ name }) => name))
+    // The same for more of what is searched for no longer.
+    await type('')
+    await pass(1000)
+    await asked[3]!.answer()
+    button('Show more')!.click()
+    await type('Room 3')
+    await pass(1000)
+    await asked[5]!.answer()
+    await asked[4]!.answer()
+    expect(shown()).toEqual(all.slice(29, 39).map(({ name }) => name))
+  })
+
+  it('says so when nothing is found', async () => {
+    await asked[0]!.answer()
+    await type('Attic')
+    await pass(1000)
+    await asked[1]!.answer()
+    expect([shown(), status()]).toEqual([[], 'No room to join has “Attic” in its name.'])
+  })
+
+  it('says what is wrong, and tries again from there', async () => {
+    await asked[0]!.answer()
+    button('Show more')!.click()
+    await asked[1]!.answer(500)
+    expect(root.querySelector('[role=alert]')!.textContent).toContain('Something went wrong.')
+    expect(shown()).toHaveLength(30)
+    button('Try again')!.click()
+    await asked[2]!.answer()
+    expect(asked[2]).toMatchObject({ after: 'Room 30' })
+    expect([shown().length, root.querySelector('[role=alert]')]).toEqual([60, null])
+  })
+
+  it('closes when a room is opened, and stays for one that is opened in a new tab', async () => {
+    await asked[0]!.answer()
+    const click = (more: MouseEventInit = {}) => root.querySelector('a')!.dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true, ...more }))
+    click({ ctrlKey: true })
+    expect(close).not.toHaveBeenCalled()
+    click()
+    expect(close).toHaveBeenCalledOnce()
+    expect(location.pathname).toBe('/rooms/Room%2001')
+  })
+})

@@ -1,0 +1,70 @@
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
+
+import type { RoomPage } from '@chat/server/contract'
+
+import { api } from '../api.js'
+import { Link } from '../router.js'
+import { Dialog, Icon, Wait } from '../ui.js'
+
+const typingPauseMs = 200
+
+/** Public rooms to join, all of them or those with a text in their names, a page at a time. */
+export function BrowseRooms({ onClose }: { onClose: () => void }) {
+  const [search, setSearch] = useState('')
+  const [found, setFound] = useState<RoomPage & { search: string } | null>(null)
+  const [problem, setProblem] = useState('')
+  const list = useRef<HTMLUListElement>(null)
+  const turn = useRef(0)
+  const resumeAt = useRef(-1)
+
+  const load = async (search: string, shown?: RoomPage | null) => {
+    const mine = ++turn.current
+    resumeAt.current = shown?.rooms.length ?? -1
+    setProblem('')
+    try {
+      const { rooms, next } = await api.publicRooms(search, shown?.next)
+      // Somebody who types on is not interested in the answer any more, and it must not replace a newer one.
+      if (mine === turn.current) setFound({ search, rooms: [...(shown?.rooms ?? []), ...rooms], next })
+    } catch (error) {
+      if (mine === turn.current) setProblem((error as Error).message)
+    }
+  }
+  useEffect(() => {
+    const timer = setTimeout(() => void load(search), search ? typingPauseMs : 0)
+    return () => clearTimeout(timer)
+  }, [search])
+  // “Show more” may be gone with the last page: whoever pressed it goes on at the first new room.
+  useLayoutEffect(() => list.current?.querySelectorAll('a')[resumeAt.current]?.focus(), [found])
+
+  return (
+    <Dialog title="Browse rooms" onClose={onClose}>
+      <div class="field">
+        <label>
+          Search by name
+          {/* In a field of type search, Esc would empty it before it closes the dialog. */}
+          <input autocomplete="off" maxLength={60} onInput={({ currentTarget: { value } }) => setSearch(value.trim())} />
+        </label>
+        <p class="hint" role="status">
+          {found && (found.rooms.length ? `${found.rooms.length}${found.next ? '+' : ''} to join`
+            : found.search ? `No room to join has “${found.search}” in its name.`
+            : 'You are in every public room.')}
+        </p>
+      </div>
+      <div class="browse">
+        {/* A click that the link has followed; one for a new tab is the browser's. */}
+        <ul ref={list} onClick={(event) => event.defaultPrevented && onClose()}>
+          {found?.rooms.map(({ id, name }) => (
+            <li key={id}>
+              <Link to={`/rooms/${id}`} class="room"><Icon name="hash" /><span class="room-name">{name}</span></Link>
+            </li>
+          ))}
+        </ul>
+        {(!found || problem) && <Wait problem={problem} retry={() => void load(search, found?.search === search ? found : null)} />}
+        {found?.next && !problem && (
+          <button type="button" class="button button--small" onClick={() => void load(found.search, found)}>Show more</button>
+        )}
+      </div>
+      <div class="form-buttons"><button type="button" class="button" onClick={onClose}>Close</button></div>
+    </Dialog>
+  )
+}
