@@ -95,7 +95,7 @@ export const cases: Record<string, object> = {
       cdn_prefix: { _default: 'https://cdn.example.com' },
       session_ttl: { _default: 3600 },
       session_max_age: { _default: 86400 },
-      limits: Object.fromEntries(['sign_in', 'sign_up', 'post', 'upload', 'guess', 'invite'].map((name) => [name, { _default: '10/60' }])),
+      limits: Object.fromEntries(['sign_in', 'sign_up', 'post', 'upload', 'guess', 'invite', 'signal', 'room'].map((name) => [name, { _default: '10/60' }])),
     },
     publicUrl: { _default: 'https://chat.example.com:8443' },
     domain: { _default: 'https://chat.example.com' },

@@ -40,7 +40,7 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
         `global.ci_url=${address.host}`,
         'server.replicas.test=2',
         'fixtures.enabled.test=true',
-        ...['sign_in', 'sign_up', 'post', 'upload'].map((limit) => `app.limits.${limit}.test=10000/10`),
+        ...['sign_in', 'sign_up', 'post', 'upload', 'room'].map((limit) => `app.limits.${limit}.test=10000/10`),
       ],
     })
   })

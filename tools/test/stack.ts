@@ -75,6 +75,7 @@ export async function startStack({ replicas: count = 2, env: more = {} }: { repl
     LIMIT_SIGN_UP: '1000/60',
     LIMIT_GUESS: '1000/60',
     LIMIT_INVITE: '1000/60',
+    LIMIT_ROOM: '1000/60',
     ...(more.MAILGUN_APIKEY === undefined && { MAILER: 'mailbox' }),
     ...more,
   }

@@ -97,6 +97,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
   const signUpLimiter = createLimiter('sign-up', config.limits.signUp, redis, log)
   const inviteLimiter = createLimiter('invite', config.limits.invite, redis, log)
   const uploadLimiter = createLimiter('upload', config.limits.upload, redis, log)
+  const roomLimiter = createLimiter('room', config.limits.room, redis, log)
   // Counted by each replica alone: a slow Redis must not delay a message.
   const postLimiter = createLimiter('post', config.limits.post, null, log)
   const signalLimiter = createLimiter('signal', config.limits.signal, null, log)
@@ -113,7 +114,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
       createAccountRoutes({ accounts, sessions, news, guesses, limiter: signUpLimiter, requireAccount: signedInOnly, toAccount }),
       createSessionRoutes({ accounts, sessions, guesses, toAccount }),
       createAvatarRoutes({ avatars, accounts, limiter: uploadLimiter, requireAccount: signedInOnly, toAccount }),
-      createRoomRoutes({ rooms, accounts, limiter: inviteLimiter, requireAccount: signedInOnly }),
+      createRoomRoutes({ rooms, accounts, openLimiter: roomLimiter, inviteLimiter, requireAccount: signedInOnly }),
       createMessageRoutes({ messages, requireAccount: signedInOnly }),
       createAssetRoutes({ assets }),
       ...(config.mail.kind === 'mailbox' ? [createMailRoutes({ db, onlyOwn: config.production, sessions })] : []),

@@ -53,7 +53,7 @@ export interface Config {
   mail: MailgunConfig | { kind: 'mailbox' }
   /** What `GET /assets/config.json` says when no nginx serves it. */
   web: { domain: string; loginUrl: string }
-  limits: { signIn: Limit; signUp: Limit; guess: Limit; invite: Limit; post: Limit; signal: Limit; upload: Limit }
+  limits: { signIn: Limit; signUp: Limit; guess: Limit; invite: Limit; post: Limit; signal: Limit; upload: Limit; room: Limit }
   /** How long to go on serving after a signal, so that proxies stop sending first. */
   drainMs: number
   /** When to give up on a graceful stop. */
@@ -204,6 +204,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       post: limit('LIMIT_POST', 40, 10),
       signal: limit('LIMIT_SIGNAL', 300, 10),
       upload: limit('LIMIT_UPLOAD', 20, 3600),
+      room: limit('LIMIT_ROOM', 50, 3600),
     },
     drainMs: whole('DRAIN_MS', production ? 5_000 : 0, 0, 60_000),
     stopTimeoutMs: whole('STOP_TIMEOUT_MS', production ? 25_000 : 8_000, 100, 600_000),

@@ -36,6 +36,20 @@ describe('rooms', () => {
     expect(await roomsOf(ben)).toEqual([])
   })
 
+  it('are not opened without end by one account, and it is told when to come back', async () => {
+    const strict = await chat.replica({ LIMIT_ROOM: '2/600' })
+    const [ann, ben] = await Promise.all([newPerson(strict.url), newPerson(strict.url, 'Ben')])
+    const open = (person: Person) => person.ask('POST', '/api/rooms', { name: `Room ${randomUUID()}`, kind: 'public' })
+    for (let room = 1; room <= 2; room += 1) expect((await open(ann)).status).toBe(201)
+    const refused = await open(ann)
+    expect([refused.status, refused.body]).toEqual([429, { error: { code: 'rate_limited', message: 'Too many attempts. Please wait a little.' } }])
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect(await roomsOf(ann)).toHaveLength(2)
+    // Whoever opens none, and somebody else, is not held up.
+    expect((await ann.ask('POST', '/api/rooms', { name: '' })).status).toBe(400)
+    expect((await open(ben)).status).toBe(201)
+  })
+
   it('cannot have the name of another public room, in any case of letters', async () => {
     const ann = await newPerson(chat.url)
     await ann.openRoom('public', 'Taken')

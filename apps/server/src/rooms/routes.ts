@@ -14,13 +14,14 @@ const invitation = z.object({ email: emailOf() })
 interface RoomRoutes {
   rooms: Rooms
   accounts: Accounts
-  /** Of invitations: their answer tells who has an account. */
-  limiter: Limiter
+  openLimiter: Limiter
+  /** The answer to an invitation tells who has an account. */
+  inviteLimiter: Limiter
   requireAccount: RequestHandler
 }
 
 /** One's rooms, public ones to join, opening, joining, leaving, members. */
-export function createRoomRoutes({ rooms, accounts, limiter, requireAccount }: RoomRoutes): Router {
+export function createRoomRoutes({ rooms, accounts, openLimiter, inviteLimiter, requireAccount }: RoomRoutes): Router {
   return Router()
     .get('/api/rooms', requireAccount, async (_req, res) => {
       res.json({ rooms: await rooms.list(signedIn(res).id) })
@@ -32,7 +33,10 @@ export function createRoomRoutes({ rooms, accounts, limiter, requireAccount }: R
       res.json(await rooms.find(parse(whichRoom, req.params).id, signedIn(res).id))
     })
     .post('/api/rooms', requireAccount, async (req, res) => {
-      res.status(201).json(await rooms.open(signedIn(res).id, parse(newRoom, req.body)))
+      const wanted = parse(newRoom, req.body)
+      const accountId = signedIn(res).id
+      await openLimiter.take(accountId, { reqId: req.id, accountId })
+      res.status(201).json(await rooms.open(accountId, wanted))
     })
     .put('/api/rooms/:id/membership', requireAccount, async (req, res) => {
       res.json(await rooms.join(parse(whichRoom, req.params).id, signedIn(res).id))
@@ -48,7 +52,7 @@ export function createRoomRoutes({ rooms, accounts, limiter, requireAccount }: R
       const { id } = parse(whichRoom, req.params)
       const { email } = parse(invitation, req.body)
       const accountId = signedIn(res).id
-      await limiter.take(accountId, { reqId: req.id, accountId })
+      await inviteLimiter.take(accountId, { reqId: req.id, accountId })
       await rooms.invite(id, accountId, async () => (await accounts.findByEmail(email)).id)
       res.sendStatus(204)
     })

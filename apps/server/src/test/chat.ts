@@ -49,6 +49,7 @@ export async function startChat(env: NodeJS.ProcessEnv = {}, replacements: Repla
     LIMIT_GUESS: '1000/60',
     LIMIT_INVITE: '1000/60',
     LIMIT_POST: '10000/10',
+    LIMIT_ROOM: '1000/60',
     ...(TEST_SESSION_REDIS && { SESSION_REDIS: await emptyRedis(TEST_SESSION_REDIS) }),
     ...(TEST_S3_ENDPOINT && {
       S3_ENDPOINT: TEST_S3_ENDPOINT,
