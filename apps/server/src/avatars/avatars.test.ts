@@ -1,9 +1,19 @@
 import { randomUUID } from 'node:crypto'
+import { EventEmitter, once } from 'node:events'
+import { request, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { json } from 'node:stream/consumers'
+import express, { type RequestHandler } from 'express'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { Account, ErrorBody } from '../contract.js'
-import { newPerson, startChat, type Chat, type Person } from '../test/chat.js'
+import { newPerson, Person, startChat, type Chat } from '../test/chat.js'
+import type { Avatars } from './avatars.js'
+import { createAvatarRoutes } from './routes.js'
 import type { Storage } from './storage.js'
+
+// Each picture is drawn in a process of its own, which a busy machine takes its time to start.
+vi.setConfig({ testTimeout: 120_000 })
 
 const stored = new Map<string, Buffer>()
 const storage: Storage = {
@@ -17,7 +27,7 @@ const storage: Storage = {
 let chat: Chat
 let png: Buffer
 beforeAll(async () => {
-  chat = await startChat({}, { storage })
+  chat = await startChat({ LIMIT_UPLOAD: '1000/60' }, { storage })
   png = await sharp({ create: { width: 300, height: 200, channels: 3, background: 'teal' } }).png().toBuffer()
 })
 afterAll(() => chat.stop())
@@ -55,7 +65,9 @@ describe('an avatar', () => {
   it('leaves no picture without an owner when two are uploaded at once', async () => {
     const before = stored.size
     const ann = await newPerson(chat.url)
-    await Promise.all(Array.from({ length: 4 }, () => upload(ann, png)))
+    const elsewhere = Object.assign(new Person((await chat.replica()).url), { cookie: ann.cookie })
+    const uploads = await Promise.all([upload(ann, png), upload(elsewhere, png)])
+    expect(uploads.map(({ status }) => status)).toEqual([200, 200])
     expect(stored.size).toBe(before + 1)
     const { avatarUrl } = (await ann.ask<Account>('GET', '/api/me')).body
     expect((await fetch(chat.url + avatarUrl)).status).toBe(200)
@@ -102,11 +114,81 @@ describe('an avatar', () => {
     remove.mockRestore()
   })
 
+  it('is made of one picture of an account at a time: another one meanwhile is refused with a reason', async () => {
+    const ann = await newPerson(chat.url)
+    const uploads = [beginUpload(ann), beginUpload(ann)]
+    const refused = await Promise.race(uploads.map((each) => each.answer))
+    expect(refused).toMatchObject({ status: 429, body: { error: { code: 'rate_limited', message: expect.stringContaining('worked on') as string } } })
+    expect(refused.retryAfter).toBeGreaterThan(0)
+    for (const each of uploads) each.goOn()
+    expect((await Promise.all(uploads.map((each) => each.answer))).map(({ status }) => status).sort()).toEqual([200, 429])
+    expect((await upload(ann, png)).status).toBe(200)
+  })
+
+  it('is refused at once, with the time to come back, while many other people change theirs', async () => {
+    const people = await Promise.all(Array.from({ length: 9 }, () => newPerson(chat.url)))
+    const uploads = people.map(beginUpload)
+    const refused = await Promise.race(uploads.map((each) => each.answer))
+    expect(refused).toMatchObject({ status: 503, body: { error: { code: 'unavailable', message: expect.stringContaining('people') as string } } })
+    expect(refused.retryAfter).toBeGreaterThan(0)
+    for (const each of uploads) each.goOn()
+    expect((await Promise.all(uploads.map((each) => each.answer))).map(({ status }) => status).sort()).toEqual([...Array<number>(8).fill(200), 503])
+  })
+
+  it('does not wait behind twenty large ones of somebody else', async () => {
+    const [ann, ben] = await Promise.all([newPerson(chat.url), newPerson(chat.url)])
+    const large = await sharp({ create: { width: 4_800, height: 5_000, channels: 3, background: 'teal' } }).png({ progressive: true }).toBuffer()
+    let before = 0
+    const others = Array.from({ length: 20 }, () => upload(ann, large).then(({ status }) => void (status === 200 && (before += 1))))
+    await Promise.race(others) // some of them have arrived
+    expect((await upload(ben, png)).status).toBe(200)
+    expect(before).toBeLessThan(3)
+    await Promise.all(others)
+  })
+
+  it('is not made for somebody who has gone: the one who draws is told', async () => {
+    const drawing = new EventEmitter()
+    const set: Avatars['set'] = (_accountId, _body, signal) => new Promise(() => drawing.emit('begun', signal))
+    const signIn: RequestHandler = (_req, res, next) => {
+      res.locals.account = { id: 'ann' }
+      next()
+    }
+    const slice = { avatars: { set } as Avatars, limiter: { take: async () => undefined, giveBack: async () => undefined }, requireAccount: signIn, accounts: { find: async () => undefined } }
+    const server = express().use(createAvatarRoutes({ ...slice, toAccount: (row) => ({ ...row, avatarUrl: null }) })).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+
+    const begun = once(drawing, 'begun') as Promise<[AbortSignal]>
+    const asked = request({ port: (server.address() as AddressInfo).port, method: 'PUT', path: '/api/me/avatar', headers: { 'content-type': 'image/png' } })
+    asked.on('error', () => undefined)
+    asked.end(png)
+    const [signal] = await begun
+    asked.destroy()
+    if (!signal.aborted) await once(signal, 'abort')
+    server.close()
+  })
+
   it.each(['nothing.webp', `${randomUUID()}.webp`, '..%2f..%2fetc%2fpasswd', 'a%00.webp', '%c0%ae.webp', 'x.svg'])('is not found under %s', async (key) => {
     const response = await fetch(`${chat.url}/avatars/${key}`)
     expect([400, 404]).toContain(response.status)
   })
 })
+
+function asking(person: Person, length: number) {
+  const headers = { origin: person.url, cookie: person.cookie, 'content-type': 'image/png', 'content-length': length }
+  return request(`${person.url}/api/me/avatar`, { method: 'PUT', headers, agent: false })
+}
+
+/** An upload that has begun; the rest of the body comes when one wants. */
+function beginUpload(person: Person) {
+  const asked = asking(person, png.length)
+  asked.on('error', () => undefined) // a refused one may be cut off
+  asked.write(png.subarray(0, 10))
+  const answer = (once(asked, 'response') as Promise<[IncomingMessage]>).then(async ([response]) => {
+    const { statusCode: status, headers } = response
+    return { status, retryAfter: Number(headers['retry-after']), body: await json(response) }
+  })
+  return { answer, goOn: () => asked.end(png.subarray(10)) }
+}
 
 function upload(person: Person, body: Buffer, type = 'image/png') {
   return person.ask<Account | { error: ErrorBody }>('PUT', '/api/me/avatar', body, { 'content-type': type })

@@ -25,10 +25,11 @@ export function createAvatars({ db, storage, cdnPrefix, log }: AvatarsOptions) {
   return {
     /**
      * Gives an account a new picture; the old one is removed.
+     * @param signal aborts when nobody waits for it any more.
      * @throws ChatError `unsupported_media`, `too_large`, `not_found` for no such account, `unavailable` when it cannot be stored.
      */
-    async set(accountId: string, body: Buffer): Promise<void> {
-      const picture = await encodeAvatar(body)
+    async set(accountId: string, body: Buffer, signal?: AbortSignal): Promise<void> {
+      const picture = await encodeAvatar(body, signal)
       const key = `${randomUUID()}.webp`
       await storage.put(key, picture, 'image/webp').catch((error: unknown) => {
         log.error({ err: error }, 'a picture could not be stored')

@@ -1,7 +1,10 @@
 import { crc32, deflateSync } from 'node:zlib'
-import sharp from 'sharp'
-import { describe, expect, it } from 'vitest'
+import sharp, { type Sharp } from 'sharp'
+import { describe, expect, it, vi } from 'vitest'
 import { encodeAvatar } from './picture.js'
+
+// Each picture is drawn in a process of its own, which a busy machine takes its time to start.
+vi.setConfig({ testTimeout: 120_000 })
 
 describe('making an avatar', () => {
   it.each(['jpeg', 'png', 'webp'] as const)('turns a %s into a square WebP', async (format) => {
@@ -77,24 +80,56 @@ describe('making an avatar', () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(100_000_000)
   })
 
-  it('takes a picture of 40 megapixels', async () => {
-    const large = await plain(8_000, 5_000).png().toBuffer()
-    await expect(encodeAvatar(large)).resolves.toBeInstanceOf(Buffer)
-  }, 20_000)
+  it('refuses a small picture whose notes would unfold into gigabytes', async () => {
+    const note = chunk('zTXt', Buffer.concat([Buffer.from('a\0\0'), deflateSync(Buffer.alloc(7_900_000, 'a'), { level: 9 })]))
+    const bomb = png(100, 100, Array<Buffer>(300).fill(note))
+    expect(bomb.length).toBeLessThan(5 * 1024 * 1024)
+    const before = process.memoryUsage().rss
+    await expect(encodeAvatar(bomb)).rejects.toMatchObject({ code: 'too_large' })
+    expect(process.memoryUsage().rss - before).toBeLessThan(100_000_000)
+  })
+
+  it.each([
+    ['a progressive JPEG', (picture: Sharp) => picture.flatten().jpeg({ progressive: true, chromaSubsampling: '4:4:4' })],
+    ['an interlaced PNG, turned', (picture: Sharp) => picture.withMetadata({ orientation: 6 }).png({ progressive: true })],
+    ['a PNG of 16 bits a colour', (picture: Sharp) => picture.toColourspace('rgb16').png()],
+    ['a WebP', (picture: Sharp) => picture.webp({ lossless: true, effort: 0 })],
+  ])('takes %s of 24 megapixels', async (_what, encode) => {
+    await expect(encodeAvatar(await encode(translucent(4_800, 5_000)).toBuffer())).resolves.toBeInstanceOf(Buffer)
+  })
+
+  it('refuses the kind that takes most memory for a pixel, and says what would do', async () => {
+    const heavy = await translucent(4_800, 5_000).toColourspace('rgb16').png({ progressive: true }).toBuffer()
+    await expect(encodeAvatar(heavy)).rejects.toMatchObject({ code: 'too_large', message: expect.stringContaining('not interlaced') as string })
+  })
+
+  it('stops drawing when nobody waits for it any more, and takes up the next', async () => {
+    const picture = await plain(640, 480).png().toBuffer()
+    const gone = new AbortController()
+    const [first, second, third] = [encodeAvatar(picture, gone.signal), encodeAvatar(picture, gone.signal), encodeAvatar(picture)]
+    gone.abort()
+    await expect(first).rejects.toMatchObject({ code: 'invalid' })
+    await expect(second).rejects.toMatchObject({ code: 'invalid' })
+    await expect(third).resolves.toBeInstanceOf(Buffer)
+  })
 })
 
 function plain(width: number, height: number) {
   return sharp({ create: { width, height, channels: 3, background: 'teal' } })
 }
 
+function translucent(width: number, height: number) {
+  return sharp({ create: { width, height, channels: 4, background: { r: 0, g: 128, b: 128, alpha: 0.5 } } })
+}
+
 /** A grey PNG of any size whose pixels are all the same; of the largest ones only the first rows are there. */
-function png(width: number, height: number): Buffer {
+function png(width: number, height: number, notes: Buffer[] = []): Buffer {
   const header = Buffer.alloc(13)
   header.writeUInt32BE(width, 0)
   header.writeUInt32BE(height, 4)
   header.writeUInt8(8, 8)
   const rows = deflateSync(Buffer.alloc((width + 1) * Math.min(height, 1_000)))
-  return Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), chunk('IHDR', header), chunk('IDAT', rows), chunk('IEND', Buffer.alloc(0))])
+  return Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), chunk('IHDR', header), ...notes, chunk('IDAT', rows), chunk('IEND', Buffer.alloc(0))])
 }
 
 function chunk(type: string, data: Buffer): Buffer {

@@ -1,4 +1,5 @@
-import express, { Router, type RequestHandler } from 'express'
+import { promisify } from 'node:util'
+import express, { Router, type Request, type RequestHandler, type Response } from 'express'
 import type { Accounts } from '../accounts/accounts.js'
 import type { AccountRow } from '../accounts/queries.js'
 import type { Account } from '../contract.js'
@@ -15,22 +16,36 @@ interface AvatarRoutes {
   toAccount: (row: AccountRow) => Account
 }
 
-const readPicture = express.raw({ type: ['image/jpeg', 'image/png', 'image/webp'], limit: '5mb' })
+const parsePicture = express.raw({ type: ['image/jpeg', 'image/png', 'image/webp'], limit: '5mb' })
+const readPicture = promisify<Request, Response>(parsePicture)
+
+// They wait for one another, each with its body in memory.
+const picturesInHand = 8
 
 /** Pictures in and out. */
 export function createAvatarRoutes({ avatars, accounts, limiter, requireAccount, toAccount }: AvatarRoutes): Router {
-  // Before the body is read, so that a refusal costs nothing.
-  const limit: RequestHandler = async (req, res, next) => {
-    const accountId = signedIn(res).id
-    await limiter.take(accountId, { reqId: req.id, accountId })
-    next()
+  const inHand = new Set<string>()
+
+  /** One picture of each account, and a few in all. Refused before the body is read, so that a refusal costs nothing. */
+  async function takeInHand(accountId: string, work: () => Promise<void>): Promise<void> {
+    if (inHand.has(accountId)) throw new ChatError('rate_limited', 'Your picture before this one is still being worked on. Please wait a little.', 5)
+    if (inHand.size >= picturesInHand) throw new ChatError('unavailable', 'Too many people change their pictures just now. Please try again.', 5)
+    inHand.add(accountId)
+    await work().finally(() => inHand.delete(accountId))
   }
+
   return Router()
-    .put('/api/me/avatar', requireAccount, limit, readPicture, async (req, res) => {
-      const body: unknown = req.body
-      if (!Buffer.isBuffer(body)) throw new ChatError('unsupported_media', 'Send a JPEG, PNG or WebP picture as the body.')
+    .put('/api/me/avatar', requireAccount, async (req, res) => {
       const { id } = signedIn(res)
-      await avatars.set(id, body)
+      const gone = new AbortController()
+      res.once('close', () => gone.abort())
+      await takeInHand(id, async () => {
+        await limiter.take(id, { reqId: req.id, accountId: id })
+        await readPicture(req, res)
+        const body: unknown = req.body
+        if (!Buffer.isBuffer(body)) throw new ChatError('unsupported_media', 'Send a JPEG, PNG or WebP picture as the body.')
+        await avatars.set(id, body, gone.signal)
+      })
       const account = await accounts.find(id)
       if (account === undefined) throw new ChatError('unauthenticated', 'Please sign in.')
       res.json(toAccount(account))
