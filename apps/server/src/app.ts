@@ -1,5 +1,4 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Express } from 'express'
@@ -24,6 +23,7 @@ import { registerMessages } from './messages/socket.js'
 import { createNews, type Dispatch } from './news.js'
 import { assetsDirectory } from './page.js'
 import { within } from './platform/deadline.js'
+import { createHttpServer } from './platform/http-server.js'
 import { createInProcessBus } from './platform/in-process-bus.js'
 import { createLimiter } from './platform/limiter.js'
 import { createLog, type Log } from './platform/log.js'
@@ -120,7 +120,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
       ...(config.mail.kind === 'mailbox' ? [createMailRoutes({ db, onlyOwn: config.production, sessions })] : []),
     ],
   })
-  const http = createServer(express)
+  const http = createHttpServer(express, log)
   const sockets = createSockets({
     http,
     log,
