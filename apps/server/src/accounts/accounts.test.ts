@@ -43,6 +43,10 @@ describe('accounts', () => {
       ['a name of two lines', { name: 'a\nb', email: 'x@example.com', password }, 'name'],
       ['a name with a NUL', { name: 'a\u0000b', email: 'x@example.com', password }, 'name'],
       ['a name with half a character', { name: 'a\ud800', email: 'x@example.com', password }, 'name'],
+      ['a name that leads elsewhere', { name: 'URGENT http://evil.example/login', email: 'x@example.com', password }, 'name'],
+      ['a name that is a host', { name: 'evil.example', email: 'x@example.com', password }, 'name'],
+      ['a name written from right to left', { name: 'Ann\u202egpj.exe', email: 'x@example.com', password }, 'name'],
+      ['a name that nobody sees', { name: '\u3164\u200d', email: 'x@example.com', password }, 'name'],
       ['a very long name', { name: 'x'.repeat(61), email: 'x@example.com', password }, 'name'],
       ['a bad address', { name: 'X', email: 'x', password }, 'email'],
       ['an address with a line break', { name: 'X', email: 'x@example.com\r\nBcc: y@example.com', password }, 'email'],
@@ -103,6 +107,15 @@ describe('accounts', () => {
       const ann = await newPerson(chat.url)
       const { status, body } = await ann.ask<Account>('PATCH', '/api/me', { name: 'Анна' })
       expect([status, body.name]).toEqual([200, 'Анна'])
+    })
+
+    it('takes the names that people have, and none that a mail program would make a link of', async () => {
+      const ann = await newPerson(chat.url)
+      const statusOf = async (name: string) => [name, (await ann.ask('PATCH', '/api/me', { name })).status]
+      const names = ['J.R. Smith', "O'Neil", 'Jean-Luc', 'Anna (QA)', 'Dr. No', 'Иван', '李', 'А.С. Пушкин', 'А.С.Пушкин', 'J.R.R.Tolkien', 'Ann 2.0', 'M.Sc. Ann', 'می‌خواهم', '👩‍💻 Ann', 'Ann & Ben', 'Ann/Ben', 'Team: QA', 'Ph.D. Ann', '@ann', 'No. 5']
+      for (const name of names) expect(await statusOf(name)).toEqual([name, 200])
+      const links = ['http://x', 'HTTPS://x', 'www.x.y', 'www.evil', 'evil.example/login', 'evil.example', 'See evil.example now', 'x.com', 't.co/abc', 'a.b.example', 'evil\u3002example', 'evil\uff0eexample', 'пример.рф', 'xn--e1afmkfd.xn--p1ai', 'ann@evil.example', '10.0.0.1', 'ftp://1', 'evil\u200d.example', 'EVIL.COM', 'X.COM']
+      for (const name of links) expect(await statusOf(name)).toEqual([name, 400])
     })
 
     it('gets a new password only for the current one', async () => {

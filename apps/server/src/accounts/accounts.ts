@@ -2,9 +2,21 @@ import { z } from 'zod'
 import { ChatError } from '../platform/errors.js'
 import type { Database } from '../platform/db.js'
 import type { Waiting } from '../platform/gate.js'
+import { line } from '../platform/input.js'
 import { recordEvent } from '../platform/outbox.js'
 import { hashPassword, isOutdated, verifyPassword, weaknessOf } from './password.js'
 import { accountByEmail, accountById, insertAccount, replaceHash, sessionEpochs, updateName, updatePassword, type AccountRow } from './queries.js'
+
+// What a mail program or a chat elsewhere makes a link of: an address with its scheme, an IP address, a host.
+const link = /:\/\/|\bwww\.|\d(\.\d+){3}|[\p{L}\p{M}\p{N}-][.。]\p{L}[\p{L}\p{M}\p{N}-]/iu
+/** Initials before a name or before each other: `J.R.Smith` is nobody's host. */
+const initials = /(?<![\p{L}\p{M}\p{N}-])\p{Lu}\.(?=\p{Lu}[\p{Ll}.])/gu
+
+/** A person's name. Others read it where they did not ask for it, so nobody can have a link for a name. */
+export function nameOf() {
+  const isLink = (name: string) => link.test(name.normalize('NFKC').replace(/\p{Default_Ignorable_Code_Point}/gu, '').replace(initials, ''))
+  return line(60).refine((name) => !isLink(name), 'must not look like a link: put a space behind a dot')
+}
 
 /** An address in the form it is stored and compared in. */
 export function emailOf() {

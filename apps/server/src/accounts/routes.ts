@@ -2,12 +2,12 @@ import { Router, type RequestHandler } from 'express'
 import { z } from 'zod'
 import type { Account } from '../contract.js'
 import type { News } from '../news.js'
-import { line, parse } from '../platform/input.js'
+import { parse } from '../platform/input.js'
 import { visitorAt, type Limiter } from '../platform/limiter.js'
 import { waitingOf } from '../platform/waiting.js'
 import type { Guesses } from '../sessions/guesses.js'
 import { signedIn, type Sessions } from '../sessions/sessions.js'
-import { emailOf, type Accounts } from './accounts.js'
+import { emailOf, nameOf, type Accounts } from './accounts.js'
 import type { AccountRow } from './queries.js'
 
 interface AccountRoutes {
@@ -20,9 +20,9 @@ interface AccountRoutes {
   toAccount: (row: AccountRow) => Account
 }
 
-const newAccount = z.object({ name: line(60), email: emailOf(), password: z.string() })
+const newAccount = z.object({ name: nameOf(), email: emailOf(), password: z.string() })
 const changes = z
-  .object({ name: line(60), password: z.string(), currentPassword: z.string().max(1000) })
+  .object({ name: nameOf(), password: z.string(), currentPassword: z.string().max(1000) })
   .partial()
   .refine(({ name, password }) => name !== undefined || password !== undefined, 'name or password must be given')
 

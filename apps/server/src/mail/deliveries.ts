@@ -16,7 +16,7 @@ export async function sendOnce(db: Db, mailer: Mailer, mail: Mail, leaseMs = def
     if (await mailer.wasAccepted(mail.messageId)) return markSent(db, mail.messageId)
   }
   try {
-    await mailer.send({ ...mail, subject: oneLine(mail.subject) })
+    await mailer.send(mail)
   } catch (error) {
     // Nothing is in doubt, so the next try need not wait for the lease to end.
     if (error instanceof MailRefused) await db.query('delete from mail_deliveries where message_id = $1 and sent_at is null', [mail.messageId])
@@ -48,9 +48,4 @@ async function takeOver(db: Db, messageId: string, leaseMs: number): Promise<boo
 
 async function markSent(db: Db, messageId: string): Promise<void> {
   await db.query('update mail_deliveries set sent_at = now() where message_id = $1', [messageId])
-}
-
-/** A line break in a name must not begin another header. */
-function oneLine(text: string): string {
-  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createAccounts, type Accounts } from '../accounts/accounts.js'
 import { freshDatabase, type FreshDatabase } from '../test/database.js'
 import { startMailgun, type FakeMailgun } from '../test/mailgun.js'
@@ -25,11 +25,12 @@ afterEach(async () => {
 })
 
 describe('the welcome mail', () => {
-  it('goes to the address of the new account, with its name and the way to the chat', async () => {
-    const ann = await signUp('Ann')
+  it('goes to the address of the new account, with the way to the chat, and without a word that a stranger has chosen', async () => {
+    const ann = await signUp('URGENT call me')
     await welcome(createMailboxMailer({ db: database.db }))(registered(ann.id))
     const [mail] = await listMails(database.db, ann.email, 10)
-    expect(mail).toMatchObject({ to: ann.email, subject: expect.stringContaining('Ann') as string, body: expect.stringContaining('https://chat.example') as string })
+    expect(mail).toMatchObject({ to: ann.email, subject: 'Welcome to the chat!', body: expect.stringContaining('https://chat.example') as string })
+    expect(mail?.body).not.toContain('URGENT')
   })
 
   it('is sent once when the same event arrives twice', async () => {
@@ -109,12 +110,6 @@ describe('the welcome mail', () => {
     expect(mailgun.taken).toHaveLength(1)
   })
 
-  it('keeps a name with a line break out of the headers', async () => {
-    const ann = await signUp()
-    vi.spyOn(accounts, 'find').mockResolvedValue({ ...ann, name: 'Ann\r\nBcc: everybody@example.com' })
-    await welcome(createMailgunMailer(mailgun.config))(registered(ann.id))
-    expect(mailgun.taken).toMatchObject([{ subject: 'Welcome to the chat, Ann Bcc: everybody@example.com!' }])
-  })
 })
 
 function welcome(mailer: Mailer, leaseMs?: number) {

@@ -21,9 +21,10 @@ export function sendWelcome({ db, accounts, mailer, publicUrl, leaseMs }: SendWe
     const mail = {
       messageId: `account-registered.${account.id}@chat`,
       to: account.email,
-      subject: `Welcome to the chat, ${account.name}!`,
+      // Not a word of theirs: whoever signed up may have done it with somebody else's address.
+      subject: 'Welcome to the chat!',
       body: [
-        `Hello ${account.name},`,
+        'Hello,',
         'your account is ready. Pick a room, say hello, and somebody will answer.',
         ...(publicUrl === null ? [] : [publicUrl]),
         'If it was not you who signed up with this address, you can ignore this mail.',

@@ -13,17 +13,21 @@ export function parse<Schema extends z.ZodType>(schema: Schema, input: unknown):
 // PostgreSQL stores no NUL, UTF-8 no lone surrogate; other control characters only confuse whoever reads them.
 const controls = /[^\P{Cc}\n\t]/u
 
+// In a line they hide what stands beside them: other line breaks, changes of direction, characters without width.
+const tricks = /[\n\t\p{Zl}\p{Zp}\p{Bidi_Control}\u200b\u2060\ufeff]/u
+const visible = /[^\p{Default_Ignorable_Code_Point}\p{Z}\p{C}\p{M}\u2800]/u
+
 const fits = (value: string, max: number) => value.length <= max || [...value].length <= max
 const isText = (value: string) => value.isWellFormed() && !controls.test(value)
 
-/** One line as people write it, trimmed, `max` characters (code points) at most. */
+/** One line as people write it, trimmed, `max` characters (code points) at most, with something to see. */
 export function line(max: number) {
   return z
     .string()
     .trim()
-    .refine((value) => value !== '', 'must not be empty')
+    .refine((value) => visible.test(value), 'must not be empty')
     .refine((value) => fits(value, max), `must have at most ${max} characters`)
-    .refine((value) => isText(value) && !/[\n\t]/.test(value), 'has characters that are not text')
+    .refine((value) => isText(value) && !tricks.test(value), 'has characters that are not text')
 }
 
 /** Text of several lines, kept to the letter, `max` characters (code points) at most. */

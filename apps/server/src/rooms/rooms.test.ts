@@ -119,6 +119,13 @@ describe('rooms', () => {
     expect(bodies).not.toContain('two')
   })
 
+  it('are called what one can see', async () => {
+    const ann = await newPerson(chat.url)
+    const statusOf = async (name: string) => [name, (await ann.ask('POST', '/api/rooms', { name, kind: 'private' })).status]
+    for (const name of ['\u3164', '\u200b\u200d', 'Room\u202e1', 'Two\u2028lines', '\u2800']) expect(await statusOf(name)).toEqual([name, 400])
+    for (const name of ['example.com', '🔑', 'Комната №1', '…']) expect(await statusOf(name)).toEqual([name, 201])
+  })
+
   describe('that are private', () => {
     it('look like no room at all to a stranger', async () => {
       const [ann, eve] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Eve')])
