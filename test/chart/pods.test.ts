@@ -85,7 +85,7 @@ describe.concurrent.each(Object.entries(cases))('every pod of the chart with %s'
 
   it('cannot write to its own programs, where they are ours', async () => {
     const ours = (await containers).filter(({ image }) => image.startsWith('registry.example.com/'))
-    expect(ours.length).toBeGreaterThan(5)
+    expect(ours.length).toBeGreaterThan(4)
     expect(ours.filter(({ securityContext }) => securityContext?.readOnlyRootFilesystem !== true).map(({ where }) => where)).toEqual([])
   })
 
