@@ -1,8 +1,15 @@
 import { randomUUID } from 'node:crypto'
-import { request } from 'node:http'
+import { once } from 'node:events'
+import { Agent, request, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { json } from 'node:stream/consumers'
+import express, { type RequestHandler } from 'express'
 import { pino } from 'pino'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi, type MockInstance } from 'vitest'
+import { answerErrors } from './http.js'
+import { PostgresSessionStore } from './sessions/postgres-session-store.js'
 import { builtInForProduction, newPerson, Person, startChat, type Chat } from './test/chat.js'
+import { eventually } from './test/eventually.js'
 import { startProxy } from './test/proxy.js'
 
 describe('the HTTP surface', () => {
@@ -204,6 +211,66 @@ describe('the HTTP surface', () => {
       setImmediate(() => half.destroy(new Error('gone')))
     })
     expect((await fetch(`${chat.url}/healthz`)).status).toBe(200)
+  })
+})
+
+describe('what the log says of what goes wrong', () => {
+  let chat: Chat
+  let lines: string[] = []
+  let printed: MockInstance
+  beforeAll(async () => {
+    const log = pino({}, { write: (line) => lines.push(line) })
+    chat = await startChat({ SESSION_REDIS: '' }, { log })
+  })
+  afterAll(() => chat.stop())
+  beforeEach(() => {
+    lines = []
+    // As in production, where Express prints what nobody else has dealt with.
+    chat.app.express.set('env', 'production')
+    printed = vi.spyOn(console, 'error').mockImplementation(() => undefined)
+  })
+  afterEach(() => printed.mockRestore())
+
+  it('is one line of JSON for an error after the answer, which costs neither the answer nor the connection', async () => {
+    const ann = await newPerson(chat.url)
+    const touch = vi.spyOn(PostgresSessionStore.prototype, 'touch').mockImplementation((_id, _session, done) => {
+      ;(done as (error: Error) => void)(new Error('no session today'))
+    })
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const ask = async () => {
+      const asked = request(`${chat.url}/api/me`, { agent, headers: { cookie: ann.cookie } }).end()
+      const [response] = (await once(asked, 'response')) as [IncomingMessage]
+      return { account: await json(response), isSameConnection: asked.reusedSocket }
+    }
+    expect(await ask()).toEqual({ account: ann.account, isSameConnection: false })
+    await eventually(() => expect(lines.filter((line) => line.includes('no session today'))).toHaveLength(1))
+    expect(await ask()).toEqual({ account: ann.account, isSameConnection: true })
+    const said = lines.find((line) => line.includes('no session today')) ?? ''
+    expect(JSON.parse(said)).toMatchObject({ level: 50, msg: 'request failed', reqId: expect.any(String) as string })
+    expect(printed).not.toHaveBeenCalled()
+    touch.mockRestore()
+    agent.destroy()
+  })
+
+  it('has an error in the middle of an answer, which is cut off so that it does not look whole', async () => {
+    const faults: string[] = []
+    const half: RequestHandler = (_req, res) => {
+      res.write('half an answer')
+      throw new Error('no more')
+    }
+    const server = express().get('/', half).use(answerErrors((_fields, message) => faults.push(message))).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    await expect(fetch(`http://127.0.0.1:${port}`).then((response) => response.text())).rejects.toThrow()
+    expect(faults).toEqual(['request failed'])
+    server.close()
+  })
+
+  it('is a hundred lines a minute at most about the refused requests of one client', async () => {
+    for (let index = 0; index < 150; index += 1) await fetch(`${chat.url}/api/nothing`)
+    await eventually(() => expect(lines.filter((line) => line.includes('/api/nothing'))).toHaveLength(100))
+    expect((await fetch(chat.url + '/assets/config.json')).status).toBe(200)
+    await eventually(() => expect(lines.filter((line) => line.includes('/assets/config.json'))).toHaveLength(1))
   })
 })
 

@@ -6,6 +6,7 @@ import { pinoHttp } from 'pino-http'
 import type { Config } from './config.js'
 import { assetsDirectory, renderPage } from './page.js'
 import { bodyOf, ChatError, statusOf } from './platform/errors.js'
+import { createCount, createFaults, type SayFault } from './platform/faults.js'
 import type { Log } from './platform/log.js'
 import { version } from './platform/version.js'
 import { requireAccount, type Sessions } from './sessions/sessions.js'
@@ -106,7 +107,7 @@ export function createHttp({ config, log, sessions, checkOrigin, routers, isRead
     if (req.accepts(['json', 'html']) !== 'html') throw new ChatError('not_found', 'There is nothing here.')
     res.status(404).type('html').send(await renderPage({ title: 'Nothing here', body: nothingHere }))
   })
-  app.use(answerErrors)
+  app.use(answerErrors(createFaults(log)))
   return app
 }
 
@@ -116,6 +117,9 @@ function letHashedNamesBeKept(res: { setHeader: (name: string, value: string) =>
 }
 
 function logRequests(log: Log): RequestHandler {
+  // Whoever does nothing but wrong gets this many lines a minute; what is done right has one each.
+  const most = 100
+  const count = createCount({ most, onRest: (_address, rest) => log.warn({ rest }, 'more refused requests of one client') })
   return pinoHttp({
     logger: log,
     // Taken from the proxy when it looks like an id, so that a line can be followed through; echoed to the client.
@@ -134,7 +138,10 @@ function logRequests(log: Log): RequestHandler {
     autoLogging: { ignore: ({ url = '' }) => /^\/(healthz|readyz)$/.test(url) },
     // The reason of a fault has its own line, written where it was caught.
     customErrorObject: (_req, res: { statusCode: number }, _error, line: object) => ({ ...line, err: undefined, res }),
-    customLogLevel: (_req, res, error) => (error !== undefined || res.statusCode >= 500 ? 'error' : 'info'),
+    customLogLevel(req, res, error) {
+      if (res.statusCode >= 400 && count((req as Request).ip ?? '') > most) return 'silent'
+      return error !== undefined || res.statusCode >= 500 ? 'error' : 'info'
+    },
   })
 }
 
@@ -164,14 +171,20 @@ export function createSecurityHeaders({ publicUrl, cdnPrefix }: Config): (req: I
   return (req, res) => set(req, res, () => undefined)
 }
 
-const answerErrors: ErrorRequestHandler = (error: unknown, req, res, next) => {
-  if (res.headersSent) return next(error)
-  const known = fromParser(error) ?? error
-  const body = bodyOf(known)
-  // A fault is logged here, once; what people did wrong is only their business.
-  if (body.code === 'fault' || body.code === 'unavailable') req.log.error({ err: known }, 'request failed')
-  if (known instanceof ChatError && known.retryAfterSeconds !== undefined) res.set('retry-after', String(known.retryAfterSeconds))
-  res.status(statusOf(body.code)).json({ error: body })
+/** What people did wrong is only their business; a fault is logged here, once. */
+export function answerErrors(sayFault: SayFault): ErrorRequestHandler {
+  return (error: unknown, req, res, next) => {
+    const known = fromParser(error) ?? error
+    const body = bodyOf(known)
+    if (body.code === 'fault' || body.code === 'unavailable') sayFault({ err: known, reqId: req.id }, 'request failed')
+    if (res.headersSent) {
+      // Half an answer must not look like a whole one. A whole one is on its way, as when only the session could not be kept alive.
+      if (!res.writableEnded) req.socket.destroy()
+      return next()
+    }
+    if (known instanceof ChatError && known.retryAfterSeconds !== undefined) res.set('retry-after', String(known.retryAfterSeconds))
+    res.status(statusOf(body.code)).json({ error: body })
+  }
 }
 
 /** Express's body parsers and static files throw errors with a `status` of their own. */
