@@ -238,6 +238,24 @@ describe('messages', () => {
       expect(await page('after=25')).toEqual([])
     })
 
+    it('ends early when messages are long, and leaves nothing out, whichever way one goes', async () => {
+      const room = await roomForTwo()
+      for (let n = 1; n <= 40; n += 1) await ann.post(annSocket, room.id, '🙂'.repeat(4000))
+      const page = async (query: string) => {
+        const response = await fetch(`${chat.url}/api/rooms/${room.id}/messages?limit=200&${query}`, { headers: { cookie: ben.cookie } })
+        const text = await response.text()
+        expect(Buffer.byteLength(text)).toBeLessThan(300_000)
+        return (JSON.parse(text) as Page).messages.map(({ seq }) => seq)
+      }
+      const all = Array.from({ length: 40 }, (_, n) => n + 1)
+      const forwards: number[] = []
+      while (forwards.length < 40) forwards.push(...(await page(`after=${forwards.at(-1) ?? 0}`)))
+      expect(forwards).toEqual(all)
+      const backwards: number[] = []
+      while (backwards.length < 40) backwards.unshift(...(await page(`before=${backwards[0] ?? 41}`)))
+      expect(backwards).toEqual(all)
+    })
+
     it.each(['limit=0', 'limit=201', 'limit=ten', 'before=-1', 'before=0', 'after=1.5', 'after=1&before=3', 'before=1&before=2', 'after=99999999999999999999'])(
       'is refused with %s',
       async (query) => {

@@ -23,6 +23,13 @@ class SentBefore extends Error {}
 const answerMs = 5_000
 // More than this would not be written in that time.
 const waitingPerRoom = 200
+const pageBytes = 256 * 1024
+
+/** The first messages that fit into a page, one at least: whoever asks for many pages and reads none holds little memory. */
+function whatFits(messages: Message[]): Message[] {
+  let size = 0
+  return messages.filter((message, index) => (size += Buffer.byteLength(JSON.stringify(message))) <= pageBytes || index === 0)
+}
 
 /** Posting, changing, and paging through history. Members only. */
 export function createMessages({ db, news, rooms, avatarUrl }: MessagesOptions) {
@@ -125,15 +132,14 @@ export function createMessages({ db, news, rooms, avatarUrl }: MessagesOptions) 
       return message
     },
 
-    /** A stretch of history in ascending `seq`: the last before `before`, the first after `after`, or the newest. */
+    /** A stretch of history in ascending `seq`: the last before `before`, the first after `after`, or the newest. Long ones make it short. */
     async page(accountId: string, roomId: string, { before, after, limit }: { before?: number; after?: number; limit: number }): Promise<Page> {
       const { head } = await rooms.requireMember(roomId, accountId)
-      const rows =
-        after !== undefined
-          ? await queries.pageAfter(db, roomId, after, limit)
-          : (await queries.pageBefore(db, roomId, before ?? null, limit)).reverse()
+      const rows = after !== undefined ? await queries.pageAfter(db, roomId, after, limit) : await queries.pageBefore(db, roomId, before ?? null, limit)
+      const messages = whatFits(rows.map(toMessage))
+      if (after === undefined) messages.reverse()
       // Somebody may have posted between the two statements.
-      return { messages: rows.map(toMessage), head: Math.max(head, rows.at(-1)?.seq ?? 0) }
+      return { messages, head: Math.max(head, messages.at(-1)?.seq ?? 0) }
     },
 
     headsOf: (roomIds: string[]) => queries.headsOf(db, roomIds),
