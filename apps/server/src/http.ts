@@ -7,6 +7,7 @@ import type { Config } from './config.js'
 import { assetsDirectory, renderPage } from './page.js'
 import { bodyOf, ChatError, statusOf } from './platform/errors.js'
 import { createCount, createFaults, type SayFault } from './platform/faults.js'
+import { visitorAt } from './platform/limiter.js'
 import type { Log } from './platform/log.js'
 import { version } from './platform/version.js'
 import { requireAccount, type Sessions } from './sessions/sessions.js'
@@ -131,7 +132,7 @@ function logRequests(log: Log): RequestHandler {
     },
     // Paths without their query, no headers, no bodies: nothing secret can get in.
     serializers: {
-      req: ({ method, raw }: { method: string; raw: Request }) => ({ method, path: raw.originalUrl.split('?')[0] }),
+      req: ({ method, raw }: { method: string; raw: Request }) => ({ method, path: raw.originalUrl.split('?')[0]?.slice(0, 200) }),
       res: ({ statusCode }: { statusCode: number }) => ({ statusCode }),
     },
     quietReqLogger: true,
@@ -139,7 +140,7 @@ function logRequests(log: Log): RequestHandler {
     // The reason of a fault has its own line, written where it was caught.
     customErrorObject: (_req, res: { statusCode: number }, _error, line: object) => ({ ...line, err: undefined, res }),
     customLogLevel(req, res, error) {
-      if (res.statusCode >= 400 && count((req as Request).ip ?? '') > most) return 'silent'
+      if (res.statusCode >= 400 && count(visitorAt((req as Request).ip)) > most) return 'silent'
       return error !== undefined || res.statusCode >= 500 ? 'error' : 'info'
     },
   })

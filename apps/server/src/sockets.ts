@@ -7,6 +7,7 @@ import type { Ack, ClientToServerEvents, ServerToClientEvents } from './contract
 import type { Dispatch } from './news.js'
 import { within } from './platform/deadline.js'
 import { bodyOf, ChatError } from './platform/errors.js'
+import { createFaults } from './platform/faults.js'
 import type { Log } from './platform/log.js'
 import type { Rooms } from './rooms/rooms.js'
 import type { Session, Sessions } from './sessions/sessions.js'
@@ -76,6 +77,7 @@ export function createSockets({ http, log, sessions, rooms, checkOrigin, registe
     },
   })
   const { adapter } = io.of('/')
+  const sayFault = createFaults(log)
 
   const askSession = (req: IoSocket['request']) =>
     new Promise<Session>((resolve, reject) => {
@@ -137,7 +139,7 @@ export function createSockets({ http, log, sessions, rooms, checkOrigin, registe
     } catch (error) {
       if (isFirst) taken.delete(conn) // it may try again
       const body = bodyOf(error)
-      if (body.code === 'fault') log.error({ err: error }, 'handshake failed')
+      if (body.code === 'fault') sayFault({ err: error }, 'handshake failed')
       next(Object.assign(new Error(body.code), { data: body }))
     }
   })
@@ -163,7 +165,7 @@ export function createSockets({ http, log, sessions, rooms, checkOrigin, registe
             acknowledge({ data: await handle(received[0], socket.data.account) })
           } catch (error) {
             const body = bodyOf(error)
-            if (body.code === 'fault' || body.code === 'unavailable') log.error({ err: error, event, socketId: socket.id }, 'event failed')
+            if (body.code === 'fault' || body.code === 'unavailable') sayFault({ err: error, event, socketId: socket.id }, 'event failed')
             acknowledge({ error: body })
           }
         }
