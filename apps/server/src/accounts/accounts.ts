@@ -30,8 +30,8 @@ export function createAccounts({ db }: { db: Database }) {
   // Verified against when there is no such account, so that a stranger cannot tell by the time it takes.
   const nobody = hashPassword('a password of nobody')
 
-  function refuseWeak(password: string, about: { name: string; email: string }) {
-    const weakness = weaknessOf(password, about)
+  async function refuseWeak(password: string, about: { name: string; email: string }) {
+    const weakness = await weaknessOf(password, about)
     if (weakness !== null) throw new ChatError('invalid', weakness)
   }
 
@@ -39,7 +39,7 @@ export function createAccounts({ db }: { db: Database }) {
   return {
     /** @throws ChatError `invalid` for a weak password, `conflict` when the address is taken. */
     async signUp({ name, email, password }: { name: string; email: string; password: string }, waiting?: Waiting): Promise<AccountRow> {
-      refuseWeak(password, { name, email })
+      await refuseWeak(password, { name, email })
       const hash = await hashPassword(password, waiting)
       return db.transaction(async (tx) => {
         const account = await insertAccount(tx, name, email, hash)
@@ -86,7 +86,7 @@ export function createAccounts({ db }: { db: Database }) {
       if (password !== undefined) {
         const isRight = await verifyPassword(currentPassword ?? '', account.passwordHash, waiting)
         if (!isRight) throw new ChatError('forbidden', 'The current password is wrong.')
-        refuseWeak(password, { name: name ?? account.name, email: account.email })
+        await refuseWeak(password, { name: name ?? account.name, email: account.email })
         hash = await hashPassword(password, waiting)
       }
       return db.transaction(async (tx) => {

@@ -1,6 +1,7 @@
 import { randomBytes, scrypt, timingSafeEqual, type ScryptOptions } from 'node:crypto'
 import { promisify } from 'node:util'
 import { createGate, type Waiting } from '../platform/gate.js'
+import { isGuessable } from './guessable.js'
 
 const derive = promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt)
 
@@ -36,23 +37,17 @@ export function isOutdated(hash: string): boolean {
   return !hash.startsWith(`scrypt$${current.N}$${current.r}$${current.p}$`)
 }
 
-// Long enough to pass the length rule, and the first that anybody would try.
-const guessable = new Set(
-  ('1234567890 0123456789 0987654321 12345678910 123456789a 1q2w3e4r5t qwertyuiop qwerty12345 qwerty123456 password12 ' +
-    'password123 password1234 passw0rd123 administrator letmein123 welcome123 iloveyou123 changeme123 abcdefghij abc1234567').split(' '),
-)
-
 /**
- * Why a password will not do, as a sentence, or null when it is fine: 10 to 200 characters, not one of the best-known
- * ones, more than four different characters, and neither the person's name nor address.
+ * Why a password will not do, as a sentence, or null when it is fine: 10 to 200 characters, neither the person's name
+ * nor address, and not among those that are tried first.
  */
-export function weaknessOf(password: string, about: { name: string; email: string }): string | null {
+export async function weaknessOf(password: string, about: { name: string; email: string }): Promise<string | null> {
   const characters = [...password]
   if (characters.length < 10) return 'A password needs 10 characters or more.'
   if (characters.length > 200) return 'A password can have at most 200 characters.'
   const lower = password.toLowerCase()
-  if (guessable.has(lower) || new Set(characters).size < 5) return 'This password is among the first that anybody would try.'
-  const personal = [about.name.toLowerCase(), about.email, about.email.split('@')[0]]
+  const personal = [about.name.toLowerCase(), about.email, about.email.split('@')[0] ?? '']
   if (personal.includes(lower)) return 'A password must not be your name or address.'
+  if (await isGuessable(password, personal)) return 'This password is among the first that anybody would try.'
   return null
 }
