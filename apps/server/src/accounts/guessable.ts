@@ -1,7 +1,7 @@
 import type { ZxcvbnFactory } from '@zxcvbn-ts/core'
 
-/** So many guesses must not find it: a tenth of those for ten characters without any pattern. */
-const tooFew = 1e9
+/** So many guesses must not find it: at 100 in a quarter of an hour (LIMIT_GUESS) they take 28 years. */
+const tooFew = 1e8
 /** Looking takes the longer the longer the password, and so many characters are enough to tell. */
 const looked = 32
 
