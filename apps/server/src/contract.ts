@@ -111,7 +111,7 @@ export interface ServerToClientEvents {
   /** How far a room has come: whoever has less asks for the rest over HTTP. */
   'room:head': (news: { roomId: string; head: number }) => void
   'presence:changed': (news: { accountId: string; online: boolean }) => void
-  /** The same of several accounts in a room at once. */
+  /** The same of five accounts or more in a room at once. */
   'presences:changed': (news: { roomId: string; changes: { accountId: string; online: boolean }[] }) => void
   /** Somebody is typing; the receiver forgets it after `expiresInMs`. */
   'typing:changed': (news: { roomId: string; account: Person; expiresInMs: number }) => void

@@ -12,6 +12,7 @@ export const refreshEveryMs = 15_000
 const graceMs = 3_000
 // A crowd comes within seconds, after a restart say: told one by one, each of N would hear of N others.
 const restMs = 500
+const crowd = 5
 
 interface PresenceOptions {
   db: Database
@@ -61,7 +62,7 @@ export function createPresence({ db, news, rooms, isConnectedHere, onError }: Pr
     if (changes.length > 0) await tell(changes)
   }
 
-  /** One frame for each room; an account that is alone with its change in all of its rooms takes one for all of them. */
+  /** A frame for each change, and one for all of them in a room where a crowd has come or gone. */
   async function tell(changes: Change[]) {
     const byAccount = new Map(changes.map((change) => [change.accountId, change]))
     const byRoom = new Map<string, Change[]>()
@@ -69,13 +70,12 @@ export function createPresence({ db, news, rooms, isConnectedHere, onError }: Pr
       const change = byAccount.get(accountId)
       if (change !== undefined) byRoom.set(roomId, [...(byRoom.get(roomId) ?? []), change])
     }
-    const alone = new Map<Change, string[]>()
+    const single = new Map<Change, string[]>()
     for (const [roomId, inRoom] of byRoom) {
-      const [first] = inRoom
-      if (first !== undefined && inRoom.length === 1) alone.set(first, [...(alone.get(first) ?? []), roomId])
-      else news.send({ to: [roomId], event: 'presences:changed', news: { roomId, changes: inRoom } })
+      if (inRoom.length >= crowd) news.send({ to: [roomId], event: 'presences:changed', news: { roomId, changes: inRoom } })
+      else for (const change of inRoom) single.set(change, [...(single.get(change) ?? []), roomId])
     }
-    for (const [change, to] of alone) news.send({ to, event: 'presence:changed', news: change })
+    for (const [change, to] of single) news.send({ to, event: 'presence:changed', news: change })
   }
 
   return {
