@@ -24,6 +24,7 @@ import { createNews, type Dispatch } from './news.js'
 import { assetsDirectory } from './page.js'
 import { within } from './platform/deadline.js'
 import { createHttpServer } from './platform/http-server.js'
+import { createFaults } from './platform/faults.js'
 import { createInProcessBus } from './platform/in-process-bus.js'
 import { createLimiter } from './platform/limiter.js'
 import { createLog, type Log } from './platform/log.js'
@@ -137,7 +138,8 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
   })
   // Before both: neither Express nor Socket.IO answers without them.
   http.prependListener('request', createSecurityHeaders(config))
-  const presence = createPresence({ db, news, rooms, isConnectedHere: sockets.isConnected, onError: (err) => log.warn({ err }, 'presence not noted') })
+  const sayFault = createFaults(log)
+  const presence = createPresence({ db, news, rooms, isConnectedHere: sockets.isConnected, onError: (err) => sayFault({ err }, 'presence not noted') })
   const headWatch = createHeadWatch({ sockets, messages })
 
   const left = new AbortController()

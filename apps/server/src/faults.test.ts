@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { describe, expect, it } from 'vitest'
@@ -49,6 +51,21 @@ describe.runIf(process.env.TEST_SESSION_REDIS)('a server process', () => {
     // Whoever was in the way of a fault was told so, and nobody of a fault of ours.
     expect([...others]).toEqual(['unavailable'])
     await admin.end()
+    await database.close()
+  })
+
+  it('that is told to stop does not wait for somebody who never ends a request', async () => {
+    const database = await freshDatabase()
+    const env = { DATABASE_URL: database.url, COOKIE_SECRET: 'a secret for tests only', PORT: '0', METRICS_PORT: '0', STOP_TIMEOUT_MS: '20000' }
+    const server = run('apps/server/src/main.ts', [], env)
+    const { url } = (await server.said('listening')) as { url: string }
+    const sender = connect(Number(new URL(url).port), '127.0.0.1')
+    sender.on('error', () => undefined)
+    const expected = once(sender, 'data')
+    sender.write(`POST /api/session HTTP/1.1\r\nhost: 127.0.0.1\r\norigin: http://127.0.0.1\r\nexpect: 100-continue\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n`)
+    await expected // the server waits for the body
+    server.child.kill('SIGTERM')
+    expect(await server.exited).toBe(0)
     await database.close()
   })
 

@@ -51,8 +51,9 @@ const channelOf = {
 
 const socketsPerAccount = 20
 const lookAtReadersMs = 1_000
-/** How long drain waits for what is in hand: longer than any of it takes. */
-const inHandMs = 15_000
+/** How long drain waits for events in hand, and for requests that somebody still sends or reads. */
+const inHandMs = 10_000
+const requestMs = 5_000
 
 const connected = new Gauge({ name: 'chat_sockets', help: 'Connected sockets of this process' })
 
@@ -243,8 +244,12 @@ export function createSockets({ http, log, sessions, rooms, checkOrigin, registe
       }
       isLeaving = true
       clearInterval(looking)
-      await io.close()
-      await within(inHandMs, 'What is in hand', Promise.all(inHand)).catch((error: unknown) => log.warn({ err: error }, 'left before all was done'))
+      const patience = setTimeout(() => http.closeAllConnections(), requestMs)
+      await Promise.all([
+        io.close(),
+        within(inHandMs, 'What is in hand', Promise.all(inHand)).catch((error: unknown) => log.warn({ err: error }, 'left before all was done')),
+      ])
+      clearTimeout(patience)
     },
   }
 }

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { newPerson, password, Person, startChat, type Chat } from '../test/chat.js'
+import { eventually } from '../test/eventually.js'
 
 describe('sessions', () => {
   let chat: Chat
@@ -31,6 +32,14 @@ describe('sessions', () => {
 
   it('do not open the bot, which has neither address nor password', async () => {
     for (const email of ['', 'null', 'Greeter']) expect((await signIn(new Person(chat.url), email, '')).status).toBe(400)
+  })
+
+  it.skipIf(process.env.TEST_SESSION_REDIS)('of the release before, which did not note when they began, go on', async () => {
+    const ann = await newPerson(chat.url)
+    await chat.database.db.query(`update sessions set data = data - 'begunAt'`)
+    expect((await ann.ask('GET', '/api/me')).status).toBe(200)
+    const begun = () => chat.database.db.query(`select from sessions where data ->> 'accountId' = $1 and data ? 'begunAt'`, [ann.account.id])
+    await eventually(async () => expect(await begun()).toHaveLength(1))
   })
 
   it('get a new id at sign-in, so that one planted before is worth nothing', async () => {

@@ -57,13 +57,15 @@ export function createSessions({ config, db, redis, accounts, news }: SessionsOp
   })
 
   /** Has neither a new password nor time ended it? However busy a session is, it gets no older than `maxAgeSeconds`. */
-  function isCurrent({ epoch, begunAt = 0 }: Partial<session.SessionData>, sessionEpoch: number | undefined): boolean {
+  function isCurrent({ epoch, begunAt = Date.now() }: Partial<session.SessionData>, sessionEpoch: number | undefined): boolean {
     return sessionEpoch === epoch && Date.now() < begunAt + maxAgeSeconds * 1000
   }
 
   /** The account a session belongs to, or undefined when it has none, or is over. */
   async function accountOf(of: Session | undefined): Promise<AccountRow | undefined> {
     if (of?.accountId === undefined) return undefined
+    // The release before did not note it: its sessions begin anew, and are saved with this request.
+    of.begunAt ??= Date.now()
     const account = await accounts.find(of.accountId)
     return account !== undefined && isCurrent(of, account.sessionEpoch) ? account : undefined
   }
