@@ -28,8 +28,8 @@ describe.runIf(process.env.TEST_SESSION_REDIS)('a server process', () => {
     const others = new Set<string>()
     let isOver = false
 
-    const posting = rooms.map(async ({ id: roomId }) => {
-      const socket = await ann.connect()
+    const sockets = await Promise.all(rooms.map(async ({ id: roomId }) => ({ roomId, socket: await ann.connect() })))
+    const posting = sockets.map(async ({ roomId, socket }) => {
       while (!isOver) {
         const reply = await ann.post(socket, roomId, 'still there?')
         if ('data' in reply) acknowledged.push(reply.data.id)
