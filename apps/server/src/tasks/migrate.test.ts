@@ -88,7 +88,7 @@ describe.runIf(await hasRoles())('the role of the apps', () => {
   it('finds the schema up to date, if it is, without being its owner', async () => {
     await run(migrateSchema)
     expect(await run(migrateSchema, { MIGRATIONS_DATABASE_URL: '' })).toBe(0)
-    await admin.query(`delete from pgmigrations where name = '0009_ended_sessions'`)
+    await admin.query(`delete from pgmigrations where name = '0008_ended_sessions'`)
     await expect(run(migrateSchema, { MIGRATIONS_DATABASE_URL: '' })).rejects.toThrow('must be owner')
   })
 
@@ -100,13 +100,13 @@ describe.runIf(await hasRoles())('the role of the apps', () => {
   })
 
   it('gets in although a migration fails, so that the version before can go on', async () => {
-    await admin.query(`delete from pgmigrations where name = '0009_ended_sessions'`)
+    await admin.query(`delete from pgmigrations where name = '0008_ended_sessions'`)
     await expect(run(migrateSchema)).rejects.toThrow('"ended_sessions" already exists')
     expect(await outcome(app, 'select * from ended_sessions')).toBe('done')
   })
 
   it('is made once when two releases migrate at once', async () => {
-    await admin.query(`drop table ended_sessions; delete from pgmigrations where name = '0009_ended_sessions'`)
+    await admin.query(`drop table ended_sessions; delete from pgmigrations where name = '0008_ended_sessions'`)
     expect(await Promise.all([run(migrateSchema), run(migrateSchema), run(migrateSchema)])).toEqual([0, 0, 0])
     expect(await outcome(app, 'select * from ended_sessions')).toBe('done')
   })

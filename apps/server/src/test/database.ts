@@ -73,7 +73,7 @@ async function cloned(server: string, admin: pg.Client): Promise<FreshDatabase> 
 /** Made once per set of migrations, whoever comes first; the others wait at the lock. */
 async function migratedTemplate(server: string, admin: pg.Client): Promise<string> {
   const hash = createHash('sha256')
-  for (const file of readdirSync(migrations).sort()) hash.update(readFileSync(`${migrations}/${file}`))
+  for (const file of readdirSync(migrations).sort()) hash.update(file).update(readFileSync(`${migrations}/${file}`))
   const template = `template_${hash.digest('hex').slice(0, 16)}`
   await admin.query('select pg_advisory_lock(77001)')
   try {
