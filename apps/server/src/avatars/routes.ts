@@ -5,6 +5,7 @@ import type { AccountRow } from '../accounts/queries.js'
 import type { Account } from '../contract.js'
 import { ChatError } from '../platform/errors.js'
 import type { Limiter } from '../platform/limiter.js'
+import { waitingOf } from '../platform/waiting.js'
 import { signedIn } from '../sessions/sessions.js'
 import type { Avatars } from './avatars.js'
 
@@ -37,14 +38,13 @@ export function createAvatarRoutes({ avatars, accounts, limiter, requireAccount,
   return Router()
     .put('/api/me/avatar', requireAccount, async (req, res) => {
       const { id } = signedIn(res)
-      const gone = new AbortController()
-      res.once('close', () => gone.abort())
+      const { gone } = waitingOf(req, res)
       await takeInHand(id, async () => {
         await limiter.take(id, { reqId: req.id, accountId: id })
         await readPicture(req, res)
         const body: unknown = req.body
         if (!Buffer.isBuffer(body)) throw new ChatError('unsupported_media', 'Send a JPEG, PNG or WebP picture as the body.')
-        await avatars.set(id, body, gone.signal)
+        await avatars.set(id, body, gone)
       })
       const account = await accounts.find(id)
       if (account === undefined) throw new ChatError('unauthenticated', 'Please sign in.')
