@@ -4,8 +4,23 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { describe, expect, it } from 'vitest'
 import { newPerson } from './test/chat.js'
-import { freshDatabase } from './test/database.js'
+import { freshDatabase, type FreshDatabase } from './test/database.js'
 import { run } from './test/process.js'
+
+/** A server in a process of its own, which refuses nobody. */
+async function startServer({ url: databaseUrl }: FreshDatabase, more: NodeJS.ProcessEnv = {}) {
+  const server = run('apps/server/src/main.ts', [], {
+    DATABASE_URL: databaseUrl,
+    COOKIE_SECRET: 'a secret for tests only',
+    PORT: '0',
+    METRICS_PORT: '0',
+    LIMIT_POST: '100000/10',
+    LIMIT_SIGN_UP: '1000/60',
+    ...more,
+  })
+  const { url } = (await server.said('listening')) as { url: string }
+  return { server, url }
+}
 
 // The embedded database has one backend and nobody who could end it.
 describe.runIf(process.env.TEST_SESSION_REDIS)('a server process', () => {
@@ -13,15 +28,7 @@ describe.runIf(process.env.TEST_SESSION_REDIS)('a server process', () => {
     const database = await freshDatabase()
     const admin = new pg.Client({ connectionString: database.url })
     await admin.connect()
-    const server = run('apps/server/src/main.ts', [], {
-      DATABASE_URL: database.url,
-      COOKIE_SECRET: 'a secret for tests only',
-      PORT: '0',
-      METRICS_PORT: '0',
-      LIMIT_POST: '100000/10',
-      LIMIT_SIGN_UP: '1000/60',
-    })
-    const { url } = (await server.said('listening')) as { url: string }
+    const { server, url } = await startServer(database)
     const ann = await newPerson(url)
     const rooms = await Promise.all([1, 2, 3, 4, 5].map(() => ann.openRoom('private')))
     const acknowledged: string[] = []
@@ -56,9 +63,7 @@ describe.runIf(process.env.TEST_SESSION_REDIS)('a server process', () => {
 
   it('that is told to stop does not wait for somebody who never ends a request', async () => {
     const database = await freshDatabase()
-    const env = { DATABASE_URL: database.url, COOKIE_SECRET: 'a secret for tests only', PORT: '0', METRICS_PORT: '0', STOP_TIMEOUT_MS: '20000' }
-    const server = run('apps/server/src/main.ts', [], env)
-    const { url } = (await server.said('listening')) as { url: string }
+    const { server, url } = await startServer(database, { STOP_TIMEOUT_MS: '20000' })
     const sender = connect(Number(new URL(url).port), '127.0.0.1')
     sender.on('error', () => undefined)
     const expected = once(sender, 'data')
@@ -71,16 +76,7 @@ describe.runIf(process.env.TEST_SESSION_REDIS)('a server process', () => {
 
   it('that is told to stop under load finishes or refuses what is in hand, says nothing but JSON, and ends with 0', async () => {
     const database = await freshDatabase()
-    const server = run('apps/server/src/main.ts', [], {
-      DATABASE_URL: database.url,
-      COOKIE_SECRET: 'a secret for tests only',
-      PORT: '0',
-      METRICS_PORT: '0',
-      LIMIT_POST: '100000/10',
-      LIMIT_SIGN_UP: '1000/60',
-      STOP_TIMEOUT_MS: '60000',
-    })
-    const { url } = (await server.said('listening')) as { url: string }
+    const { server, url } = await startServer(database, { STOP_TIMEOUT_MS: '60000' })
     const ann = await newPerson(url)
     const [room, other] = [await ann.openRoom('private'), await ann.openRoom('private')]
     const socket = await ann.connect()
