@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { startMailgun } from '../../apps/server/src/test/mailgun.js'
+import { until } from '../cluster/commands.js'
 import { deployers, type Deployer } from '../cluster/deployers.js'
 import { buildImage } from '../cluster/images.js'
 import { createNamespace, type Namespace } from '../cluster/namespace.js'
-import type { Address } from '../cluster/people.js'
+import { ask, type Address } from '../cluster/people.js'
 import { readSurroundings } from '../cluster/surroundings.js'
 import { addColour, makeVersion, type Version } from '../cluster/versions.js'
 import { addressTowards, chapters, newWords, peopleTalk, type VersionName, type Walk } from './chapters.js'
@@ -94,7 +95,7 @@ describe.each(deployers.slice(0, 1).map((each) => [each.name, each.create] as co
     return { namespace, deployer, address: { host, ingress: surroundings.ingress }, built: new Set() }
   }
 
-  async function deployTo({ namespace, deployer, built }: Place): Promise<void> {
+  async function deployTo({ namespace, address, deployer, built }: Place): Promise<void> {
     const files = await filesOf(version)
     if (!built.has(files)) await deployer.build(files)
     built.add(files)
@@ -105,6 +106,9 @@ describe.each(deployers.slice(0, 1).map((each) => [each.name, each.create] as co
     // Servers on their way out still do what the chapter before has promised.
     const there = new Set((await namespace.pods('server')).map(({ metadata }) => metadata.uid))
     await namespace.gone(before.filter(({ metadata }) => !there.has(metadata.uid)))
+    // A controller hears of an Ingress, and of who is ready behind it, a moment after Helm does.
+    if ((await namespace.kubectl('get', 'ingress', '-o', 'name')) === '') return
+    await until('the ingress to lead to the server', async () => expect((await ask(address, '/')).status).toBe(200))
   }
 
   async function filesOf(name: VersionName): Promise<Version> {
