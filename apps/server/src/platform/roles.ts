@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { PG_MIGRATE_LOCK_ID } from 'node-pg-migrate'
 import pg from 'pg'
 import { createDatabase, type Database, type Db } from './db.js'
+import { Unavailable } from './errors.js'
 import { Explained } from './explain.js'
 
 /** What the apps may do, in tables to come as well: read and write rows, and nothing else. */
@@ -44,6 +45,28 @@ export async function admitApps({ db, ownerUrl, appUrl }: { db: Database; ownerU
   })
 }
 
+/** How long PostgreSQL keeps up a connection whose other end says nothing, or takes nothing. */
+const patience = `
+  alter role current_user set tcp_keepalives_idle = 10;
+  alter role current_user set tcp_keepalives_interval = 2;
+  alter role current_user set tcp_user_timeout = '4s'`
+
+/**
+ * Has PostgreSQL give up the connections of the apps whose node has vanished. By itself it keeps them for hours, and
+ * while such a one does not take its answer, its locks as well: no other timeout ends that. Set for the role, by the role,
+ * since a pooler refuses settings of a connection. A server that does not know them has patience of its own.
+ */
+export async function giveUpVanished(appUrl: string): Promise<void> {
+  const db = createDatabase({ url: appUrl, poolSize: 1, onIdleError: () => undefined })
+  try {
+    await inTurn(db, (tx) => tx.query(patience))
+  } catch (error) {
+    if (error instanceof Unavailable) throw error
+  } finally {
+    await db.close()
+  }
+}
+
 /** In the words of whoever may: what the owner may not. The password stays where it is. */
 function byHand(verb: string, user: string): string {
   const problem = verb === 'create' ? 'is missing' : 'is refused with the password of its address'
@@ -66,7 +89,7 @@ async function refuses(url: string, user: string, secret: string): Promise<boole
 }
 
 /** One at a time, and not while somebody migrates: all of them change the same rows of the catalogue. */
-async function inTurn(db: Database, work: (tx: Db) => Promise<void>): Promise<void> {
+async function inTurn(db: Database, work: (tx: Db) => Promise<unknown>): Promise<void> {
   for (;;) {
     const isMine = await db.transaction(async (tx) => {
       const [lock] = await tx.query<{ mine: boolean }>('select pg_try_advisory_xact_lock($1) as mine', [PG_MIGRATE_LOCK_ID])

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import type { Socket } from 'node:net'
 import pg from 'pg'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { readConfig } from '../config.js'
 import { builtInForProduction, newPerson, startChat } from '../test/chat.js'
 import { freshDatabase, hasRoles, quiet, type FreshDatabase } from '../test/database.js'
@@ -118,6 +119,24 @@ describe.runIf(await hasRoles())('the role of the apps', () => {
     await run(migrateSchema)
     expect(await outcome(app, 'select 1')).toBe('done')
   })
+
+  it('keeps no row from the others when it takes no answer, as a node that has vanished takes none', async () => {
+    await run(migrateSchema)
+    await admin.query('create table doors (id int primary key, opened int not null); insert into doors values (1, 0)')
+    const vanished = new pg.Client({ connectionString: app })
+    const lost = new Promise((resolve) => vanished.on('error', resolve))
+    await vanished.connect()
+    await vanished.query('begin; update doors set opened = opened + 1')
+    // More than the sockets between the two can hold.
+    vanished.query(`select repeat('x', 1000000) from generate_series(1, 200)`).catch(() => undefined)
+    const { stream } = (vanished as unknown as { connection: { stream: Socket } }).connection
+    stream.pause()
+    await admin.query(`set lock_timeout = '10s'`)
+    await vi.waitFor(() => admin.query('update doors set opened = opened + 10'), { timeout: 60_000 })
+    expect((await admin.query('select opened from doors')).rows).toEqual([{ opened: 10 }])
+    stream.resume()
+    await lost
+  }, 120_000)
 
   it('is waited for by whoever comes before it, but not by the migrations', async () => {
     const waiting = runProgram('apps/server/src/cli.ts', ['wait'], environment({ MIGRATIONS_DATABASE_URL: '' }))

@@ -1,4 +1,4 @@
-import { admitApps } from '../platform/roles.js'
+import { admitApps, giveUpVanished } from '../platform/roles.js'
 import { migrate } from '../platform/schema.js'
 import { asOwner, type Task } from './task.js'
 
@@ -11,6 +11,7 @@ export const migrateSchema: Task = ({ config, log }) =>
     await admit()
     const done = await migrate({ databaseUrl: ownerUrl, db, log })
     await admit()
+    await giveUpVanished(config.databaseUrl)
     log.info({ migrations: done }, done.length === 0 ? 'the schema is up to date' : 'the schema is migrated')
     return 0
   })
