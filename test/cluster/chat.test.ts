@@ -164,6 +164,30 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
     expect(await namespace.kubectl('exec', 'statefulset/s3', '--', 'find', '/data', '-name', key)).toContain(key)
   })
 
+  it('lives through pictures made to fill its memory, within the limit that the kernel keeps', async () => {
+    const limits = ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes'].map((file) => `cat ${file} 2>/dev/null`)
+    const limit = Number(await namespace.kubectl('exec', 'deployment/server', '--container', 'server', '--', 'sh', '-c', limits.join(' || ')))
+    expect(limit).toBe(512 * 1024 * 1024)
+    const before = await namespace.ready('server', 2)
+    // Interlaced and of 16 bits: whoever draws it has all pixels in memory at once, with 8 bytes each.
+    const heavy = async (edge: number) => {
+      const picture = sharp({ create: { width: edge, height: edge, channels: 4, background: { r: 0, g: 128, b: 128, alpha: 0.5 } } })
+      return picture.toColourspace('rgb16').png({ progressive: true, compressionLevel: 9 }).toBuffer()
+    }
+    const [allowed, refused] = [await heavy(3_900), await heavy(6_300)]
+    const upload = async (picture: Buffer) => (await Person.signUp(address, 'Painter')).ask<Account>('PUT', '/api/me/avatar', picture)
+    const outcomes = await Promise.allSettled([allowed, refused, allowed, refused].map(upload))
+    expect(outcomes.map((outcome) => (outcome.status === 'rejected' ? String(outcome.reason) : 'stored'))).toEqual([
+      'stored',
+      expect.stringContaining('answered 413'),
+      'stored',
+      expect.stringContaining('answered 413'),
+    ])
+    const after = await namespace.ready('server', 2)
+    expect(after.map(({ metadata }) => metadata.uid).sort()).toEqual(before.map(({ metadata }) => metadata.uid).sort())
+    expect(restartsOf(after)).toEqual({})
+  })
+
   it('is found healthy by the doctor', async () => {
     expect(await diagnosis()).toMatch(/\nEverything works\.\n$/)
   })
