@@ -7,8 +7,9 @@ import express, { type RequestHandler } from 'express'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi, type MockInstance } from 'vitest'
 import { answerErrors } from './http.js'
+import { Unavailable } from './platform/errors.js'
 import { PostgresSessionStore } from './sessions/postgres-session-store.js'
-import { builtInForProduction, newPerson, Person, startChat, type Chat } from './test/chat.js'
+import { builtInForProduction, newPerson, password, Person, startChat, type Chat } from './test/chat.js'
 import { eventually } from './test/eventually.js'
 import { startProxy } from './test/proxy.js'
 
@@ -271,6 +272,17 @@ describe('what the log says of what goes wrong', () => {
     await eventually(() => expect(lines.filter((line) => line.includes('/api/nothing'))).toHaveLength(100))
     expect((await fetch(chat.url + '/assets/config.json')).status).toBe(200)
     await eventually(() => expect(lines.filter((line) => line.includes('/assets/config.json'))).toHaveLength(1))
+  })
+
+  it('is JSON too when a session cannot be stored, neither before the answer nor with it', async () => {
+    const ann = await newPerson(chat.url)
+    const set = vi.spyOn(PostgresSessionStore.prototype, 'set').mockImplementation((_id, _session, done) => {
+      ;(done as (error: Error) => void)(new Unavailable('The disk is full'))
+    })
+    expect((await ann.ask('POST', '/api/session', { email: ann.account.email, password })).status).toBe(503)
+    await eventually(() => expect(lines.filter((line) => line.includes('The disk is full'))).toHaveLength(2))
+    expect(printed).not.toHaveBeenCalled()
+    set.mockRestore()
   })
 })
 

@@ -95,7 +95,10 @@ export function createHttp({ config, log, sessions, checkOrigin, routers, isRead
     next()
   })
   // Pages come without a session, so they still come when sessions are out of reach.
-  app.use(['/api', '/mailbox', '/version'], sessions.middleware, express.json({ limit: '64kb' }))
+  const onError = answerErrors(createFaults(log))
+  // A session is saved with its answer. What fails then comes too late for the layers behind: Express would print it.
+  const withSession: RequestHandler = (req, res, next) => void sessions.middleware(req, res, (error: unknown) => (res.headersSent ? onError(error, req, res, () => undefined) : next(error)))
+  app.use(['/api', '/mailbox', '/version'], withSession, express.json({ limit: '64kb' }))
   // Which faults a release has is public knowledge: strangers need not know which release it is.
   app.get('/version', requireAccount(sessions), (_req, res) => void res.json({ version }))
   for (const router of routers) app.use(router)
@@ -108,7 +111,7 @@ export function createHttp({ config, log, sessions, checkOrigin, routers, isRead
     if (req.accepts(['json', 'html']) !== 'html') throw new ChatError('not_found', 'There is nothing here.')
     res.status(404).type('html').send(await renderPage({ title: 'Nothing here', body: nothingHere }))
   })
-  app.use(answerErrors(createFaults(log)))
+  app.use(onError)
   return app
 }
 
