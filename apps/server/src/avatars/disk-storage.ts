@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Unavailable } from '../platform/errors.js'
 import type { Storage } from './storage.js'
 
 /** Files in a folder, for a chat that runs on one machine. */
@@ -19,6 +20,7 @@ export function createDiskStorage({ dir }: { dir: string }): Storage {
       await rename(draft, file)
     } catch (error) {
       await rm(draft, { force: true })
+      if ((error as NodeJS.ErrnoException).code === 'ENOSPC') throw new Unavailable(`The disk is full: free some of it for ${dir}`, error)
       throw error
     }
   }

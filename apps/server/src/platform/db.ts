@@ -107,5 +107,7 @@ function isPassing(error: unknown): boolean {
 }
 
 function translated(error: unknown): unknown {
-  return isPassing(error) ? new Unavailable('PostgreSQL is not available', error) : error
+  if (!isPassing(error)) return error
+  const isFull = (error as { code?: unknown }).code === '53100'
+  return new Unavailable(isFull ? 'The disk of PostgreSQL is full: free some of it' : 'PostgreSQL is not available', error)
 }
