@@ -29,6 +29,7 @@ export default defineConfig(
     files: ['apps/*/src/**/main.ts', 'apps/web/src/main.tsx', 'apps/server/src/cli.ts', '**/*.test.ts', '**/test/**', 'tools/**', '*.config.*', 'apps/web/webpack.config.*'],
     rules: { 'no-restricted-properties': 'off' },
   },
+  { files: ['tools/*.js'], extends: [tseslint.configs.disableTypeChecked], languageOptions: { globals: { process: 'readonly', URL: 'readonly' } } },
   { files: ['**/*.test.ts'], rules: { '@typescript-eslint/unbound-method': 'off' } },
   // The browser shares types with the server, and nothing else.
   {
