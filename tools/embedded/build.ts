@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { mustBeWritable } from './disk.js'
 import type { Processes } from './processes.js'
 
 /** A build of this project, and how to tell that it has to be done again. */
@@ -45,7 +46,10 @@ export const developmentBundle = 'apps/web/dist/assets/main.js'
 export async function buildWhatIsStale(processes: Processes, env: NodeJS.ProcessEnv) {
   const builds = [serverBuilds.filter(isStale), [webBuild].filter(isStale)]
   const names = builds.flat().map(({ name }) => name)
-  if (names.length > 0) process.stdout.write(`Building: ${names.join(', ')}.\n`)
+  if (names.length > 0) {
+    mustBeWritable('apps', 'Or put the project elsewhere.')
+    process.stdout.write(`Building: ${names.join(', ')}.\n`)
+  }
   await Promise.all(
     builds.map(async (inOrder) => {
       for (const { name, command } of inOrder) await processes.run({ name: `build of ${name}`, env, ...command })

@@ -10,10 +10,12 @@ import { fromClient, message, query } from './wire.js'
 
 let folder: string
 let postgres: EmbeddedPostgres
+let url: string
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'chat-pooler-'))
-  postgres = await startPostgres(join(folder, 'postgres'))
+  postgres = startPostgres(join(folder, 'postgres'))
+  url = await postgres.url
 })
 afterAll(async () => {
   await postgres.stop()
@@ -21,7 +23,7 @@ afterAll(async () => {
 })
 
 async function client(): Promise<pg.Client> {
-  const connected = new pg.Client({ connectionString: postgres.url })
+  const connected = new pg.Client({ connectionString: url })
   connected.on('error', () => undefined)
   await connected.connect()
   return connected
@@ -36,7 +38,7 @@ class Wire {
   }
 
   static async connect(): Promise<Wire> {
-    const socket = connect(Number(new URL(postgres.url).port), '127.0.0.1')
+    const socket = connect(Number(new URL(url).port), '127.0.0.1')
     await once(socket, 'connect')
     return new Wire(socket)
   }
@@ -79,7 +81,7 @@ const sync = message(fromClient.sync)
 
 describe('many connections on one embedded database', () => {
   it('keep the sum of all money, whatever their clients do', async () => {
-    const pools = [1, 2, 3].map(() => new pg.Pool({ connectionString: postgres.url, max: 8 }))
+    const pools = [1, 2, 3].map(() => new pg.Pool({ connectionString: url, max: 8 }))
     const pool = (turn: number) => pools[turn % 3] as pg.Pool
     await pool(0).query('create table purses (id int primary key, coins int not null)')
     await pool(0).query('insert into purses select n, 1000 from generate_series(1, 20) n')
@@ -211,7 +213,7 @@ describe('the wire protocol', () => {
     const [answer] = (await once(wire.socket, 'data')) as [Buffer]
     expect(answer.toString()).toBe('N')
     wire.socket.destroy()
-    const ann = new pg.Client({ connectionString: postgres.url, ssl: false, statement_timeout: 1_000, application_name: 'a test' })
+    const ann = new pg.Client({ connectionString: url, ssl: false, statement_timeout: 1_000, application_name: 'a test' })
     await ann.connect()
     await ann.end()
   })

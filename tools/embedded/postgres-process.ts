@@ -1,56 +1,92 @@
 /**
- * The embedded PostgreSQL: PGlite behind a pooler, in a process of its own. `fork(this, [folder, port])` with an IPC
- * channel: it sends `{ url }` when it is ready, and closes the database when the channel closes, for whatever reason.
+ * The embedded PostgreSQL: PGlite behind a pooler, in a process of its own. `fork(this, [folder])` with an IPC channel: it
+ * sends `{ url }` when it is ready, and closes the database when the channel closes, for whatever reason. When it fails it
+ * says why on standard error, in a sentence for people.
  */
 import { PGlite } from '@electric-sql/pglite'
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, renameSync, rmSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { takeLock } from './lock.js'
+import { mustBeWritable } from './disk.js'
+import { LockHeld, takeLock } from './lock.js'
 import { createPooler } from './pooler.js'
 
-const [folder = '', port = '0'] = process.argv.slice(2)
+const [folder = '', isDraft] = process.argv.slice(2)
 
 // Ctrl-C reaches every process of the terminal at once, but the database has to be the last to go.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
+const left = once(process, 'disconnect')
+let isOpen = false
 
-if (port === 'initialise') {
+if (isDraft === 'draft') {
+  void left.then(() => process.exit(1))
   await (await PGlite.create(folder)).close()
   process.exit(0)
 }
+process.on('uncaughtException', fail).on('unhandledRejection', fail)
 
 // Two PGlites on one folder lose rows without a word. A predecessor that is just closing is waited for.
 const unlock = await takeLock(`${folder}.lock`, { patienceMs: 10_000 })
-if (!existsSync(folder)) await initialise()
+if (!existsSync(folder)) await make()
+// PGlite would take a folder without this file for an empty one, and write over what is there.
+if (!existsSync(join(folder, 'PG_VERSION'))) throw new Error('PG_VERSION is missing')
 
 const db = await PGlite.create(folder)
+isOpen = true
 const { rows } = await db.query<{ name: string; setting: string }>(
   `select name, setting from pg_settings
     where name in ('server_version', 'server_encoding', 'client_encoding', 'DateStyle', 'TimeZone', 'IntervalStyle', 'integer_datetimes', 'standard_conforming_strings')`,
 )
 const parameters = Object.fromEntries(rows.map(({ name, setting }) => [name, setting]))
-const pooler = createPooler(async (messages) => Buffer.from(await db.execProtocolRaw(messages)), parameters, (error) => {
-  process.stderr.write(`The embedded PostgreSQL has failed: ${error instanceof Error ? error.stack : String(error)}\n`)
-  process.exit(1)
-})
-pooler.server.listen(Number(port), '127.0.0.1')
+const pooler = createPooler(async (messages) => Buffer.from(await db.execProtocolRaw(messages)), parameters, fail)
+pooler.server.listen(0, '127.0.0.1')
 await once(pooler.server, 'listening')
 process.send?.({ url: `postgresql://postgres@127.0.0.1:${(pooler.server.address() as AddressInfo).port}/postgres` })
 
-if (process.connected) await once(process, 'disconnect')
+if (process.connected) await left
 await pooler.close()
 await db.close()
 unlock()
 process.exit(0)
 
 /** Creating a database takes three times the memory of running one; it goes back to the system with the process. */
-async function initialise() {
+async function make() {
   const draft = `${folder}.new`
   rmSync(draft, { recursive: true, force: true })
-  const child = fork(fileURLToPath(import.meta.url), [draft, 'initialise'])
-  const [code] = (await once(child, 'exit')) as [number | null]
-  if (code !== 0) throw new Error(`Creating the embedded database in ${folder} failed`)
-  renameSync(draft, folder)
+  const child = fork(fileURLToPath(import.meta.url), [draft, 'draft'], { stdio: ['ignore', 'inherit', 'ignore', 'ipc'] })
+  const exited = once(child, 'exit') as Promise<[number | null]>
+  const outcome = await Promise.race([exited, left])
+  if (outcome[0] === 0) return renameSync(draft, folder)
+  child.kill('SIGKILL')
+  await exited
+  rmSync(draft, { recursive: true, force: true })
+  if (!process.connected) process.exit(0)
+  throw new Error('it could not be made')
+}
+
+/** PGlite's own errors are the numbers and addresses of a program in WebAssembly: what people can do is found out here. */
+function fail(error: unknown): never {
+  process.stderr.write(`${reasonOf(error)}\n`)
+  process.exit(1)
+}
+
+function reasonOf(error: unknown): string {
+  const where = resolve(folder)
+  if (error instanceof LockHeld) return `The database in ${where} is held by process ${error.holder.pid}. Stop that one first.`
+  try {
+    mustBeWritable(join(folder, '..'), 'Then start again: what is stored is kept.')
+  } catch (obstacle) {
+    return (obstacle as Error).message
+  }
+  if (isOpen) return `The embedded PostgreSQL has failed: ${wordsOf(error)}. Start again: what is stored is kept.`
+  if (!existsSync(folder)) return `The database in ${where} could not be made. Start again; if that does not help, look whether there is memory left.`
+  return `The database in ${where} is damaged. Put back a copy of this folder, or remove it to begin with an empty chat. What was found: ${wordsOf(error)}`
+}
+
+/** The first line, short: PostgreSQL's own words when it still had some. */
+function wordsOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0]!.slice(0, 200)
 }

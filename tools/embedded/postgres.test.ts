@@ -1,11 +1,12 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { mkdtemp, readdir, rm, truncate } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { startPostgres, type EmbeddedPostgres } from './postgres.js'
 
-describe('the embedded database', () => {
+describe('the embedded database', { timeout: 120_000 }, () => {
   let folder: string
   const started: EmbeddedPostgres[] = []
 
@@ -18,9 +19,9 @@ describe('the embedded database', () => {
   })
 
   async function start() {
-    const postgres = await startPostgres(join(folder, 'postgres'))
+    const postgres = startPostgres(join(folder, 'postgres'))
     started.push(postgres)
-    const client = new pg.Client({ connectionString: postgres.url })
+    const client = new pg.Client({ connectionString: await postgres.url })
     client.on('error', () => undefined)
     await client.connect()
     return { postgres, client }
@@ -61,8 +62,54 @@ describe('the embedded database', () => {
     await again.client.end()
   })
 
+  it('is waited for however long it takes to be made, and says so', async () => {
+    const said: string[] = []
+    const postgres = startPostgres(join(folder, 'postgres'), { say: (text) => said.push(text), sayEveryMs: 50 })
+    started.push(postgres)
+    const maker = await vi.waitFor(() => makerIn(folder), { timeout: 60_000 })
+    process.kill(maker, 'SIGSTOP')
+    const before = said.length
+    await vi.waitFor(() => expect(said.length).toBeGreaterThan(before + 20), { timeout: 60_000 })
+    process.kill(maker, 'SIGCONT')
+    expect(await postgres.url).toMatch(/^postgresql:/)
+    expect(said[0]).toMatch(/^The database is still being made \(\d+ s\)\. On a slow machine this takes minutes\.$/)
+  })
+
+  it('is left at once while it is being made, and made anew by the next start', async () => {
+    const first = startPostgres(join(folder, 'postgres'))
+    const maker = await vi.waitFor(() => makerIn(folder), { timeout: 60_000 })
+    process.kill(maker, 'SIGSTOP')
+    await first.stop()
+    expect(() => process.kill(maker, 0)).toThrow('ESRCH')
+    const again = await start()
+    expect((await again.client.query('select 1 as one')).rows).toEqual([{ one: 1 }])
+    await again.client.end()
+  })
+
+  it.each([
+    ['the file by which PGlite knows a database is gone', (postgres: string) => rm(join(postgres, 'PG_VERSION')), 'PG_VERSION is missing'],
+    ['a file was cut short', (postgres: string) => truncate(join(postgres, 'global/pg_control')), ''],
+  ])('is not written over when it is damaged, and the sentence says what to do: %s', async (_what, damage, found) => {
+    const first = await start()
+    await first.client.end()
+    await first.postgres.stop()
+    await damage(join(folder, 'postgres'))
+    const before = await readdir(join(folder, 'postgres/base'))
+    const problem: unknown = await startPostgres(join(folder, 'postgres')).url.catch((error: unknown) => error)
+    const { message } = problem as Error
+    expect(message).toContain(`The database in ${join(folder, 'postgres')} is damaged. Put back a copy of this folder, or remove it to begin with an empty chat.`)
+    expect(message).toContain(found)
+    expect(message.split('\n')).toHaveLength(1)
+    expect(await readdir(join(folder, 'postgres/base'))).toEqual(before)
+  })
+
   it('opens a folder only once at a time', async () => {
     const { postgres } = await start()
-    await expect(startPostgres(join(folder, 'postgres'))).rejects.toThrow(`held by process ${postgres.pid}`)
+    await expect(startPostgres(join(folder, 'postgres')).url).rejects.toThrow(`held by process ${postgres.pid}`)
   })
 })
+
+/** The process that makes a database. @throws when there is none. */
+function makerIn(folder: string): number {
+  return Number(execFileSync('pgrep', ['-f', `${folder}/postgres.new draft`], { encoding: 'utf8' }).split('\n')[0])
+}

@@ -1,11 +1,16 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { pathToFileURL, fileURLToPath } from 'node:url'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 
 export interface EmbeddedPostgres {
-  /** `postgresql://…`, on 127.0.0.1. */
-  url: string
+  /**
+   * `postgresql://…`, on 127.0.0.1, as soon as it can be used, however long that takes.
+   * Rejects when another process has the folder, or the database cannot be made or opened.
+   */
+  url: Promise<string>
   pid: number
   /** Rejects if it ends without having been told to. */
   failed: Promise<never>
@@ -13,18 +18,20 @@ export interface EmbeddedPostgres {
   stop(): Promise<void>
 }
 
-/** Long for a first start on a slow disk, far from it for anything else. */
-const patienceMs = 60_000
+interface Options {
+  /** Hears, every so often, that the database is not there yet. */
+  say?: (text: string) => void
+  sayEveryMs?: number
+}
 
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 
 /**
  * Starts the embedded PostgreSQL on a folder, which is created when it is missing. Many connections may be opened, and
  * what a transaction pooler forbids is forbidden here too (see pooler.ts).
- * @throws when another process has the folder, or the database cannot be opened.
  */
-export async function startPostgres(folder: string, port = 0): Promise<EmbeddedPostgres> {
-  const child = fork(fileURLToPath(new URL('./postgres-process.ts', import.meta.url)), [folder, String(port)], {
+export function startPostgres(folder: string, { say, sayEveryMs = 10_000 }: Options = {}): EmbeddedPostgres {
+  const child = fork(fileURLToPath(new URL('./postgres-process.ts', import.meta.url)), [folder], {
     execArgv: ['--import', tsx],
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
   })
@@ -33,17 +40,21 @@ export async function startPostgres(folder: string, port = 0): Promise<EmbeddedP
 
   let isStopping = false
   const exited = once(child, 'exit') as Promise<[number | null, string | null]>
-  const failed = exited.then(([code, signal]): Promise<never> => {
+  const failed = exited.then(async ([code, signal]): Promise<never> => {
     if (isStopping) return new Promise(() => undefined)
-    throw new Error(`The embedded PostgreSQL ended by itself (${signal ?? `exit code ${code}`}). ${complaint.trim()}`)
+    // Its last words may arrive after its end. A helper of tsx may keep the pipe open a little longer.
+    await Promise.race([once(child, 'close'), sleep(1_000)])
+    throw new Error(complaint.trim() || `The embedded PostgreSQL ended by itself (${signal ?? `exit code ${code}`}).`)
   })
   failed.catch(() => undefined) // whoever cares awaits it
 
-  const slow = AbortSignal.timeout(patienceMs)
-  const [{ url }] = (await Promise.race([once(child, 'message', { signal: slow }), failed]).catch((error: unknown) => {
-    child.kill('SIGKILL')
-    throw slow.aborted ? new Error(`The embedded PostgreSQL was not ready within ${patienceMs / 1000} s. ${complaint.trim()}`) : error
-  })) as [{ url: string }]
+  const begun = performance.now()
+  const waiting = setInterval(() => {
+    const seconds = Math.round((performance.now() - begun) / 1000)
+    say?.(`The database is still being ${existsSync(folder) ? 'opened' : 'made'} (${seconds} s). On a slow machine this takes minutes.`)
+  }, sayEveryMs)
+  const url = Promise.race([once(child, 'message') as Promise<[{ url: string }]>, failed]).then(([message]) => message.url)
+  void url.catch(() => undefined).finally(() => clearInterval(waiting))
 
   return {
     url,
@@ -51,6 +62,7 @@ export async function startPostgres(folder: string, port = 0): Promise<EmbeddedP
     failed,
     async stop() {
       isStopping = true
+      clearInterval(waiting)
       if (child.connected) child.disconnect()
       // The journal makes this safe: what was committed is found again at the next start.
       const lastResort = setTimeout(() => child.kill('SIGKILL'), 5_000)

@@ -1,9 +1,9 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 
@@ -33,9 +33,9 @@ describe('npm start', { timeout: 120_000 }, () => {
   })
   afterAll(() => rm(folder, { recursive: true }))
 
-  function launch(env: NodeJS.ProcessEnv = {}): Launch {
+  function launch(env: NodeJS.ProcessEnv = {}, [file = process.execPath, ...args]: string[] = []): Launch {
     const { PATH, HOME } = process.env
-    const child = spawn(process.execPath, ['--import', 'tsx', launcher], { env: { PATH, HOME, DATA_DIR: folder, PORT: '0', ...env } })
+    const child = spawn(file, [...args, ...(args.length > 0 ? [process.execPath] : []), '--import', 'tsx', launcher], { env: { PATH, HOME, DATA_DIR: folder, PORT: '0', ...env } })
     let output = ''
     const exitCode = once(child, 'close').then(([code]) => code as number | null)
     const address = new Promise<string>((resolve, reject) => {
@@ -119,6 +119,43 @@ describe('npm start', { timeout: 120_000 }, () => {
     expect(refused.output()).toContain(`Port ${port} is in use by another program.`)
     await expect(readFile(join(folder, 'lock'))).rejects.toThrow('ENOENT')
     other.close()
+  })
+
+  it('says so when its folder is none', async () => {
+    const refused = launch({ DATA_DIR: launcher })
+    expect(await refused.exitCode).toBe(1)
+    expect(refused.output()).toBe(`\nChat cannot write to the folder ${launcher}. Allow it to. Or set DATA_DIR to a folder elsewhere.\n`)
+  })
+
+  // Disks of its own, which only its process sees.
+  describe.runIf(spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'none', tmpdir()]).status === 0)('on a disk', () => {
+    const onDisk = (options: string) => ['unshare', '-rm', 'sh', '-c', `mount -t tmpfs -o ${options} none ${folder}; exec "$0" "$@"`]
+
+    it('that is read-only, asks for the right to write', async () => {
+      const refused = launch({}, onDisk('ro'))
+      expect(await refused.exitCode).toBe(1)
+      expect(refused.output()).toBe(`\nChat cannot write to the folder ${folder}. Allow it to. Or set DATA_DIR to a folder elsewhere.\n`)
+    })
+
+    it('that fills up while it runs, says so, and goes on when there is room again', async () => {
+      const running = launch({ LIMIT_SIGN_IN: '1000/1' }, onDisk('size=110m'))
+      const address = await running.address
+      const filling = `/proc/${running.process.pid}/root${folder}/filling`
+      const { bavail, bsize } = await statfs(dirname(filling))
+      await writeFile(filling, Buffer.alloc(bavail * bsize))
+      const status = async () => (await signIn(address, 'anna@example.com', 'anna loves helm')).status
+      await expect.poll(status, { timeout: 60_000 }).toBe(503)
+      await expect.poll(running.output).toContain('The disk of PostgreSQL is full: free some of it')
+      expect(running.output()).not.toMatch(/^ +at /m)
+      await rm(filling)
+      await expect.poll(status, { timeout: 60_000 }).toBe(201)
+    })
+
+    it('that is too small, says how much it needs', async () => {
+      const refused = launch({}, onDisk('size=20m'))
+      expect(await refused.exitCode).toBe(1)
+      expect(refused.output()).toBe(`\nThe disk is full: ${folder} has 20 MB left, and Chat needs 64 MB. Free some. Or set DATA_DIR to a folder elsewhere.\n`)
+    })
   })
 
   it.each([

@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import pretty from 'pino-pretty'
 import { buildWhatIsStale, developmentBundle, webBuild } from './build.js'
+import { mustBeWritable } from './disk.js'
 import { LockHeld, takeLock } from './lock.js'
 import { startPostgres } from './postgres.js'
 import { createProcesses } from './processes.js'
@@ -50,11 +51,11 @@ async function start(): Promise<never> {
   env.METRICS_PORT ||= '0' // any free one, so that two checkouts can run side by side
   env.STOP_TIMEOUT_MS ||= '6000'
 
-  const starting = env.DATABASE_URL ? undefined : startPostgres(join(data, 'postgres'))
-  opened.push(async () => (await starting?.catch(() => undefined))?.stop())
+  const postgres = env.DATABASE_URL ? undefined : startPostgres(join(data, 'postgres'), { say })
+  opened.push(() => postgres?.stop())
   opened.push(() => processes.stop())
-  const [postgres] = await Promise.all([starting, isWatching ? undefined : buildWhatIsStale(processes, env)]) // watched, they run from their sources
-  env.DATABASE_URL ||= postgres?.url
+  const [url] = await Promise.all([postgres?.url, isWatching ? undefined : buildWhatIsStale(processes, env)]) // watched, they run from their sources
+  env.DATABASE_URL ||= url
 
   await processes.run({ name: 'migration', env, ...program('server/cli', ['migrate']) })
   await processes.run({ name: 'loading of fixtures', env, ...program('server/cli', ['fixtures']) })
@@ -77,6 +78,7 @@ async function claimAddress(): Promise<string> {
   const wanted = Number(env.PORT || 8080)
   if (!Number.isInteger(wanted) || wanted < 0 || wanted > 65535) throw new Error(`PORT must be a number from 0 to 65535, not "${env.PORT}".`)
   const note = `http://${host}:${wanted}`
+  mustBeWritable(data, 'Or set DATA_DIR to a folder elsewhere.')
   const release = await takeLock(join(data, 'lock'), { note }).catch((error: unknown) => {
     if (!(error instanceof LockHeld)) throw error
     const { pid, since, note: where } = error.holder

@@ -7,8 +7,8 @@ import { startPostgres } from '../embedded/postgres.js'
 export default async function setup() {
   if (process.env.TEST_DATABASE_URL) return
   const folder = await mkdtemp(join(tmpdir(), 'chat-test-database-'))
-  const postgres = await startPostgres(join(folder, 'postgres'))
-  process.env.TEST_DATABASE_URL = postgres.url
+  const postgres = startPostgres(join(folder, 'postgres'))
+  process.env.TEST_DATABASE_URL = await postgres.url
   return async () => {
     await postgres.stop()
     await rm(folder, { recursive: true })
