@@ -73,6 +73,13 @@ describe('the pipelines of GitLab and GitHub', () => {
     for (const [, name = ''] of named) expect(environments).toContain(name)
   })
 
+  it('put no environment below production’s host, which a browser may know by https alone', () => {
+    const urls = ['.gitlab-ci.yml', '.github/workflows/pipeline.yml'].flatMap(textsIn).filter(({ key }) => key === 'url')
+    const hosts = urls.map(({ text }) => text.replace(/\$DOMAIN|\$\{\{ vars\.DOMAIN \}\}/, 'chat.example.com').replace(/^https?:\/\//, ''))
+    expect(hosts.filter((host) => host === 'chat.example.com')).toHaveLength(2)
+    expect(hosts.filter((host) => host.endsWith('-chat.example.com'))).toHaveLength(hosts.length - 2)
+  })
+
   it('show what a runner with Docker does instead of asking the cluster', () => {
     for (const file of ['.gitlab-ci.yml', '.github/workflows/pipeline.yml']) expect(read(file)).toMatch(/# .*werf run tests --use-build-report --build-report-path .werf-build-report.json -- sh -ec/)
   })

@@ -29,7 +29,7 @@ describe('the default branch on GitHub', () => {
     expect(callOf(calls, 'bundle apply', 'acceptance').env).toMatchObject({
       ...names,
       WERF_ENV: 'acceptance-1',
-      WERF_SET_HOST: 'global.ci_url=acceptance-1.chat.example.com',
+      WERF_SET_HOST: 'global.ci_url=acceptance-1-chat.example.com',
     })
     expect(callOf(calls, 'dismiss').env).toMatchObject(names)
     expect(callOf(calls, 'bundle apply', 'production').env).toMatchObject({
@@ -76,7 +76,7 @@ describe('a pull request on GitHub', () => {
     expect(callOf(calls, 'converge').env).toMatchObject({
       WERF_ENV: 'review-7',
       WERF_NAMESPACE: `${project}-review-7`,
-      WERF_SET_HOST: 'global.ci_url=review-7.chat.example.com',
+      WERF_SET_HOST: 'global.ci_url=review-7-chat.example.com',
     })
   })
 
@@ -113,7 +113,7 @@ describe('other events on GitHub', () => {
     expect(callOf(calls, 'converge').env).toMatchObject({
       WERF_ENV: 'staging',
       WERF_NAMESPACE: `${project}-staging`,
-      WERF_SET_HOST: 'global.ci_url=staging.chat.example.com',
+      WERF_SET_HOST: 'global.ci_url=staging-chat.example.com',
     })
   })
 

@@ -42,7 +42,7 @@ describe('the default branch on GitLab', () => {
     expect(done.slice(5).sort()).toEqual(['bundle apply --tag 0.0.12', 'dismiss --with-namespace'])
 
     const acceptance = callOf(calls, 'bundle apply', 'acceptance-').env
-    expect(acceptance.WERF_SET_HOST).toBe(`global.ci_url=${acceptance.WERF_ENV}.chat.example.com`)
+    expect(acceptance.WERF_SET_HOST).toBe(`global.ci_url=${acceptance.WERF_ENV}-chat.example.com`)
     const { WERF_RELEASE, WERF_NAMESPACE } = acceptance
     expect([WERF_RELEASE, WERF_NAMESPACE]).toEqual(Array(2).fill(`${project}-${acceptance.WERF_ENV}`))
     expect(callOf(calls, 'dismiss').env).toMatchObject({ WERF_RELEASE, WERF_NAMESPACE, GIT_STRATEGY: 'none' })
@@ -92,13 +92,13 @@ describe('a merge request on GitLab', () => {
 
     const deployed = callOf(calls, 'converge', 'review-').env
     expect(deployed.WERF_ENV).toMatch(/^review-feature-x/)
-    expect(deployed.WERF_SET_HOST).toBe(`global.ci_url=${deployed.WERF_ENV}.chat.example.com`)
+    expect(deployed.WERF_SET_HOST).toBe(`global.ci_url=${deployed.WERF_ENV}-chat.example.com`)
     const { WERF_RELEASE, WERF_NAMESPACE } = deployed
     expect([WERF_RELEASE, WERF_NAMESPACE]).toEqual(Array(2).fill(`${project}-${deployed.WERF_ENV}`))
     expect(callOf(calls, 'dismiss').env).toMatchObject({ WERF_RELEASE, WERF_NAMESPACE, GIT_STRATEGY: 'none' })
     expect(callOf(calls, 'converge', 'staging').env).toMatchObject({
       WERF_NAMESPACE: `${project}-staging`,
-      WERF_SET_HOST: 'global.ci_url=staging.chat.example.com',
+      WERF_SET_HOST: 'global.ci_url=staging-chat.example.com',
     })
   })
 

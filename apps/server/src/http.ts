@@ -169,7 +169,8 @@ export function createSecurityHeaders({ publicUrl, cdnPrefix }: Config): (req: I
         'form-action': ["'self'"],
       },
     },
-    strictTransportSecurity: tls ? { maxAge: 31_536_000, includeSubDomains: true } : false,
+    // This host alone: names below it may be somebody else's, or have no certificate.
+    strictTransportSecurity: tls ? { maxAge: 31_536_000, includeSubDomains: false } : false,
     referrerPolicy: { policy: 'no-referrer' },
   })
   return (req, res) => set(req, res, () => undefined)
