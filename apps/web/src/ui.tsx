@@ -82,7 +82,8 @@ type FieldProps = {
   label: string
   name: string
   type?: 'text' | 'email' | 'password' | 'file'
-  value?: string
+  /** What it holds at first. From then on it is theirs who type: drawing the page anew never changes it. */
+  initial?: string
   hint?: string
   autocomplete?: string
   minLength?: number
@@ -92,8 +93,9 @@ type FieldProps = {
   onInput?: (event: Event & { currentTarget: HTMLInputElement }) => void
 }
 
-export function Field({ label, name, type = 'text', hint, focused, ...rest }: FieldProps) {
+export function Field({ label, name, type = 'text', initial = '', hint, focused, ...rest }: FieldProps) {
   const input = useRef<HTMLInputElement>(null)
+  const [begun] = useState(initial)
   // The typings want to know at each place which kind of input it is; these four take the same attributes.
   const kind = type as 'text'
   useEffect(() => { if (focused) input.current!.focus() }, [focused])
@@ -101,7 +103,7 @@ export function Field({ label, name, type = 'text', hint, focused, ...rest }: Fi
     <div class="field">
       <label>
         {label}
-        <input {...rest} ref={input} name={name} type={kind} required aria-describedby={hint && `${name}-hint`} />
+        <input {...rest} ref={input} name={name} type={kind} defaultValue={begun} required aria-describedby={hint && `${name}-hint`} />
       </label>
       {hint && <p class="hint" id={`${name}-hint`}>{hint}</p>}
     </div>

@@ -59,7 +59,7 @@ export function Profile({ chat, onSignedOut }: { chat: Chat; onSignedOut: () => 
             return 'Your name is changed.'
           }}
         >
-          <Field label="Name" name="name" value={chat.account.name} autocomplete="name" maxLength={60} />
+          <Field label="Name" name="name" initial={chat.account.name} autocomplete="name" maxLength={60} />
         </Form>
       </section>
       <section class="card">

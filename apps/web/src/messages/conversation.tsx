@@ -41,7 +41,7 @@ export function Conversation({ chat, room, membersShown, onToggleMembers }: Conv
     onTop: () => { if (!conversation?.problem) void chat.conversations.loadOlder(room.id) },
     onBottom: () => {
       if (document.hasFocus() && !document.hidden) chat.markRead(room.id, last)
-      if (messages.length > longRun) timeline!.trim(keptRun)
+      if (messages.length > longRun && editing === null) timeline!.trim(keptRun)
     },
   })
 

@@ -72,14 +72,15 @@ function Quote({ of, tabIndex, onJump }: { of: Message | undefined; tabIndex: nu
 
 function EditForm({ message, actions }: { message: Message; actions: Actions }) {
   const field = useRef<HTMLTextAreaElement>(null)
+  const [text, setText] = useState(message.body)
   const [problem, setProblem] = useState('')
   useLayoutEffect(() => {
     field.current!.focus()
-    field.current!.setSelectionRange(message.body.length, message.body.length)
-    fit(field.current!)
+    field.current!.setSelectionRange(text.length, text.length)
   }, [])
+  useLayoutEffect(() => fit(field.current!), [text])
   const save = async () => {
-    const body = field.current!.value.trim()
+    const body = text.trim()
     if (!body) return setProblem('A message cannot be empty. Delete it instead.')
     try {
       if (body !== message.body) await actions.save(message.seq, body)
@@ -96,8 +97,8 @@ function EditForm({ message, actions }: { message: Message; actions: Actions }) 
         aria-label="Edit message"
         rows={1}
         maxLength={4000}
-        defaultValue={message.body}
-        onInput={(event) => fit(event.currentTarget)}
+        value={text}
+        onInput={(event) => setText(event.currentTarget.value)}
         onKeyDown={(event) => {
           if (event.key === 'Escape') actions.edit(null)
           if (isSend(event)) {

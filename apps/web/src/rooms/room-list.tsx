@@ -61,7 +61,7 @@ function NewRoom({ chat, onClose }: { chat: Chat; onClose: () => void }) {
         <Field label="Name" name="name" maxLength={60} autocomplete="off" focused />
         <fieldset class="choices">
           <legend>Who can join</legend>
-          <label><input type="radio" name="kind" value="public" checked /> <span>Public<small>Everybody</small></span></label>
+          <label><input type="radio" name="kind" value="public" defaultChecked /> <span>Public<small>Everybody</small></span></label>
           <label><input type="radio" name="kind" value="private" /> <span>Private<small>Whom members invite</small></span></label>
         </fieldset>
       </Form>

@@ -1,0 +1,107 @@
+import { randomUUID } from 'node:crypto'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startStack, type Stack } from '../../tools/test/stack.js'
+import { launchBrowser, password, Visitor } from './browser.js'
+
+describe('what somebody writes', () => {
+  let stack: Stack
+  let browser: Browser
+  let ann: Visitor
+  let ben: Visitor
+  let cid: Visitor
+  const garden = `Garden ${randomUUID().slice(0, 8)}`
+
+  beforeAll(async () => {
+    ;[stack, browser] = await Promise.all([startStack({ replicas: 1, env: { LIMIT_POST: '10000/10' } }), launchBrowser()])
+    ;[ann, ben, cid] = await Promise.all(['Ann', 'Ben', 'Cid'].map((name) => Visitor.arrive(browser, stack.url, name))) as [Visitor, Visitor, Visitor]
+    await Promise.all([ann.signUp(), ben.signUp(), cid.signUp()])
+    await ann.openRoom(garden)
+    await Promise.all([ben.join(garden), cid.join(garden)])
+  })
+  afterAll(async () => {
+    await browser.close()
+    await stack.stop()
+  })
+
+  it('stays in every form while messages, presence and read marks come in', async () => {
+    const { page } = ann
+    const heard: string[] = []
+    page.on('websocket', (socket) => socket.on('framereceived', ({ payload }) => heard.push(String(payload))))
+    const reader = await ann.context.newPage()
+    await page.goto(page.url())
+    await reader.goto(page.url())
+    await ann.openRoom('Attic', 'Private')
+
+    let count = 0
+    let here = true
+    const news = async () => {
+      const [text, before] = [`news ${++count}`, heard.length]
+      here = !here
+      await cid.page.goto(here ? stack.url : 'about:blank')
+      const box = ben.page.getByRole('textbox', { name: 'Message', exact: true })
+      await box.pressSequentially(text)
+      await box.press('Enter')
+      // The other tab reads it, and says so to this one.
+      await reader.locator('[data-seq]').getByText(text, { exact: true }).waitFor()
+      await reader.getByRole('link', { name: garden, exact: true }).waitFor()
+      const arrived = () => ['messages:posted', 'typing:changed', 'presence:changed'].filter((event) => heard.slice(before).some((frame) => frame.includes(event)))
+      await expect.poll(arrived, { timeout: 60_000 }).toHaveLength(3)
+      await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))))
+    }
+    const fieldsOf = (page: Page) => page.evaluate(() => ({
+      focused: document.activeElement?.getAttribute('name') ?? document.activeElement?.getAttribute('aria-label'),
+      fields: [...document.querySelectorAll<HTMLInputElement>('input, textarea')].map(({ name, type, value, checked, files }) => ({ name, type, value, checked, files: files?.length })),
+    }))
+    const stays = async (form: string) => {
+      const before = await fieldsOf(page)
+      await news()
+      expect({ form, ...(await fieldsOf(page)) }).toEqual({ form, ...before })
+    }
+    const dialog = page.getByRole('dialog')
+
+    await page.getByRole('button', { name: 'New room' }).click()
+    await dialog.getByRole('radio', { name: 'Private' }).check()
+    await dialog.getByLabel('Name').fill('Secret plans')
+    await stays('new room')
+    await dialog.getByRole('button', { name: 'Create room' }).click()
+    await page.getByRole('heading', { level: 1, name: 'Secret plans (private)' }).waitFor()
+
+    await page.getByRole('button', { name: 'Browse rooms' }).click()
+    await dialog.getByLabel('Search by name').fill('no such')
+    await stays('browse rooms')
+    await page.keyboard.press('Escape')
+
+    await page.getByRole('link', { name: 'Attic' }).click()
+    await page.getByLabel('Email').fill('dora@exam')
+    await stays('invite')
+
+    await page.getByRole('link', { name: garden }).click()
+    await ann.write('Lunch at noom?')
+    await ann.sees('Lunch at noom?')
+    const box = page.getByRole('textbox', { name: 'Message', exact: true })
+    await box.press('ArrowUp')
+    const edit = page.getByRole('textbox', { name: 'Edit message' })
+    await edit.fill('Lunch at noon?')
+    await box.fill('By the way')
+    await edit.focus()
+    await stays('edit and composer')
+    await edit.press('Enter')
+    await ann.message('Lunch at noon? edited').waitFor()
+
+    await page.getByRole('link', { name: /Profile/ }).click()
+    await page.getByLabel('Avatar').setInputFiles({ name: 'me.png', mimeType: 'image/png', buffer: Buffer.from('no picture') })
+    await page.getByLabel('Current password').fill(password)
+    await page.getByLabel('New password').fill('a new password')
+    await page.getByLabel('Name').fill('Anna-Maria')
+    await stays('profile')
+    await page.getByRole('button', { name: 'Save name' }).click()
+    await page.getByText('Your name is changed.').waitFor()
+    expect(await page.locator('.profile-name').textContent()).toBe('Anna-Maria')
+    await reader.close()
+  }, 480_000)
+
+  it('had no error on any page', async () => {
+    await Promise.all([ann.leave(), ben.leave(), cid.leave()])
+  })
+})
