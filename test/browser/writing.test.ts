@@ -16,6 +16,8 @@ describe('what somebody writes', () => {
     ;[stack, browser] = await Promise.all([startStack({ replicas: 1, env: { LIMIT_POST: '10000/10' } }), launchBrowser()])
     ;[ann, ben, cid] = await Promise.all(['Ann', 'Ben', 'Cid'].map((name) => Visitor.arrive(browser, stack.url, name))) as [Visitor, Visitor, Visitor]
     await Promise.all([ann.signUp(), ben.signUp(), cid.signUp()])
+    await ann.openRoom('Attic', 'Private')
+    await ann.page.goto(stack.url)
     await ann.openRoom(garden)
     await Promise.all([ben.join(garden), cid.join(garden)])
   })
@@ -29,9 +31,9 @@ describe('what somebody writes', () => {
     const heard: string[] = []
     page.on('websocket', (socket) => socket.on('framereceived', ({ payload }) => heard.push(String(payload))))
     const reader = await ann.context.newPage()
-    await page.goto(page.url())
     await reader.goto(page.url())
-    await ann.openRoom('Attic', 'Private')
+    // Loaded anew, so that its connection is heard from the beginning.
+    await page.goto(stack.url)
 
     let count = 0
     let here = true
@@ -100,6 +102,26 @@ describe('what somebody writes', () => {
     expect(await page.locator('.profile-name').textContent()).toBe('Anna-Maria')
     await reader.close()
   }, 480_000)
+
+  it('goes where somebody wanted to go who had to sign in first, after a reload too', async () => {
+    const { page } = ben
+    const wanted = page.url()
+    await page.goto(`${stack.url}/profile`)
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByRole('heading', { level: 1, name: 'Sign in' }).waitFor()
+    await page.goto(wanted)
+    await page.getByRole('heading', { level: 1, name: 'Sign in' }).waitFor()
+    await page.reload()
+    await page.getByRole('link', { name: 'Sign up' }).click()
+    await page.getByRole('heading', { level: 1, name: 'Sign up' }).waitFor()
+    await page.reload()
+    await page.getByRole('link', { name: 'Sign in' }).click()
+    await page.getByLabel('Email').fill(ben.email)
+    await page.getByLabel('Password').fill(password)
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await page.getByRole('heading', { level: 1, name: garden }).waitFor()
+    expect(page.url()).toBe(wanted)
+  })
 
   it('had no error on any page', async () => {
     await Promise.all([ann.leave(), ben.leave(), cid.leave()])

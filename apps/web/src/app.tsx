@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 
 import type { Account, WebConfig } from '@chat/server/contract'
 
@@ -16,7 +16,6 @@ type State = { config: WebConfig; account: Account | null } | { problem: string 
 export function App() {
   const path = usePath()
   const [state, setState] = useState<State>(null)
-  const wanted = useRef('/')
 
   const begin = async () => {
     setState(null)
@@ -37,11 +36,10 @@ export function App() {
   const atEntrance = path === '/sign-in' || path === '/sign-up'
   const account = state && 'account' in state ? state.account : undefined
   useEffect(() => {
-    if (account && atEntrance) navigate(wanted.current, { replace: true })
+    if (account && atEntrance) navigate(wantedPath(), { replace: true })
     if (account !== null || atEntrance || !state || !('config' in state)) return
-    wanted.current = path
     const login = new URL(state.config.loginUrl || '/sign-in', location.href)
-    if (login.origin === location.origin && login.pathname === '/sign-in') navigate('/sign-in', { replace: true })
+    if (login.origin === location.origin && login.pathname === '/sign-in') navigate(path === '/' ? '/sign-in' : `/sign-in?to=${path}`, { replace: true })
     else location.assign(login)
   }, [account, atEntrance])
 
@@ -58,6 +56,12 @@ function SignedIn({ account, config, path, onSignedOut }: SignedInProps) {
   useEffect(() => chat.close, [chat])
   const roomId = /^\/rooms\/([^/]+)$/.exec(path)?.[1] ?? null
   return path === '/profile' ? <Profile chat={chat} onSignedOut={onSignedOut} /> : <RoomsPage chat={chat} roomId={roomId} />
+}
+
+/** Where somebody wanted to go who was sent to sign in: a path of this site, whoever made the link. */
+const wantedPath = () => {
+  const to = new URLSearchParams(location.search).get('to') ?? ''
+  return /^\/[\w/-]*$/.test(to) && !to.startsWith('//') ? to : '/'
 }
 
 const whoAmI = async () => {

@@ -28,7 +28,7 @@ export function Entrance({ signUp, onSignedIn }: { signUp: boolean; onSignedIn: 
         </Form>
         <p class="subtle entrance-other">
           {signUp ? 'Already have an account? ' : 'New here? '}
-          <Link to={signUp ? '/sign-in' : '/sign-up'}>{signUp ? 'Sign in' : 'Sign up'}</Link>
+          <Link to={(signUp ? '/sign-in' : '/sign-up') + location.search}>{signUp ? 'Sign in' : 'Sign up'}</Link>
         </p>
       </div>
     </main>
