@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import pg from 'pg'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startStack, type Stack } from '../../tools/test/stack.js'
@@ -102,6 +103,41 @@ describe('what somebody writes', () => {
     expect(await page.locator('.profile-name').textContent()).toBe('Anna-Maria')
     await reader.close()
   }, 480_000)
+
+  it('can be seen, copied, sent again and discarded when the room is one’s own no more', async () => {
+    const { page } = ann
+    const db = new pg.Client({ connectionString: stack.databaseUrl })
+    await db.connect()
+    await page.goto(stack.url)
+    await ann.openRoom('Cellar', 'Private')
+    const roomId = new URL(page.url()).pathname.slice('/rooms/'.length)
+    const { rows: [membership] } = await db.query<{ account_id: string }>('delete from memberships where room_id = $1 returning account_id', [roomId])
+    await ann.write('Is anybody down here?')
+    await page.getByText('Not sent:').waitFor()
+    await ann.write('I will shut the door.')
+    await expect.poll(() => page.getByText('Not sent:').count(), { timeout: 60_000 }).toBe(2)
+
+    await page.goto(stack.url)
+    await page.getByRole('link', { name: /Cellar.*unsent/ }).click()
+    const unsent = page.getByRole('list', { name: 'Not sent' }).getByRole('listitem')
+    await page.getByRole('heading', { level: 1, name: 'Cellar' }).waitFor()
+    expect(await unsent.locator('.body').allTextContents()).toEqual(['Is anybody down here?', 'I will shut the door.'])
+    expect(await ann.accessibilityProblems()).toEqual([])
+    await ann.context.grantPermissions(['clipboard-read', 'clipboard-write'])
+    await unsent.first().getByRole('button', { name: 'Copy' }).click()
+    await unsent.first().getByRole('button', { name: 'Copied' }).waitFor()
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe('Is anybody down here?')
+    await unsent.last().getByRole('button', { name: 'Discard' }).click()
+    await expect.poll(() => unsent.count()).toBe(1)
+
+    // Invited again, Ann sends the other one from here.
+    await db.query('insert into memberships (room_id, account_id) values ($1, $2)', [roomId, membership!.account_id])
+    await db.end()
+    await unsent.getByRole('button', { name: 'Retry' }).click()
+    await ann.sees('Is anybody down here?')
+    await page.getByRole('link', { name: 'Cellar (private)', exact: true }).waitFor()
+    expect(await page.getByText('I will shut the door.').count()).toBe(0)
+  })
 
   it('goes where somebody wanted to go who had to sign in first, after a reload too', async () => {
     const { page } = ben

@@ -5,7 +5,7 @@ import type {
 } from '@chat/server/contract'
 
 import { api, isSignedOut } from './api.js'
-import { createOutbox, Refused, type Outbox } from './outbox.js'
+import { createOutbox, Refused, type Outbox, type Outgoing } from './outbox.js'
 import { createConversations, type Conversations } from './conversations.js'
 
 export type ChatSocket = Socket<ServerToClientEvents, ClientToServerEvents>
@@ -27,7 +27,7 @@ export interface Chat {
   open: (roomId: string | null) => void
   readonly conversations: Conversations
   reloadRooms: () => Promise<void>
-  post: (message: Omit<NewMessage, 'id'>) => void
+  post: (message: Omit<Outgoing, 'id' | 'queuedAt'>) => void
   edit: (roomId: string, seq: number, body: string) => Promise<void>
   remove: (roomId: string, seq: number) => Promise<void>
   markRead: (roomId: string, seq: number) => void
@@ -118,7 +118,8 @@ export function createChat(options: {
       else if (!message.deleted) stopTyping(roomId, message.author.id)
     }
     const room = rooms?.find(({ id }) => id === roomId)
-    if (room) {
+    if (!room) reloadRoomsSoon()
+    else {
       const fresh = messages.filter(({ seq }) => seq > room.head)
       const unread = fresh.filter(({ seq, author }) => seq > room.read && author.id !== account.id)
       if (fresh.length) changeRoom(roomId, () => ({ head: fresh.at(-1)!.seq, unread: room.unread + unread.length }))
@@ -190,7 +191,6 @@ export function createChat(options: {
     if (!socket.active) void (error.message === 'unauthenticated' ? options.onSignedOut() : askWhy())
   })
   socket.on('messages:posted', ({ roomId, messages }) => {
-    if (!rooms?.some(({ id }) => id === roomId)) reloadRoomsSoon()
     take(roomId, messages)
   })
   const takeChange = ({ roomId, message }: { roomId: string; message: Message }) => {

@@ -4,6 +4,8 @@ import { recall, remember, remembered } from './storage.js'
 
 /** A message on its way. With `refusal` the server has said no, and only a person can decide what happens next. */
 export interface Outgoing extends NewMessage {
+  /** For when the room is not one's own any more. */
+  roomName?: string
   queuedAt: number
   refusal?: string
 }
@@ -18,7 +20,9 @@ export class Refused extends Error {
 export interface Outbox {
   /** What is still on its way to a room, in the order it was written. */
   in: (roomId: string) => Outgoing[]
-  add: (message: NewMessage) => void
+  /** The same for all rooms. */
+  all: () => Outgoing[]
+  add: (message: Omit<Outgoing, 'queuedAt'>) => void
   /** The message has arrived, by acknowledgement or by news, whichever came first. */
   settle: (id: string) => void
   retry: (id: string) => void
@@ -112,6 +116,7 @@ export function createOutbox(options: {
   addEventListener('storage', hear)
 
   return {
+    all: inOrder,
     in: (roomId) => inOrder().filter((entry) => entry.roomId === roomId),
     add: (message) => {
       // Two messages within a millisecond still have an order.

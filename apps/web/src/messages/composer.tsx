@@ -33,7 +33,7 @@ export function Composer({ chat, room, replyTo, onCancelReply, onPosted, onEditL
   const post = () => {
     const body = text.trim()
     if (!body) return
-    chat.post({ roomId: room.id, body, replyTo: replyTo?.seq ?? null })
+    chat.post({ roomId: room.id, roomName: room.name, body, replyTo: replyTo?.seq ?? null })
     change('')
     onPosted()
     field.current!.focus()

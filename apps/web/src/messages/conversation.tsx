@@ -143,9 +143,8 @@ export function Conversation({ chat, room, membersShown, onToggleMembers }: Conv
             <PendingItem
               key={message.id}
               message={message}
+              outbox={chat.outbox}
               author={message.replyTo || (!place && messages.at(-1)?.author.id !== me) ? chat.account : undefined}
-              onRetry={() => chat.outbox.retry(message.id)}
-              onDiscard={() => chat.outbox.settle(message.id)}
             />
           ))}
         </ol>

@@ -2,7 +2,7 @@ import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 
 import type { Message, Person } from '@chat/server/contract'
 
-import type { Outgoing } from '../outbox.js'
+import type { Outbox, Outgoing } from '../outbox.js'
 import { Avatar, Icon, IconButton, memo } from '../ui.js'
 import { Body } from './body.js'
 
@@ -129,14 +129,14 @@ export function fit(field: HTMLTextAreaElement): void {
 
 type PendingItemProps = {
   message: Outgoing
+  outbox: Outbox
   /** Given when the message begins anew, as it will once it has arrived. */
   author: Person | undefined
-  onRetry: () => void
-  onDiscard: () => void
 }
 
 /** A message on its way, or one that the server did not take. */
-export function PendingItem({ message, author, onRetry, onDiscard }: PendingItemProps) {
+export function PendingItem({ message, outbox, author }: PendingItemProps) {
+  const [copied, setCopied] = useState(false)
   const failed = message.refusal !== undefined
   return (
     <li class={`message message--${failed ? 'failed' : 'pending'}${author ? ' message--leads' : ''}`}>
@@ -147,8 +147,14 @@ export function PendingItem({ message, author, onRetry, onDiscard }: PendingItem
         {failed && (
           <div class="failure">
             <p role="alert">Not sent: {message.refusal}</p>
-            <button type="button" class="button button--small" onClick={onRetry}>Retry</button>
-            <button type="button" class="button button--small" onClick={onDiscard}>Discard</button>
+            <button type="button" class="button button--small" onClick={() => outbox.retry(message.id)}>Retry</button>
+            {/* Pages served without TLS have no clipboard. */}
+            {navigator.clipboard && (
+              <button type="button" class="button button--small" onClick={() => void navigator.clipboard.writeText(message.body).then(() => setCopied(true))}>
+                {copied ? 'Copied' : 'Copy'}
+              </button>
+            )}
+            <button type="button" class="button button--small" onClick={() => outbox.settle(message.id)}>Discard</button>
           </div>
         )}
       </div>

@@ -34,7 +34,6 @@ export function Members({ chat, room, onClose }: { chat: Chat; room: Room; onClo
     } catch (error) {
       return setProblem((error as Error).message)
     }
-    for (const { id } of chat.outbox.in(room.id)) chat.outbox.settle(id)
     await chat.reloadRooms()
     navigate('/')
   }

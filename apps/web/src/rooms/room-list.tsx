@@ -13,6 +13,9 @@ export function RoomList({ chat, openId }: { chat: Chat; openId: string | null }
   const [creating, setCreating] = useState(false)
   const [browsing, setBrowsing] = useState(false)
   const Heading = openId ? 'h2' : 'h1'
+  // Rooms of before, in which something could not be said any more.
+  const left = new Map(chat.rooms && chat.outbox.all().map(({ roomId, roomName }) => [roomId, roomName]))
+  for (const { id } of chat.rooms ?? []) left.delete(id)
 
   return (
     <nav class="sidebar" aria-label="Rooms">
@@ -31,8 +34,15 @@ export function RoomList({ chat, openId }: { chat: Chat; openId: string | null }
                 <Icon name={room.kind === 'private' ? 'lock' : 'hash'} />
                 <span class="room-name">{room.name}</span>
                 {room.kind === 'private' && <span class="hidden"> (private)</span>}
-                {chat.outbox.in(room.id).some(({ refusal }) => refusal !== undefined) && <span class="badge badge--alert">!<span class="hidden"> unsent</span></span>}
+                {chat.outbox.in(room.id).some(({ refusal }) => refusal !== undefined) && <Unsent />}
                 {room.unread > 0 && <span class="badge">{room.unread > 999 ? '999+' : room.unread}<span class="hidden"> unread</span></span>}
+              </Link>
+            </li>
+          ))}
+          {[...left].map(([id, name = 'Another room']) => (
+            <li key={id}>
+              <Link to={`/rooms/${id}`} class="room" current={id === openId}>
+                <Icon name="pencil" /><span class="room-name">{name}</span><Unsent />
               </Link>
             </li>
           ))}
@@ -47,6 +57,8 @@ export function RoomList({ chat, openId }: { chat: Chat; openId: string | null }
     </nav>
   )
 }
+
+const Unsent = () => <span class="badge badge--alert">!<span class="hidden"> unsent</span></span>
 
 function NewRoom({ chat, onClose }: { chat: Chat; onClose: () => void }) {
   const create = async ({ name = '', kind }: Record<string, string>) => {

@@ -5,6 +5,7 @@ import type { Room } from '@chat/server/contract'
 import { api, type ApiError } from '../api.js'
 import type { Chat } from '../chat.js'
 import { Conversation } from '../messages/conversation.js'
+import { PendingItem } from '../messages/message-item.js'
 import { Link, useTitle } from '../router.js'
 import { Icon, useChanges, Wait } from '../ui.js'
 import { Members } from './members.js'
@@ -70,12 +71,13 @@ function Elsewhere({ chat, roomId, other, retry }: { chat: Chat; roomId: string 
   }
   if (!chat.rooms) return chat.roomsProblem ? null : <Wait />
   const Heading = roomId ? 'h1' : 'h2'
+  const unsent = chat.outbox.in(roomId ?? '')
   return (
     <>
       {roomId && <Link to="/" class="icon-button back" label="Back to rooms"><Icon name="back" /></Link>}
       {roomId && (!other || other.problem) ? <Wait problem={other?.problem} retry={retry} /> : (
         <div class="notice">
-          <Heading>{room?.name ?? (roomId ? 'No such room' : 'Pick a room')}</Heading>
+          <Heading>{room?.name ?? unsent[0]?.roomName ?? (roomId ? 'No such room' : 'Pick a room')}</Heading>
           <p>
             {room ? 'Join this room to read and write in it.'
               : roomId ? 'It does not exist, or it is not open to you.'
@@ -84,6 +86,16 @@ function Elsewhere({ chat, roomId, other, retry }: { chat: Chat; roomId: string 
           {refusal && <p class="alert" role="alert">{refusal}</p>}
           {room && <button type="button" class="button button--primary" onClick={() => void join()}>Join room</button>}
         </div>
+      )}
+      {unsent.length > 0 && (
+        <section class="unsent">
+          <h2 class="unread">Not sent</h2>
+          <ol aria-label="Not sent">
+            {unsent.map((message, place) => (
+              <PendingItem key={message.id} message={message} outbox={chat.outbox} author={place ? undefined : chat.account} />
+            ))}
+          </ol>
+        </section>
       )}
     </>
   )
