@@ -139,6 +139,63 @@ describe('what somebody writes', () => {
     expect(await page.getByText('I will shut the door.').count()).toBe(0)
   })
 
+  it('stays an answer while one looks into another room', async () => {
+    const { page } = ann
+    await ben.write('Who brings the cake?')
+    await page.getByRole('link', { name: garden }).click()
+    const question = ann.message('Who brings the cake?')
+    await question.hover()
+    await question.getByRole('button', { name: 'Reply' }).click()
+    await page.keyboard.type('I do')
+    await page.getByRole('link', { name: 'Attic' }).click()
+    await page.getByRole('heading', { level: 1, name: 'Attic' }).waitFor()
+    expect(await page.getByText('Replying to').count()).toBe(0)
+    await page.getByRole('link', { name: garden }).click()
+    await page.getByText('Replying to Ben').waitFor()
+    await page.keyboard.type('!')
+    await page.keyboard.press('Enter')
+    await ben.page.getByRole('listitem').filter({ hasText: 'I do!' }).getByRole('button', { name: 'In reply to Ben Who brings the cake?' }).waitFor()
+    await page.getByText('Replying to Ben').waitFor({ state: 'hidden' })
+  })
+
+  it('is not cut off where it is too long, and counted as the server counts', async () => {
+    const { page } = ann
+    const box = page.getByRole('textbox', { name: 'Message', exact: true })
+    // As from the clipboard, which `maxlength` would cut.
+    const paste = (text: string) => page.keyboard.insertText(text)
+    await box.focus()
+    await paste('🙂'.repeat(4_002))
+    await page.getByRole('alert').getByText('2 characters too many').waitFor()
+    expect(await ann.accessibilityProblems()).toEqual([])
+    await box.press('Enter')
+    expect(await box.inputValue()).toBe('🙂'.repeat(4_002))
+    await box.press('Backspace')
+    await page.getByText('1 character too many').waitFor()
+    await box.press('Backspace')
+    await page.getByText('0 characters left').waitFor()
+    await box.press('Enter')
+    await ben.sees('🙂'.repeat(4_000))
+    await box.press('ArrowUp')
+    await page.getByText('0 characters left').waitFor()
+    await paste('!')
+    await page.getByRole('button', { name: 'Save' }).click()
+    await page.getByText('1 character too many').waitFor()
+    await page.getByRole('textbox', { name: 'Edit message' }).fill('🙂')
+    await page.getByRole('button', { name: 'Save' }).click()
+    await ben.sees('🙂 edited')
+
+    await page.getByRole('button', { name: 'New room' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByLabel('Name').focus()
+    await paste('🏡'.repeat(61))
+    await dialog.getByText('1 character too many').waitFor()
+    await dialog.getByRole('button', { name: 'Create room' }).click()
+    await page.keyboard.press('Backspace')
+    await dialog.getByText('0 characters left').waitFor()
+    await dialog.getByRole('button', { name: 'Create room' }).click()
+    await page.getByRole('heading', { level: 1, name: '🏡'.repeat(60) }).waitFor()
+  })
+
   it('goes where somebody wanted to go who had to sign in first, after a reload too', async () => {
     const { page } = ben
     const wanted = page.url()

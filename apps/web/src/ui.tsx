@@ -4,6 +4,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { Person } from '@chat/server/contract'
 
 import type { Chat } from './chat.js'
+import { recall, remember } from './storage.js'
 
 /** Renders anew after each change of the chat. */
 export function useChanges(chat: Chat): void {
@@ -87,15 +88,17 @@ type FieldProps = {
   hint?: string
   autocomplete?: string
   minLength?: number
+  /** How many characters fit. More can be typed, and are counted, but not sent: the browser would cut them off without a word. */
   maxLength?: number
   accept?: string
   focused?: boolean
   onInput?: (event: Event & { currentTarget: HTMLInputElement }) => void
 }
 
-export function Field({ label, name, type = 'text', initial = '', hint, focused, ...rest }: FieldProps) {
+export function Field({ label, name, type = 'text', initial = '', hint, maxLength = Infinity, focused, onInput, ...rest }: FieldProps) {
   const input = useRef<HTMLInputElement>(null)
   const [begun] = useState(initial)
+  const [text, setText] = useState(initial)
   // The typings want to know at each place which kind of input it is; these four take the same attributes.
   const kind = type as 'text'
   useEffect(() => { if (focused) input.current!.focus() }, [focused])
@@ -103,11 +106,50 @@ export function Field({ label, name, type = 'text', initial = '', hint, focused,
     <div class="field">
       <label>
         {label}
-        <input {...rest} ref={input} name={name} type={kind} defaultValue={begun} required aria-describedby={hint && `${name}-hint`} />
+        <input
+          {...rest}
+          ref={input}
+          name={name}
+          type={kind}
+          defaultValue={begun}
+          required
+          aria-describedby={hint && `${name}-hint`}
+          onInput={(event) => {
+            const { currentTarget: field } = event
+            field.setCustomValidity(fits(field.value, maxLength) ? '' : `${maxLength} characters fit.`)
+            setText(field.value)
+            onInput?.(event)
+          }}
+        />
       </label>
+      {maxLength < Infinity && <Limit text={text} max={maxLength} />}
       {hint && <p class="hint" id={`${name}-hint`}>{hint}</p>}
     </div>
   )
+}
+
+/** Characters are counted as the server does: a smiley is one, and blanks around the text are none. */
+const countOf = (text: string) => [...text.trim()].length
+
+/** Has the text `max` characters at most? */
+export const fits = (text: string, max: number) => countOf(text) <= max
+
+/** Near the end of what fits: how much more does, or how much does not. */
+export function Limit({ text, max }: { text: string; max: number }) {
+  const left = max - countOf(text)
+  if (left > max / 10) return null
+  const characters = `${Math.abs(left)} character${Math.abs(left) === 1 ? '' : 's'}`
+  return left < 0 ? <p class="limit alert" role="alert">{characters} too many</p> : <p class="limit">{characters} left</p>
+}
+
+/** State that this browser remembers. */
+export function useRemembered(key: string): [string, (value: string) => void] {
+  const [value, setValue] = useState(() => recall(key) ?? '')
+  const change = (next: string) => {
+    setValue(next)
+    remember(key, next || null)
+  }
+  return [value, change]
 }
 
 /** What a form said when it was sent, by field name. */

@@ -1,40 +1,36 @@
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
 
 import type { Message, Room } from '@chat/server/contract'
 
 import type { Chat } from '../chat.js'
-import { recall, remember } from '../storage.js'
-import { Icon, IconButton } from '../ui.js'
-import { fit, isSend } from './message-item.js'
+import { fits, Icon, IconButton, Limit, useRemembered } from '../ui.js'
+import { bodyLimit, fit, isSend } from './message-item.js'
 
 type ComposerProps = {
   chat: Chat
   room: Room
-  replyTo: Message | undefined
+  /** `seq` of the message that is answered, null for none, and the message itself where it is at hand. */
+  replying: number | null
+  original: Message | undefined
   onCancelReply: () => void
   onPosted: () => void
   onEditLast: () => void
 }
 
 /** Where messages are written. What is not sent yet is there again after a reload. */
-export function Composer({ chat, room, replyTo, onCancelReply, onPosted, onEditLast }: ComposerProps) {
-  const draft = `chat.draft.${chat.account.id}.${room.id}`
+export function Composer({ chat, room, replying, original, onCancelReply, onPosted, onEditLast }: ComposerProps) {
   const field = useRef<HTMLTextAreaElement>(null)
-  const [text, setText] = useState(() => recall(draft) ?? '')
+  const [text, setText] = useRemembered(`chat.draft.${chat.account.id}.${room.id}`)
+  const body = text.trim()
+  const sendable = body !== '' && fits(body, bodyLimit)
   useLayoutEffect(() => fit(field.current!), [text])
   // A touch screen would put its keyboard over the conversation.
   useEffect(() => { if (matchMedia('(pointer: fine)').matches) field.current!.focus() }, [])
-  useEffect(() => { if (replyTo) field.current!.focus() }, [replyTo])
 
-  const change = (value: string) => {
-    setText(value)
-    remember(draft, value || null)
-  }
   const post = () => {
-    const body = text.trim()
-    if (!body) return
-    chat.post({ roomId: room.id, roomName: room.name, body, replyTo: replyTo?.seq ?? null })
-    change('')
+    if (!sendable) return
+    chat.post({ roomId: room.id, roomName: room.name, body, replyTo: replying })
+    setText('')
     onPosted()
     field.current!.focus()
   }
@@ -52,10 +48,10 @@ export function Composer({ chat, room, replyTo, onCancelReply, onPosted, onEditL
 
   return (
     <form class="composer" onSubmit={(event) => { event.preventDefault(); post() }}>
-      {replyTo && (
+      {replying !== null && (
         <div class="composer-reply">
           <Icon name="reply" />
-          <p>Replying to <b>{replyTo.author.name}</b> <span class="subtle">{replyTo.body}</span></p>
+          <p>Replying to {original ? <><b>{original.author.name}</b> <span class="subtle">{original.body}</span></> : 'an earlier message'}</p>
           <IconButton icon="close" label="Cancel reply" onClick={onCancelReply} />
         </div>
       )}
@@ -66,17 +62,17 @@ export function Composer({ chat, room, replyTo, onCancelReply, onPosted, onEditL
           aria-label="Message"
           placeholder={`Message ${room.name}`}
           rows={1}
-          maxLength={4000}
           enterkeyhint="send"
           value={text}
           onInput={(event) => {
-            change(event.currentTarget.value)
+            setText(event.currentTarget.value)
             if (event.currentTarget.value) chat.type(room.id)
           }}
           onKeyDown={key}
         />
-        <button type="submit" class="send" aria-label="Send" aria-disabled={!text.trim()} title="Send"><Icon name="send" /></button>
+        <button type="submit" class="send" aria-label="Send" aria-disabled={!sendable} title="Send"><Icon name="send" /></button>
       </div>
+      <Limit text={text} max={bodyLimit} />
     </form>
   )
 }

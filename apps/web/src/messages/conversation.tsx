@@ -4,7 +4,7 @@ import type { Room } from '@chat/server/contract'
 
 import type { Chat } from '../chat.js'
 import { Link } from '../router.js'
-import { Confirm, Icon, IconButton, Wait } from '../ui.js'
+import { Confirm, Icon, IconButton, useRemembered, Wait } from '../ui.js'
 import { Composer } from './composer.js'
 import { MessageItem, PendingItem, type Actions } from './message-item.js'
 import { rowsOf } from './rows.js'
@@ -21,7 +21,8 @@ export function Conversation({ chat, room, membersShown, onToggleMembers }: Conv
   const me = chat.account.id
   const [readTo, setReadTo] = useState(room.read)
   const [editing, setEditing] = useState<number | null>(null)
-  const [replying, setReplying] = useState<number | null>(null)
+  const [remembered, setReplying] = useRemembered(`chat.reply.${me}.${room.id}`)
+  const replying = Number(remembered) || null
   const [removing, setRemoving] = useState<number | null>(null)
   const [highlighted, setHighlighted] = useState<number | null>(null)
   const [current, setCurrent] = useState<number | null>(null)
@@ -64,11 +65,15 @@ export function Conversation({ chat, room, membersShown, onToggleMembers }: Conv
     setCurrent(seq)
     scroll.to(seq)
   }
+  const write = () => scroll.box.current?.parentElement?.querySelector<HTMLElement>('.composer textarea')?.focus()
   const actions = useMemo<Actions>(() => ({
-    reply: setReplying,
+    reply: (seq) => {
+      setReplying(String(seq))
+      write()
+    },
     edit: (seq) => {
       setEditing(seq)
-      if (seq === null) scroll.box.current?.parentElement?.querySelector<HTMLElement>('.composer textarea')?.focus()
+      if (seq === null) write()
     },
     remove: setRemoving,
     jump: (seq) => void jump(seq),
@@ -159,10 +164,11 @@ export function Conversation({ chat, room, membersShown, onToggleMembers }: Conv
         <Composer
           chat={chat}
           room={room}
-          replyTo={replying === null ? undefined : timeline?.get(replying)}
-          onCancelReply={() => setReplying(null)}
+          replying={replying}
+          original={timeline?.get(replying ?? 0)}
+          onCancelReply={() => setReplying('')}
           onPosted={() => {
-            setReplying(null)
+            setReplying('')
             scroll.toBottom()
           }}
           onEditLast={editLast}

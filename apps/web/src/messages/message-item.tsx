@@ -3,7 +3,7 @@ import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { Message, Person } from '@chat/server/contract'
 
 import type { Outbox, Outgoing } from '../outbox.js'
-import { Avatar, Icon, IconButton, memo } from '../ui.js'
+import { Avatar, fits, Icon, IconButton, Limit, memo } from '../ui.js'
 import { Body } from './body.js'
 
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' })
@@ -82,6 +82,7 @@ function EditForm({ message, actions }: { message: Message; actions: Actions }) 
   const save = async () => {
     const body = text.trim()
     if (!body) return setProblem('A message cannot be empty. Delete it instead.')
+    if (!fits(body, bodyLimit)) return
     try {
       if (body !== message.body) await actions.save(message.seq, body)
       actions.edit(null)
@@ -96,7 +97,6 @@ function EditForm({ message, actions }: { message: Message; actions: Actions }) 
         class="text"
         aria-label="Edit message"
         rows={1}
-        maxLength={4000}
         value={text}
         onInput={(event) => setText(event.currentTarget.value)}
         onKeyDown={(event) => {
@@ -107,6 +107,7 @@ function EditForm({ message, actions }: { message: Message; actions: Actions }) 
           }
         }}
       />
+      <Limit text={text} max={bodyLimit} />
       {problem && <p class="alert" role="alert">{problem}</p>}
       <div class="form-buttons">
         <button type="button" class="button button--small" onClick={() => actions.edit(null)}>Cancel</button>
@@ -115,6 +116,9 @@ function EditForm({ message, actions }: { message: Message; actions: Actions }) 
     </form>
   )
 }
+
+/** Characters in a message. */
+export const bodyLimit = 4000
 
 /** Enter sends; with Shift it breaks the line, and while an input method composes it belongs to that. */
 export function isSend(event: KeyboardEvent): boolean {

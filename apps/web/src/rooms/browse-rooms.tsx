@@ -4,9 +4,10 @@ import type { RoomPage } from '@chat/server/contract'
 
 import { api } from '../api.js'
 import { Link } from '../router.js'
-import { Dialog, Icon, Wait } from '../ui.js'
+import { Dialog, fits, Icon, Limit, Wait } from '../ui.js'
 
 const typingPauseMs = 200
+const longestSearch = 60
 
 /** Public rooms to join, all of them or those with a text in their names, a page at a time. */
 export function BrowseRooms({ onClose }: { onClose: () => void }) {
@@ -30,6 +31,7 @@ export function BrowseRooms({ onClose }: { onClose: () => void }) {
     }
   }
   useEffect(() => {
+    if (!fits(search, longestSearch)) return
     const timer = setTimeout(() => void load(search), search ? typingPauseMs : 0)
     return () => clearTimeout(timer)
   }, [search])
@@ -42,8 +44,9 @@ export function BrowseRooms({ onClose }: { onClose: () => void }) {
         <label>
           Search by name
           {/* In a field of type search, Esc would empty it before it closes the dialog. */}
-          <input autocomplete="off" maxLength={60} onInput={({ currentTarget: { value } }) => setSearch(value.trim())} />
+          <input autocomplete="off" onInput={({ currentTarget: { value } }) => setSearch(value.trim())} />
         </label>
+        <Limit text={search} max={longestSearch} />
         <p class="hint" role="status">
           {found && (found.rooms.length ? `${found.rooms.length}${found.next ? '+' : ''} to join`
             : found.search ? `No room to join has “${found.search}” in its name.`
