@@ -64,6 +64,9 @@ export function IconButton(props: { icon: keyof typeof shapes; label: string; on
   )
 }
 
+/** A name of a person or a room, on one line: in its own direction, which does not turn what stands around it. */
+export const Name = ({ children }: { children: string }) => <bdi class="name" title={children}>{children}</bdi>
+
 const tints = 6
 
 /** A picture of somebody, or the initials on a colour of their own. For the eyes only: the name stands beside it. */
@@ -111,6 +114,7 @@ export function Field({ label, name, type = 'text', initial = '', hint, maxLengt
           ref={input}
           name={name}
           type={kind}
+          dir="auto"
           defaultValue={begun}
           required
           aria-describedby={hint && `${name}-hint`}

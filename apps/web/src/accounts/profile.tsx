@@ -3,7 +3,7 @@ import { useEffect, useState } from 'preact/hooks'
 import { api } from '../api.js'
 import type { Chat } from '../chat.js'
 import { Link, useTitle } from '../router.js'
-import { Avatar, Field, Form, Icon, useChanges } from '../ui.js'
+import { Avatar, Field, Form, Icon, Name, useChanges } from '../ui.js'
 
 /** One's own account: name, picture, password, and the way out. */
 export function Profile({ chat, onSignedOut }: { chat: Chat; onSignedOut: () => void }) {
@@ -33,7 +33,7 @@ export function Profile({ chat, onSignedOut }: { chat: Chat; onSignedOut: () => 
       <section class="card profile-who">
         <Avatar person={{ ...chat.account, avatarUrl: preview ?? chat.account.avatarUrl }} large />
         <div>
-          <p class="profile-name">{chat.account.name}</p>
+          <p class="profile-name"><Name>{chat.account.name}</Name></p>
           <p class="subtle">{chat.account.email}</p>
         </div>
       </section>

@@ -3,7 +3,7 @@ import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
 import type { Message, Room } from '@chat/server/contract'
 
 import type { Chat } from '../chat.js'
-import { fits, Icon, IconButton, Limit, useRemembered } from '../ui.js'
+import { fits, Icon, IconButton, Limit, Name, useRemembered } from '../ui.js'
 import { bodyLimit, fit, isSend } from './message-item.js'
 
 type ComposerProps = {
@@ -51,7 +51,7 @@ export function Composer({ chat, room, replying, original, onCancelReply, onPost
       {replying !== null && (
         <div class="composer-reply">
           <Icon name="reply" />
-          <p>Replying to {original ? <><b>{original.author.name}</b> <span class="subtle">{original.body}</span></> : 'an earlier message'}</p>
+          <p>Replying to {original ? <><Name>{original.author.name}</Name> <bdi class="subtle">{original.body}</bdi></> : 'an earlier message'}</p>
           <IconButton icon="close" label="Cancel reply" onClick={onCancelReply} />
         </div>
       )}
@@ -62,6 +62,7 @@ export function Composer({ chat, room, replying, original, onCancelReply, onPost
           aria-label="Message"
           placeholder={`Message ${room.name}`}
           rows={1}
+          dir="auto"
           enterkeyhint="send"
           value={text}
           onInput={(event) => {

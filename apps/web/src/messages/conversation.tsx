@@ -1,10 +1,10 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 
-import type { Room } from '@chat/server/contract'
+import type { Person, Room } from '@chat/server/contract'
 
 import type { Chat } from '../chat.js'
 import { Link } from '../router.js'
-import { Confirm, Icon, IconButton, useRemembered, Wait } from '../ui.js'
+import { Confirm, Icon, IconButton, Name, useRemembered, Wait } from '../ui.js'
 import { Composer } from './composer.js'
 import { MessageItem, PendingItem, type Actions } from './message-item.js'
 import { rowsOf } from './rows.js'
@@ -106,7 +106,7 @@ export function Conversation({ chat, room, membersShown, onToggleMembers }: Conv
       <header class="pane-head">
         <Link to="/" class="icon-button back" label="Back to rooms"><Icon name="back" /></Link>
         <Icon name={room.kind === 'private' ? 'lock' : 'hash'} />
-        <h1>{room.name}{room.kind === 'private' && <span class="hidden"> (private)</span>}</h1>
+        <h1><Name>{room.name}</Name>{room.kind === 'private' && <span class="hidden"> (private)</span>}</h1>
         <IconButton icon="people" label="Members" pressed={membersShown} onClick={onToggleMembers} />
       </header>
       {timeline?.loaded && conversation?.problem && (
@@ -116,7 +116,7 @@ export function Conversation({ chat, room, membersShown, onToggleMembers }: Conv
         {!timeline?.loaded && <Wait problem={conversation?.problem ?? null} retry={() => void chat.conversations.reload(room.id)} />}
         {conversation?.older && <Wait />}
         {timeline?.complete && (
-          <p class="beginning">{messages.length ? `This is the beginning of ${room.name}.` : 'Nobody has said anything yet. Be the first.'}</p>
+          <p class="beginning">{messages.length ? <>This is the beginning of <Name>{room.name}</Name></> : 'Nobody has said anything yet. Be the first.'}</p>
         )}
         <ol
           class="messages"
@@ -160,7 +160,7 @@ export function Conversation({ chat, room, membersShown, onToggleMembers }: Conv
             <Icon name="down" /> {fresh ? `${fresh} new ${fresh === 1 ? 'message' : 'messages'}` : 'Newest messages'}
           </button>
         )}
-        <p class="typing">{saying(chat.typing(room.id).map(({ name }) => name))}</p>
+        <p class="typing">{saying(chat.typing(room.id))}</p>
         <Composer
           chat={chat}
           room={room}
@@ -192,8 +192,9 @@ export function Conversation({ chat, room, membersShown, onToggleMembers }: Conv
   )
 }
 
-const saying = (names: string[]) => {
-  if (names.length === 0) return ''
-  if (names.length > 2) return 'Several people are typing…'
-  return `${names.join(' and ')} ${names.length === 1 ? 'is' : 'are'} typing…`
+const saying = ([one, two, ...more]: Person[]) => {
+  if (!one) return ''
+  if (more.length) return 'Several people are typing…'
+  if (!two) return <><Name>{one.name}</Name> is typing…</>
+  return <><Name>{one.name}</Name> and <Name>{two.name}</Name> are typing…</>
 }

@@ -3,7 +3,7 @@ import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { Message, Person } from '@chat/server/contract'
 
 import type { Outbox, Outgoing } from '../outbox.js'
-import { Avatar, fits, Icon, IconButton, Limit, memo } from '../ui.js'
+import { Avatar, fits, Icon, IconButton, Limit, memo, Name } from '../ui.js'
 import { Body } from './body.js'
 
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' })
@@ -43,7 +43,7 @@ export const MessageItem = memo((props: MessageItemProps) => {
     >
       {leads ? <Avatar person={author} /> : time}
       <div class="message-main">
-        {leads ? <div class="message-head"><h3>{author.name}</h3>{time}</div> : <span class="hidden">{author.name}</span>}
+        {leads ? <div class="message-head"><h3><Name>{author.name}</Name></h3>{time}</div> : <span class="hidden">{author.name}</span>}
         {replyTo !== null && <Quote of={props.original} tabIndex={tabIndex} onJump={() => actions.jump(replyTo)} />}
         {deleted ? <p class="body body--deleted">This message was deleted.</p>
           : editing ? <EditForm message={message} actions={actions} />
@@ -65,7 +65,7 @@ function Quote({ of, tabIndex, onJump }: { of: Message | undefined; tabIndex: nu
     <button type="button" class="quote" tabIndex={tabIndex} onClick={onJump}>
       <Icon name="reply" />
       <span class="hidden">In reply to </span>
-      {of ? <><b>{of.author.name}</b> <span>{of.deleted ? 'a deleted message' : of.body}</span></> : <span>an earlier message</span>}
+      {of ? <><Name>{of.author.name}</Name> <span dir="auto">{of.deleted ? 'a deleted message' : of.body}</span></> : <span>an earlier message</span>}
     </button>
   )
 }
@@ -97,6 +97,7 @@ function EditForm({ message, actions }: { message: Message; actions: Actions }) 
         class="text"
         aria-label="Edit message"
         rows={1}
+        dir="auto"
         value={text}
         onInput={(event) => setText(event.currentTarget.value)}
         onKeyDown={(event) => {
@@ -146,7 +147,7 @@ export function PendingItem({ message, outbox, author }: PendingItemProps) {
     <li class={`message message--${failed ? 'failed' : 'pending'}${author ? ' message--leads' : ''}`}>
       {author ? <Avatar person={author} /> : <span class="time" />}
       <div class="message-main">
-        {author && <div class="message-head"><h3>{author.name}</h3></div>}
+        {author && <div class="message-head"><h3><Name>{author.name}</Name></h3></div>}
         <Body text={message.body} mark={!failed && 'sending…'} />
         {failed && (
           <div class="failure">

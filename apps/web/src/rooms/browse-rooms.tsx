@@ -4,7 +4,7 @@ import type { RoomPage } from '@chat/server/contract'
 
 import { api } from '../api.js'
 import { Link } from '../router.js'
-import { Dialog, fits, Icon, Limit, Wait } from '../ui.js'
+import { Dialog, fits, Icon, Limit, Name, Wait } from '../ui.js'
 
 const typingPauseMs = 200
 const longestSearch = 60
@@ -44,7 +44,7 @@ export function BrowseRooms({ onClose }: { onClose: () => void }) {
         <label>
           Search by name
           {/* In a field of type search, Esc would empty it before it closes the dialog. */}
-          <input autocomplete="off" onInput={({ currentTarget: { value } }) => setSearch(value.trim())} />
+          <input dir="auto" autocomplete="off" onInput={({ currentTarget: { value } }) => setSearch(value.trim())} />
         </label>
         <Limit text={search} max={longestSearch} />
         <p class="hint" role="status">
@@ -58,7 +58,7 @@ export function BrowseRooms({ onClose }: { onClose: () => void }) {
         <ul ref={list} onClick={(event) => event.defaultPrevented && onClose()}>
           {found?.rooms.map(({ id, name }) => (
             <li key={id}>
-              <Link to={`/rooms/${id}`} class="room"><Icon name="hash" /><span class="room-name">{name}</span></Link>
+              <Link to={`/rooms/${id}`} class="room"><Icon name="hash" /><Name>{name}</Name></Link>
             </li>
           ))}
         </ul>

@@ -5,7 +5,7 @@ import type { Member, Room } from '@chat/server/contract'
 import { api } from '../api.js'
 import type { Chat } from '../chat.js'
 import { navigate } from '../router.js'
-import { Avatar, Confirm, Field, Form, IconButton, Wait } from '../ui.js'
+import { Avatar, Confirm, Field, Form, IconButton, Name, Wait } from '../ui.js'
 
 /** Who is in the room and who is here now; inviting somebody, and leaving. */
 export function Members({ chat, room, onClose }: { chat: Chat; room: Room; onClose: () => void }) {
@@ -58,7 +58,7 @@ export function Members({ chat, room, onClose }: { chat: Chat; room: Room; onClo
         {here?.map((member) => (
           <li key={member.id} class={member.online ? 'member member--online' : 'member'}>
             <Avatar person={member} />
-            <span class="member-name">{member.name}</span>
+            <Name>{member.name}</Name>
             <span class="hidden">{member.online ? ' online' : ' offline'}</span>
           </li>
         ))}
@@ -75,7 +75,7 @@ export function Members({ chat, room, onClose }: { chat: Chat; room: Room; onClo
         Leave room
       </button>
       {leaving && (
-        <Confirm question={`Leave ${room.name}?`} action="Leave" send={leave} onClose={() => setLeaving(false)}>
+        <Confirm question="Leave this room?" action="Leave" send={leave} onClose={() => setLeaving(false)}>
           To come back you will need an invitation.
         </Confirm>
       )}

@@ -5,7 +5,7 @@ import type { RoomKind } from '@chat/server/contract'
 import { api } from '../api.js'
 import type { Chat } from '../chat.js'
 import { Link, navigate } from '../router.js'
-import { Avatar, Dialog, Field, Form, Icon, IconButton, Wait } from '../ui.js'
+import { Avatar, Dialog, Field, Form, Icon, IconButton, Name, Wait } from '../ui.js'
 import { BrowseRooms } from './browse-rooms.js'
 
 /** One's rooms with what is new in them, and the ways to others and to the profile. */
@@ -32,7 +32,7 @@ export function RoomList({ chat, openId }: { chat: Chat; openId: string | null }
             <li key={room.id}>
               <Link to={`/rooms/${room.id}`} class={`room${room.unread ? ' room--unread' : ''}`} current={room.id === openId}>
                 <Icon name={room.kind === 'private' ? 'lock' : 'hash'} />
-                <span class="room-name">{room.name}</span>
+                <Name>{room.name}</Name>
                 {room.kind === 'private' && <span class="hidden"> (private)</span>}
                 {chat.outbox.in(room.id).some(({ refusal }) => refusal !== undefined) && <Unsent />}
                 {room.unread > 0 && <span class="badge">{room.unread > 999 ? '999+' : room.unread}<span class="hidden"> unread</span></span>}
@@ -42,7 +42,7 @@ export function RoomList({ chat, openId }: { chat: Chat; openId: string | null }
           {[...left].map(([id, name = 'Another room']) => (
             <li key={id}>
               <Link to={`/rooms/${id}`} class="room" current={id === openId}>
-                <Icon name="pencil" /><span class="room-name">{name}</span><Unsent />
+                <Icon name="pencil" /><Name>{name}</Name><Unsent />
               </Link>
             </li>
           ))}
@@ -50,7 +50,7 @@ export function RoomList({ chat, openId }: { chat: Chat; openId: string | null }
       </div>
       <Link to="/profile" class="me">
         <Avatar person={chat.account} />
-        <span class="me-name">{chat.account.name} <small>Profile</small></span>
+        <span class="me-name"><Name>{chat.account.name}</Name> <small>Profile</small></span>
       </Link>
       {browsing && <BrowseRooms onClose={() => setBrowsing(false)} />}
       {creating && <NewRoom chat={chat} onClose={() => setCreating(false)} />}

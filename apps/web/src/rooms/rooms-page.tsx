@@ -7,7 +7,7 @@ import type { Chat } from '../chat.js'
 import { Conversation } from '../messages/conversation.js'
 import { PendingItem } from '../messages/message-item.js'
 import { Link, useTitle } from '../router.js'
-import { Icon, useChanges, Wait } from '../ui.js'
+import { Icon, Name, useChanges, Wait } from '../ui.js'
 import { Members } from './members.js'
 import { RoomList } from './room-list.js'
 
@@ -77,7 +77,7 @@ function Elsewhere({ chat, roomId, other, retry }: { chat: Chat; roomId: string 
       {roomId && <Link to="/" class="icon-button back" label="Back to rooms"><Icon name="back" /></Link>}
       {roomId && (!other || other.problem) ? <Wait problem={other?.problem} retry={retry} /> : (
         <div class="notice">
-          <Heading>{room?.name ?? unsent[0]?.roomName ?? (roomId ? 'No such room' : 'Pick a room')}</Heading>
+          <Heading><Name>{room?.name ?? unsent[0]?.roomName ?? (roomId ? 'No such room' : 'Pick a room')}</Name></Heading>
           <p>
             {room ? 'Join this room to read and write in it.'
               : roomId ? 'It does not exist, or it is not open to you.'

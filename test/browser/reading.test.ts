@@ -1,0 +1,163 @@
+import type { Browser, Locator, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startStack, type Stack } from '../../tools/test/stack.js'
+import { launchBrowser, Visitor } from './browser.js'
+
+describe('what somebody reads', () => {
+  let stack: Stack
+  let browser: Browser
+  beforeAll(async () => {
+    ;[stack, browser] = await Promise.all([startStack({ replicas: 1 }), launchBrowser()])
+  })
+  afterAll(async () => {
+    await browser.close()
+    await stack.stop()
+  })
+
+  /** Two people with such names in a room with such a name, the first of them at a phone. */
+  const meet = async (names: { ann: string; ben: string; room: string }) => {
+    const [ann, ben] = await Promise.all([
+      Visitor.arrive(browser, stack.url, 'Ann', { width: 390, height: 844 }),
+      Visitor.arrive(browser, stack.url, 'Ben'),
+    ])
+    for (const [visitor, name] of [[ann, names.ann], [ben, names.ben]] as const) {
+      await visitor.signUp()
+      const answer = await visitor.page.request.patch(`${stack.url}/api/me`, { headers: { origin: stack.url }, data: { name } })
+      expect(answer.status()).toBe(200)
+      await visitor.page.goto(stack.url)
+    }
+    await ben.openRoom(names.room)
+    await ann.join(names.room)
+    return { ann, ben }
+  }
+  const box = (page: Page) => page.getByRole('textbox', { name: 'Message', exact: true })
+
+  it('runs from right to left where it is written so', async () => {
+    const names = { ann: 'דנה!', ben: 'אורי!', room: 'הגינה!' }
+    const { ann, ben } = await meet(names)
+    const { page } = ben
+    /** A mark after the last letter stands to the left of the first one. */
+    const runs = (text: Locator) => text.evaluate((element) => {
+      const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT)
+      const node = walker.nextNode()!
+      const leftOf = (at: number) => {
+        const range = document.createRange()
+        range.setStart(node, at)
+        range.setEnd(node, at + 1)
+        return range.getBoundingClientRect().left
+      }
+      return leftOf(node.textContent!.length - 1) < leftOf(0) ? 'from right to left' : 'from left to right'
+    })
+    const said = 'שלום לכולם!'
+    await box(ann.page).pressSequentially(said, { delay: 20 })
+    expect(await box(ann.page).evaluate((field) => getComputedStyle(field).direction)).toBe('rtl')
+    const typing = page.locator('.typing')
+    await typing.getByText(names.ann).waitFor()
+    const seen: Record<string, string> = { typing: await runs(typing.getByText(names.ann)) }
+    await box(ann.page).press('Enter')
+    await ben.sees(said)
+    const message = ben.message(said)
+    await message.hover()
+    await message.getByRole('button', { name: 'Reply' }).click()
+    const reply = page.locator('.composer-reply')
+    seen.replying = await runs(reply.getByText(names.ann, { exact: true }))
+    seen['replying to'] = await runs(reply.getByText(said, { exact: true }))
+    await box(page).fill('תודה!')
+    await box(page).press('Enter')
+    await ben.sees('תודה!')
+    const quote = page.getByRole('button', { name: 'In reply to' })
+    seen.quoted = await runs(quote.getByText(names.ann, { exact: true }))
+    seen.quote = await runs(quote.getByText(said, { exact: true }))
+    seen.message = await runs(page.locator('.body').filter({ hasText: said }))
+    seen.author = await runs(page.getByRole('listitem').getByRole('heading').getByText(names.ann, { exact: true }))
+    seen.member = await runs(page.getByRole('complementary').getByText(names.ann, { exact: true }))
+    seen.room = await runs(page.getByRole('heading', { level: 1 }).getByText(names.room, { exact: true }))
+    seen.list = await runs(page.getByRole('navigation').getByText(names.room, { exact: true }))
+    seen.me = await runs(page.getByRole('navigation').getByText(names.ben, { exact: true }))
+    await page.getByRole('link', { name: /Profile/ }).click()
+    expect(await page.getByLabel('Name').evaluate((field) => getComputedStyle(field).direction)).toBe('rtl')
+    seen.profile = await runs(page.locator('.profile-name').getByText(names.ben, { exact: true }))
+    expect(seen).toEqual(Object.fromEntries(Object.keys(seen).map((place) => [place, 'from right to left'])))
+
+    await page.goBack()
+    // Each line has its own direction, and neither an address nor what the chat says takes part in it.
+    await ben.write('first in English!\nושורה בעברית: https://example.com/a/!')
+    const lines = page.locator('.body').last()
+    await lines.getByRole('link').waitFor()
+    expect(await lines.evaluate((element) => {
+      const range = document.createRange()
+      const text = element.firstChild!
+      const at = (place: number) => {
+        range.setStart(text, place)
+        range.setEnd(text, place + 1)
+        return range.getBoundingClientRect().left
+      }
+      const link = element.querySelector('a')!.getBoundingClientRect()
+      const hebrew = text.textContent!.indexOf('\n') + 1
+      return { english: at(16) > at(0), hebrew: at(hebrew + 3) < at(hebrew), link: link.left < at(hebrew) }
+    })).toEqual({ english: true, hebrew: true, link: true })
+    await Promise.all([ann.leave(), ben.leave()])
+  })
+
+  it('shows as much of a long name as there is room for, and the whole of it to a pointer', async () => {
+    const names = { ann: 'W'.repeat(60), ben: 'M'.repeat(60), room: 'Q'.repeat(60) }
+    const { ann, ben } = await meet(names)
+    /** Where a name is shown in another way than on one line that ends within the window, in an ellipsis where it has to. */
+    const unfit = (page: Page) => page.evaluate((names) => {
+      const found: string[] = []
+      let shown = 0
+      const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+      for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+        const element = node.parentElement!
+        const name = names.find((name) => node.textContent!.includes(name))
+        if (!name || element.closest('.hidden, .body, textarea') || !element.checkVisibility()) continue
+        shown += 1
+        const { textOverflow, whiteSpaceCollapse, textWrapMode, overflowX } = getComputedStyle(element)
+        const { left, right } = element.getBoundingClientRect()
+        const fits = textOverflow === 'ellipsis' && textWrapMode === 'nowrap' && overflowX === 'hidden' && left >= 0 && right <= innerWidth && element.title === name
+        if (!fits) found.push(`${element.parentElement!.outerHTML.slice(0, 120)} ${textOverflow} ${whiteSpaceCollapse} ${left} ${right}`)
+      }
+      return { found, some: shown > 0, overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth }
+    }, Object.values(names))
+    const fine = { found: [], some: true, overflow: 0 }
+    expect({ at: 'empty room', ...(await unfit(ann.page)) }).toEqual({ at: 'empty room', ...fine })
+    await ann.write('Hello')
+    await ben.sees('Hello')
+    for (const visitor of [ann, ben]) {
+      const { page } = visitor
+      const message = visitor.message('Hello').first()
+      await message.focus()
+      await message.getByRole('button', { name: 'Reply' }).click()
+      await page.locator('.composer-reply').waitFor()
+      expect({ at: 'reply', ...(await unfit(page)) }).toEqual({ at: 'reply', ...fine })
+      await visitor.write('Hello to you')
+      await visitor.sees('Hello to you')
+      await page.getByRole('button', { name: /In reply to/ }).first().waitFor()
+      const members = page.getByRole('button', { name: 'Members', exact: true })
+      if ((await members.getAttribute('aria-expanded')) === 'false') await members.click()
+      await page.getByText(names.ben).last().waitFor()
+      expect({ at: 'conversation', ...(await unfit(page)) }).toEqual({ at: 'conversation', ...fine })
+    }
+    const { page } = ann
+    const typing = box(ben.page).pressSequentially('h'.repeat(20), { delay: 100 })
+    await page.locator('.typing').getByText('is typing').waitFor()
+    expect({ at: 'typing', ...(await unfit(page)) }).toEqual({ at: 'typing', ...fine })
+    expect(await page.locator('.typing').evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)).toBe(0)
+    await typing
+    await page.goto(`${stack.url}/profile`)
+    await page.getByRole('button', { name: 'Save name' }).waitFor()
+    expect({ at: 'profile', ...(await unfit(page)) }).toEqual({ at: 'profile', ...fine })
+    const other = 'Z'.repeat(60)
+    names.room = other
+    await ben.page.goto(stack.url)
+    await ben.openRoom(other)
+    await page.goto(stack.url)
+    const dialog = await ann.browse()
+    await dialog.getByText(other).waitFor()
+    expect({ at: 'browse', ...(await unfit(page)) }).toEqual({ at: 'browse', ...fine })
+    await dialog.getByText(other).click()
+    await page.getByRole('button', { name: 'Join room' }).waitFor()
+    expect({ at: 'join', ...(await unfit(page)) }).toEqual({ at: 'join', ...fine })
+    await Promise.all([ann.leave(), ben.leave()])
+  })
+})
