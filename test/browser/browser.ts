@@ -86,6 +86,14 @@ export class Visitor {
     await this.page.getByRole('textbox', { name: 'Message', exact: true }).waitFor()
   }
 
+  /** Leaves the open room. */
+  async leaveRoom(): Promise<void> {
+    await this.page.getByRole('button', { name: 'Leave room' }).click()
+    const dialog = this.page.getByRole('dialog', { name: /^Leave / })
+    if (await dialog.isVisible()) await dialog.getByRole('button', { name: 'Leave' }).click()
+    await this.page.getByRole('textbox', { name: 'Message', exact: true }).waitFor({ state: 'hidden' })
+  }
+
   async write(text: string): Promise<void> {
     const box = this.page.getByRole('textbox', { name: 'Message', exact: true })
     await box.fill(text)

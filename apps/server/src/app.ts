@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Express } from 'express'
 import { createMailer, createStorage, openConnections } from './adapters.js'
 import { createAccounts } from './accounts/accounts.js'
+import { createPersonNews } from './accounts/person-news.js'
 import type { AccountRow } from './accounts/queries.js'
 import { createAccountRoutes } from './accounts/routes.js'
 import { createAssets } from './assets/assets.js'
@@ -77,6 +78,8 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
   const bus = config.bus.kind === 'in-process' ? createInProcessBus({ db }) : null
   const relay = bus === null ? null : createRelay({ db, bus, log })
 
+  const sayFault = createFaults(log)
+
   // Slices. News passes the head watch on its way to the sockets of this process.
   const deliver = (dispatch: Dispatch) => {
     if ('event' in dispatch && dispatch.event === 'messages:posted') {
@@ -91,7 +94,8 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
   const toAccount = ({ id, name, email, avatarKey }: AccountRow): Account => ({ id, name, email, avatarUrl: avatarUrl(avatarKey) })
   const accounts = createAccounts({ db })
   const sessions = createSessions({ config, db, redis, accounts, news })
-  const rooms = createRooms({ db, news, avatarUrl })
+  const rooms = createRooms({ db, news, avatarUrl, onError: (err) => sayFault({ err }, 'a room not told of its members') })
+  const personNews = createPersonNews({ news, accounts, rooms, avatarUrl, onError: (err) => sayFault({ err }, 'a person’s change not told') })
   const messages = createMessages({ db, news, rooms, avatarUrl })
 
   const guesses = createGuesses({ limits: config.limits, redis, accounts, log })
@@ -112,9 +116,9 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
     checkOrigin,
     isReady,
     routers: [
-      createAccountRoutes({ accounts, sessions, news, guesses, limiter: signUpLimiter, requireAccount: signedInOnly, toAccount }),
+      createAccountRoutes({ accounts, sessions, news, personNews, guesses, limiter: signUpLimiter, requireAccount: signedInOnly, toAccount }),
       createSessionRoutes({ accounts, sessions, guesses, toAccount }),
-      createAvatarRoutes({ avatars, accounts, limiter: uploadLimiter, requireAccount: signedInOnly, toAccount }),
+      createAvatarRoutes({ avatars, accounts, personNews, limiter: uploadLimiter, requireAccount: signedInOnly, toAccount }),
       createRoomRoutes({ rooms, accounts, openLimiter: roomLimiter, inviteLimiter, requireAccount: signedInOnly }),
       createMessageRoutes({ messages, requireAccount: signedInOnly }),
       createAssetRoutes({ assets }),
@@ -133,12 +137,11 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
     register(socket) {
       registerMessages(socket, { messages, limiter: postLimiter })
       registerRooms(socket, { rooms, limiter: signalLimiter })
-      registerTyping(socket, { news, rooms, avatarUrl, limiter: signalLimiter })
+      registerTyping(socket, { news, accounts, rooms, avatarUrl, limiter: signalLimiter })
     },
   })
   // Before both: neither Express nor Socket.IO answers without them.
   http.prependListener('request', createSecurityHeaders(config))
-  const sayFault = createFaults(log)
   const presence = createPresence({ db, news, rooms, isConnectedHere: sockets.isConnected, onError: (err) => sayFault({ err }, 'presence not noted') })
   const headWatch = createHeadWatch({ sockets, messages })
 
@@ -208,7 +211,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
       await sleep(config.drainMs)
       await sockets.drain(config.drainMs)
       await Promise.all(repeated.map((work) => work.stop()))
-      await presence.stop()
+      await Promise.all([presence.stop(), rooms.stop(), personNews.stop()])
       await relayed
       await bus?.close()
       ops?.close()

@@ -33,6 +33,8 @@ export interface Person {
   id: string
   name: string
   avatarUrl: string | null
+  /** Nobody is behind it: what it says is not unread for anybody. */
+  bot?: true
 }
 
 export interface Member extends Person {
@@ -110,6 +112,12 @@ export interface ServerToClientEvents {
   'message:deleted': (news: { roomId: string; message: Message }) => void
   /** How far a room has come: whoever has less asks for the rest over HTTP. */
   'room:head': (news: { roomId: string; head: number }) => void
+  /** A public room that one may join. */
+  'room:opened': (news: { room: Room }) => void
+  /** Who has come into a room and who has left it. One's own other devices hear of it as well. */
+  'members:changed': (news: { roomId: string; joined: Member[]; left: string[] }) => void
+  /** Somebody in a room of one's own, or oneself, has another name or picture. */
+  'person:changed': (news: { person: Person }) => void
   'presence:changed': (news: { accountId: string; online: boolean }) => void
   /** The same of five accounts or more in a room at once. */
   'presences:changed': (news: { roomId: string; changes: { accountId: string; online: boolean }[] }) => void

@@ -1,4 +1,4 @@
-import type { ServerToClientEvents } from './contract.js'
+import type { Person, Room, ServerToClientEvents } from './contract.js'
 import type { Wire } from './platform/wire.js'
 
 export type NewsEvent = keyof ServerToClientEvents
@@ -6,6 +6,8 @@ export type NewsEvent = keyof ServerToClientEvents
 /** What sockets need to hear of, on whichever replica they are. */
 export type Dispatch =
   | { [Event in NewsEvent]: { to: string[]; event: Event; news: Parameters<ServerToClientEvents[Event]>[0] } }[NewsEvent]
+  | { opened: Room }
+  | { person: Person; to: string[] }
   | { joined: { accountId: string; roomId: string } }
   | { left: { accountId: string; roomId: string } }
   | { ended: { sessionId: string } | { accountId: string; exceptSessionId: string } }

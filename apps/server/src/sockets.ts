@@ -198,12 +198,16 @@ export function createSockets({ http, log, sessions, rooms, checkOrigin, registe
     /** Acts on the sockets of this process. */
     deliver(dispatch: Dispatch) {
       if ('event' in dispatch) io.local.to(dispatch.to.map(channelOf.room)).emit(dispatch.event, ...([dispatch.news] as never))
-      else if ('joined' in dispatch) {
+      else if ('opened' in dispatch) io.local.emit('room:opened', { room: dispatch.opened })
+      else if ('person' in dispatch) {
+        io.local.to([channelOf.account(dispatch.person.id), ...dispatch.to.map(channelOf.room)]).emit('person:changed', { person: dispatch.person })
+      } else if ('joined' in dispatch) {
         const { accountId, roomId } = dispatch.joined
         for (const socketId of socketIds('account', accountId)) void adapter.addAll(socketId, new Set([channelOf.room(roomId)]))
       } else if ('left' in dispatch) {
         const { accountId, roomId } = dispatch.left
         for (const socketId of socketIds('account', accountId)) void adapter.del(socketId, channelOf.room(roomId))
+        io.local.to(channelOf.account(accountId)).emit('members:changed', { roomId, joined: [], left: [accountId] })
       }
       else if (!('ended' in dispatch)) return // from a newer release, during a rollout
       else if ('sessionId' in dispatch.ended) io.in(channelOf.session(dispatch.ended.sessionId)).disconnectSockets(true)
@@ -222,12 +226,20 @@ export function createSockets({ http, log, sessions, rooms, checkOrigin, registe
     /** Has the account a socket here? */
     isConnected: (accountId: string) => localSockets('account', accountId).length > 0,
 
-    /** Puts the sockets of an account into exactly these rooms. */
+    /** Puts the sockets of an account into exactly these rooms, and tells them which they had not heard of. */
     setRooms(accountId: string, roomIds: string[]) {
-      const wanted = new Set(roomIds.map(channelOf.room))
       for (const socket of localSockets('account', accountId)) {
-        for (const channel of socket.rooms) if (channel.startsWith('room:') && !wanted.has(channel)) void socket.leave(channel)
-        void socket.join([...wanted])
+        const wanted = new Set(roomIds)
+        for (const channel of socket.rooms) {
+          const roomId = channel.startsWith('room:') ? channel.slice('room:'.length) : undefined
+          if (roomId === undefined || wanted.delete(roomId)) continue
+          void socket.leave(channel)
+          socket.emit('members:changed', { roomId, joined: [], left: [accountId] })
+        }
+        for (const roomId of wanted) {
+          void socket.join(channelOf.room(roomId))
+          socket.emit('members:changed', { roomId, joined: [], left: [] })
+        }
       }
     },
 

@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
-import type { Account, Message, Room } from '@chat/server/contract'
+import type { Account, Member, Message, Room } from '@chat/server/contract'
 
 import { createChat, type Chat, type ChatSocket } from './chat.js'
 
@@ -10,6 +10,7 @@ const says = (seq: number, author = 'ben', change: Partial<Message> = {}): Messa
   seq, id: `${author}-${seq}`, author: { id: author, name: author, avatarUrl: null }, body: `message ${seq}`,
   postedAt: new Date(seq).toISOString(), replyTo: null, editedAt: null, deleted: false, ...change,
 })
+const member = (id: string, change: Partial<Member> = {}): Member => ({ id, name: id, avatarUrl: null, online: false, ...change })
 const run = (from: number, to: number) => Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => says(from + i))
 
 /** The other end: a room with a history, an HTTP side, and a socket whose frames the test hands over by itself. */
@@ -19,6 +20,9 @@ const createServer = () => {
     history: run(1, 5),
     read: 5,
     signedOut: false,
+    /** Rooms of one's own beside the one with the history. */
+    others: [] as Room[],
+    members: [member('ann'), member('ben')],
     requests: [] as string[],
     emitted: [] as [string, unknown][],
     ack: (() => new Promise(() => undefined)) as (event: string, payload: unknown) => Promise<unknown>,
@@ -54,7 +58,8 @@ const createServer = () => {
   }
   const answer = (url: URL) => {
     if (url.pathname === '/api/me') return me
-    if (url.pathname === '/api/rooms') return { rooms: [room()] }
+    if (url.pathname === '/api/rooms') return { rooms: [room(), ...server.others] }
+    if (url.pathname.endsWith('/members')) return { members: server.members }
     const { history } = server
     const limit = Number(url.searchParams.get('limit'))
     const [before, after] = [url.searchParams.get('before'), url.searchParams.get('after')]
@@ -218,6 +223,65 @@ describe('what is unread', () => {
     await late
     expect(unread()).toBe(0)
     expect(newsOf('room:read')).toContainEqual({ roomId: 'r', seq: 6 })
+  })
+})
+
+describe('without asking again, one sees', () => {
+  const members = () => chat.members.get('r')?.map(({ id, name, online }) => `${name} ${id} ${online}`)
+  const ben = { id: 'ben', name: 'Benedict', avatarUrl: '/avatars/ben.webp' }
+
+  it('who comes, goes, is here, and is called otherwise', async () => {
+    await chat.members.load('r')
+    server.send('members:changed', { roomId: 'r', joined: [member('cleo', { online: true })], left: ['ann'] })
+    server.send('person:changed', { person: ben })
+    server.send('presences:changed', { roomId: 'r', changes: [{ accountId: 'ben', online: true }] })
+    expect(members()).toEqual(['Benedict ben true', 'cleo cleo true'])
+  })
+
+  it('what came while the list was on its way', async () => {
+    const loading = chat.members.load('r')
+    server.send('members:changed', { roomId: 'r', joined: [member('cleo')], left: ['ben'] })
+    server.send('presence:changed', { accountId: 'ann', online: true })
+    await loading
+    expect(members()).toEqual(['ann ann true', 'cleo cleo false'])
+  })
+
+  it('the new name and picture of somebody in older messages, and one’s own', () => {
+    server.send('person:changed', { person: ben })
+    const authors = chat.conversations.get('r')!.timeline.messages.map(({ author }) => author)
+    expect(authors).toEqual(Array(5).fill(ben))
+    server.send('person:changed', { person: { id: 'ann', name: 'Anna', avatarUrl: null } })
+    expect(chat.account).toEqual({ ...me, name: 'Anna' })
+  })
+
+  it('after a reconnect, who was renamed meanwhile, also in messages that are not fetched again', async () => {
+    server.history = run(1, 120)
+    posted(says(121))
+    await pass(500)
+    expect(shown()).toHaveLength(121)
+    server.disconnect('transport close')
+    server.history = server.history.map((message) => ({ ...message, author: ben }))
+    server.connect()
+    await pass(500)
+    expect(new Set(chat.conversations.get('r')!.timeline.messages.map(({ author }) => author.name))).toEqual(new Set(['Benedict']))
+  })
+
+  it('a room that was joined or left elsewhere', async () => {
+    const other: Room = { id: 'other', name: 'Other', kind: 'private', joined: true, head: 0, read: 0, unread: 0 }
+    const names = () => chat.rooms!.map(({ name }) => name)
+    server.others = [other]
+    server.send('members:changed', { roomId: 'other', joined: [member('ann')], left: [] })
+    await pass(1000)
+    expect(names()).toEqual(['General', 'Other'])
+    server.others = []
+    server.send('members:changed', { roomId: 'other', joined: [], left: ['ann'] })
+    await pass(1000)
+    expect(names()).toEqual(['General'])
+    // What others do in a room of one's own is no reason to ask.
+    server.requests.length = 0
+    server.send('members:changed', { roomId: 'r', joined: [member('cleo')], left: ['ben'] })
+    await pass(1000)
+    expect(server.requests).toEqual([])
   })
 })
 

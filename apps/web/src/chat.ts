@@ -7,6 +7,7 @@ import type {
 import { api, isSignedOut } from './api.js'
 import { createOutbox, Refused, type Outbox, type Outgoing } from './outbox.js'
 import { createConversations, type Conversations } from './conversations.js'
+import { createMembers, type Members } from './members.js'
 
 export type ChatSocket = Socket<ServerToClientEvents, ClientToServerEvents>
 
@@ -26,6 +27,9 @@ export interface Chat {
   /** The room somebody is looking at: it is loaded, and kept loaded across reconnects. Null closes it. */
   open: (roomId: string | null) => void
   readonly conversations: Conversations
+  readonly members: Members
+  /** Calls `listener` for each public room that somebody opens. Returns how to end that. */
+  onRoomOpened: (listener: (room: Room) => void) => () => void
   reloadRooms: () => Promise<void>
   post: (message: Omit<Outgoing, 'id' | 'queuedAt'>) => void
   edit: (roomId: string, seq: number, body: string) => Promise<void>
@@ -33,7 +37,6 @@ export interface Chat {
   markRead: (roomId: string, seq: number) => void
   type: (roomId: string) => void
   typing: (roomId: string) => Person[]
-  isOnline: (accountId: string) => boolean | undefined
   changeAccount: (account: Account) => void
   close: () => void
 }
@@ -50,8 +53,8 @@ export function createChat(options: {
 }): Chat {
   const socket = options.connect()
   const typists = new Map<string, Map<string, { person: Person; timer: ReturnType<typeof setTimeout> }>>()
-  const presence = new Map<string, boolean>()
   const listeners = new Set<() => void>()
+  const openingListeners = new Set<(room: Room) => void>()
   const otherTabs = new BroadcastChannel(`chat.${options.account.id}`)
   let { account } = options
   let rooms: Room[] | null = null
@@ -136,6 +139,8 @@ export function createChat(options: {
 
   const conversations = createConversations({ take, changed, isConnected: () => socket.connected, onSignedOut: options.onSignedOut })
 
+  const members = createMembers(changed)
+
   const stopTyping = (roomId: string, accountId: string) => {
     const here = typists.get(roomId)
     clearTimeout(here?.get(accountId)?.timer)
@@ -159,7 +164,6 @@ export function createChat(options: {
   const catchUp = async () => {
     clearTimeout(patience)
     outbox.flush()
-    presence.clear()
     connections++
     await Promise.all([reloadRooms(), conversations.catchUp()])
   }
@@ -204,14 +208,25 @@ export function createChat(options: {
     if (conversation) take(roomId, [], head)
     else if ((rooms?.find(({ id }) => id === roomId)?.head ?? -1) < head) reloadRoomsSoon()
   })
-  socket.on('presence:changed', ({ accountId, online }) => {
-    presence.set(accountId, online)
+  socket.on('room:opened', ({ room }) => openingListeners.forEach((listener) => listener(room)))
+  socket.on('members:changed', (news) => {
+    members.receive(news)
+    // Somebody has come into the room, or left it, on another device of theirs.
+    if (news.left.includes(account.id) || !rooms?.some(({ id }) => id === news.roomId)) reloadRoomsSoon()
     changed()
   })
-  socket.on('presences:changed', ({ changes }) => {
-    for (const { accountId, online } of changes) presence.set(accountId, online)
+  socket.on('person:changed', ({ person }) => {
+    if (person.id === account.id) account = { ...account, ...person }
+    members.change(person.id, person)
+    conversations.rename(person)
     changed()
   })
+  const takePresence = ({ accountId, online }: { accountId: string; online: boolean }) => {
+    members.change(accountId, { online })
+    changed()
+  }
+  socket.on('presence:changed', takePresence)
+  socket.on('presences:changed', ({ changes }) => changes.forEach(takePresence))
   socket.on('typing:changed', ({ roomId, account: person, expiresInMs }) => {
     if (person.id === account.id) return
     stopTyping(roomId, person.id)
@@ -243,6 +258,11 @@ export function createChat(options: {
       conversations.open(roomId)
     },
     conversations,
+    members,
+    onRoomOpened: (listener) => {
+      openingListeners.add(listener)
+      return () => void openingListeners.delete(listener)
+    },
     reloadRooms,
     post: (message) => outbox.add({ ...message, id: newId() }),
     edit: async (roomId, seq, body) => {
@@ -267,7 +287,6 @@ export function createChat(options: {
       socket.emit('typing:start', { roomId })
     },
     typing: (roomId) => [...(typists.get(roomId)?.values() ?? [])].map(({ person }) => person),
-    isOnline: (accountId) => presence.get(accountId),
     changeAccount: (changedAccount) => {
       account = changedAccount
       changed()

@@ -1,4 +1,4 @@
-import type { Message } from '@chat/server/contract'
+import type { Message, Person } from '@chat/server/contract'
 
 import { api, isSignedOut } from './api.js'
 import { createTimeline, type Timeline } from './timeline.js'
@@ -22,6 +22,8 @@ export interface Conversations {
   catchUp: () => Promise<void>
   /** Puts messages into their room's timeline, if it is open; what is missing before them is fetched. */
   receive: (roomId: string, messages: readonly Message[], head?: number) => void
+  /** Somebody has another name or picture: in the messages at hand, too. */
+  rename: (person: Person) => void
   /** One more page of history. Resolves to whether there was one. */
   loadOlder: (roomId: string) => Promise<boolean>
   /** History back to `seq`. Resolves to whether it is there now. */
@@ -79,6 +81,7 @@ export function createConversations({ take, changed, isConnected, onSignedOut }:
     try {
       const page = await api.page(roomId, pageSize)
       conversation.timeline.load(page)
+      for (const { author } of page.messages) conversation.timeline.rename(author)
       take(roomId, page.messages)
     } catch (error) {
       if (isSignedOut(error)) return onSignedOut()
@@ -137,6 +140,9 @@ export function createConversations({ take, changed, isConnected, onSignedOut }:
     receive: (roomId, messages, head = 0) => {
       conversations.get(roomId)?.timeline.receive(messages, head)
       closeGap(roomId)
+    },
+    rename: (person) => {
+      for (const { timeline } of conversations.values()) timeline.rename(person)
     },
     loadOlder: (roomId) => loadOlder(roomId),
     reach,

@@ -1,4 +1,4 @@
-import type { Message, Page } from '@chat/server/contract'
+import type { Message, Page, Person } from '@chat/server/contract'
 
 /**
  * One room as this browser knows it. Whatever arrives, in whatever order, `messages` is an unbroken run of `seq`:
@@ -22,6 +22,8 @@ export interface Timeline {
   load: (page: Page) => void
   /** Takes messages from anywhere: live news, edits, deletions, any page of history. Duplicates change nothing. */
   receive: (messages: readonly Message[], head?: number) => void
+  /** Gives the messages of this author the name and picture that they have now. */
+  rename: (author: Person) => void
   /** Forgets all but the newest `keep` messages of the run; they can be asked for again. */
   trim: (keep: number) => void
 }
@@ -70,6 +72,12 @@ export function createTimeline(): Timeline {
     receive([], page.head)
   }
 
+  const rename = ({ id, name, avatarUrl }: Person) => {
+    const old = [...known.values()].filter(({ author }) => author.id === id && (author.name !== name || author.avatarUrl !== avatarUrl))
+    for (const message of old) known.set(message.seq, { ...message, author: { ...message.author, name, avatarUrl } })
+    if (old.length) settle()
+  }
+
   const trim = (count: number) => {
     for (; last - first >= count; first++) known.delete(first)
     settle()
@@ -85,6 +93,7 @@ export function createTimeline(): Timeline {
     get: (seq) => (seq >= first && seq <= last ? known.get(seq) : undefined),
     load,
     receive,
+    rename,
     trim,
   }
 }

@@ -8,12 +8,14 @@ import { waitingOf } from '../platform/waiting.js'
 import type { Guesses } from '../sessions/guesses.js'
 import { signedIn, type Sessions } from '../sessions/sessions.js'
 import { emailOf, nameOf, type Accounts } from './accounts.js'
+import type { PersonNews } from './person-news.js'
 import type { AccountRow } from './queries.js'
 
 interface AccountRoutes {
   accounts: Accounts
   sessions: Sessions
   news: News
+  personNews: Pick<PersonNews, 'add'>
   guesses: Guesses
   limiter: Limiter
   requireAccount: RequestHandler
@@ -27,7 +29,7 @@ const changes = z
   .refine(({ name, password }) => name !== undefined || password !== undefined, 'name or password must be given')
 
 /** Signing up and profiles. */
-export function createAccountRoutes({ accounts, sessions, news, guesses, limiter, requireAccount, toAccount }: AccountRoutes): Router {
+export function createAccountRoutes({ accounts, sessions, news, personNews, guesses, limiter, requireAccount, toAccount }: AccountRoutes): Router {
   return Router()
     .post('/api/accounts', async (req, res) => {
       const wanted = parse(newAccount, req.body)
@@ -45,6 +47,7 @@ export function createAccountRoutes({ accounts, sessions, news, guesses, limiter
       const wanted = parse(changes, req.body)
       const change = () => accounts.change(signedIn(res), wanted, waitingOf(req, res))
       const account = await (wanted.password === undefined ? change() : guesses.atChange(req, change))
+      if (wanted.name !== undefined) personNews.add(account.id)
       if (wanted.password !== undefined) {
         // This session goes on under a new id; all others are over, and so are their sockets.
         req.log.info({ accountId: account.id }, 'password changed')

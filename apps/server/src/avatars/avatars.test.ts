@@ -153,7 +153,7 @@ describe('an avatar', () => {
       res.locals.account = { id: 'ann' }
       next()
     }
-    const slice = { avatars: { set } as Avatars, limiter: { take: async () => undefined, giveBack: async () => undefined }, requireAccount: signIn, accounts: { find: async () => undefined } }
+    const slice = { personNews: { add: () => undefined }, avatars: { set } as Avatars, limiter: { take: async () => undefined, giveBack: async () => undefined }, requireAccount: signIn, accounts: { find: async () => undefined } }
     const server = express().use(createAvatarRoutes({ ...slice, toAccount: (row) => ({ ...row, avatarUrl: null }) })).listen(0, '127.0.0.1')
     await once(server, 'listening')
 

@@ -1,6 +1,7 @@
 import { promisify } from 'node:util'
 import express, { Router, type Request, type RequestHandler, type Response } from 'express'
 import type { Accounts } from '../accounts/accounts.js'
+import type { PersonNews } from '../accounts/person-news.js'
 import type { AccountRow } from '../accounts/queries.js'
 import type { Account } from '../contract.js'
 import { ChatError } from '../platform/errors.js'
@@ -12,6 +13,7 @@ import type { Avatars } from './avatars.js'
 interface AvatarRoutes {
   avatars: Avatars
   accounts: Pick<Accounts, 'find'>
+  personNews: Pick<PersonNews, 'add'>
   limiter: Limiter
   requireAccount: RequestHandler
   toAccount: (row: AccountRow) => Account
@@ -24,7 +26,7 @@ const readPicture = promisify<Request, Response>(parsePicture)
 const picturesInHand = 8
 
 /** Pictures in and out. */
-export function createAvatarRoutes({ avatars, accounts, limiter, requireAccount, toAccount }: AvatarRoutes): Router {
+export function createAvatarRoutes({ avatars, accounts, personNews, limiter, requireAccount, toAccount }: AvatarRoutes): Router {
   const inHand = new Set<string>()
 
   /** One picture of each account, and a few in all. Refused before the body is read, so that a refusal costs nothing. */
@@ -45,6 +47,7 @@ export function createAvatarRoutes({ avatars, accounts, limiter, requireAccount,
         const body: unknown = req.body
         if (!Buffer.isBuffer(body)) throw new ChatError('unsupported_media', 'Send a JPEG, PNG or WebP picture as the body.')
         await avatars.set(id, body, gone)
+        personNews.add(id)
       })
       const account = await accounts.find(id)
       if (account === undefined) throw new ChatError('unauthenticated', 'Please sign in.')

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { News } from '../news.js'
+import { createBatches } from '../platform/batches.js'
 import type { Database } from '../platform/db.js'
 import type { Rooms } from '../rooms/rooms.js'
 import { noteArrivals, noteDepartures, upsertPresence } from './queries.js'
@@ -31,25 +31,8 @@ interface Change {
 export function createPresence({ db, news, rooms, isConnectedHere, onError }: PresenceOptions) {
   const replica = randomUUID()
   const here = new Set<string>()
-  /** Accounts of which a socket here has come or gone since the last flush. */
-  const inDoubt = new Set<string>()
-  const stopped = new AbortController()
-  let flushing: Promise<void> | undefined
-
-  function look(accountId: string) {
-    if (stopped.signal.aborted) return
-    inDoubt.add(accountId)
-    flushing ??= flushAll().finally(() => (flushing = undefined))
-  }
-
-  async function flushAll() {
-    while (inDoubt.size > 0 && !stopped.signal.aborted) {
-      const accountIds = [...inDoubt]
-      inDoubt.clear()
-      await flush(accountIds).catch(onError)
-      await sleep(restMs, undefined, { signal: stopped.signal }).catch(() => undefined)
-    }
-  }
+  /** Accounts of which a socket here has come or gone. */
+  const inDoubt = createBatches({ restMs, work: flush, onError })
 
   async function flush(accountIds: string[]) {
     const arrived = accountIds.filter((id) => isConnectedHere(id) && !here.has(id))
@@ -80,15 +63,12 @@ export function createPresence({ db, news, rooms, isConnectedHere, onError }: Pr
 
   return {
     /** An account has a socket here. */
-    arrived: look,
+    arrived: inDoubt.add,
     /** An account's last socket here has closed. */
-    departed: (accountId: string) => void setTimeout(() => look(accountId), graceMs).unref(),
+    departed: (accountId: string) => void setTimeout(() => inDoubt.add(accountId), graceMs).unref(),
     /** Says again who is here, before it expires. */
     refresh: () => upsertPresence(db, [...here], replica),
     /** Says nothing more. People turn up elsewhere, or what was noted here expires. */
-    async stop() {
-      stopped.abort()
-      await flushing
-    },
+    stop: inDoubt.stop,
   }
 }

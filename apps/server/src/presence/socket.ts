@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Accounts } from '../accounts/accounts.js'
 import type { News } from '../news.js'
 import { parse, uuid } from '../platform/input.js'
 import type { Limiter } from '../platform/limiter.js'
@@ -12,23 +13,27 @@ const typingMs = 5_000
 
 interface Typing {
   news: News
+  accounts: Pick<Accounts, 'find'>
   rooms: Pick<Rooms, 'requireMember'>
   avatarUrl: (key: string | null) => string | null
   limiter: Limiter
 }
 
 /** Who is typing: a hint that expires by itself at the receiver, so nobody has to take it back. */
-export function registerTyping(socket: ChatSocket, { news, rooms, avatarUrl, limiter }: Typing): void {
+export function registerTyping(socket: ChatSocket, { news, accounts, rooms, avatarUrl, limiter }: Typing): void {
   let quietUntil = 0
-  socket.answer('typing:start', async (input, { id, name, avatarKey }) => {
+  socket.answer('typing:start', async (input, { id }) => {
     await limiter.take(id, { accountId: id })
     const { roomId } = parse(where, input)
     await rooms.requireMember(roomId, id)
     // One hint a second is as good as fifty.
     if (Date.now() >= quietUntil) {
       quietUntil = Date.now() + 1_000
-      const account = { id, name, avatarUrl: avatarUrl(avatarKey) }
-      news.send({ to: [roomId], event: 'typing:changed', news: { roomId, account, expiresInMs: typingMs } })
+      // The socket knows its account as it was when it connected.
+      const account = await accounts.find(id)
+      if (account === undefined) return {}
+      const person = { id, name: account.name, avatarUrl: avatarUrl(account.avatarKey) }
+      news.send({ to: [roomId], event: 'typing:changed', news: { roomId, account: person, expiresInMs: typingMs } })
     }
     return {}
   })

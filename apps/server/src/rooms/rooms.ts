@@ -1,5 +1,6 @@
 import type { Member, Room, RoomKind, RoomPage } from '../contract.js'
 import type { News } from '../news.js'
+import { createBatches } from '../platform/batches.js'
 import type { Database } from '../platform/db.js'
 import { ChatError } from '../platform/errors.js'
 import { recordEvent } from '../platform/outbox.js'
@@ -12,13 +13,21 @@ interface RoomsOptions {
   db: Database
   news: News
   avatarUrl: (key: string | null) => string | null
+  /** Hears why a room could not be told of its members. */
+  onError?: (error: unknown) => void
 }
+
+/** A crowd is told of in one frame for so long: one by one, each of N would hear of N others. */
+const restMs = 500
 
 // The database sorts by bytes, people do not.
 const byName = new Intl.Collator(['en', 'ru'], { numeric: true, sensitivity: 'base' })
 
 /** Rooms and memberships: who may see what. A closed room and a missing one look the same to a stranger. */
-export function createRooms({ db, news, avatarUrl }: RoomsOptions) {
+export function createRooms({ db, news, avatarUrl, onError = () => undefined }: RoomsOptions) {
+  /** Memberships that have begun or ended, as `roomId accountId`. */
+  const changed = createBatches({ restMs, work: tellMembers, onError })
+
   async function seen(roomId: string, accountId: string): Promise<queries.RoomRow> {
     const room = await queries.visibleRoom(db, roomId, accountId)
     if (room === undefined) throw new ChatError('not_found', 'No such room.')
@@ -32,14 +41,36 @@ export function createRooms({ db, news, avatarUrl }: RoomsOptions) {
     return room
   }
 
-  /** Adds a member and tells the newcomer's sockets. Does nothing when they are in already. */
+  /** Tells each room who has come and gone, as it is in the database: two replicas may have had a hand in it. */
+  async function tellMembers(pairs: string[]): Promise<void> {
+    const memberships = pairs.map((pair) => ({ roomId: pair.slice(0, 36), accountId: pair.slice(37) }))
+    const there = await queries.membersAmong(db, memberships, presentSeconds)
+    for (const roomId of new Set(memberships.map(({ roomId }) => roomId))) {
+      const joined = there.filter((row) => row.roomId === roomId).map(toMember)
+      const here = new Set(joined.map(({ id }) => id))
+      const left = memberships.filter((each) => each.roomId === roomId && !here.has(each.accountId)).map(({ accountId }) => accountId)
+      news.send({ to: [roomId], event: 'members:changed', news: { roomId, joined, left } })
+    }
+  }
+
+  function toMember({ id, name, avatarKey, isBot, online }: queries.MemberRow): Member {
+    return { id, name, avatarUrl: avatarUrl(avatarKey), ...(isBot && { bot: true }), online }
+  }
+
+  /** Puts the sockets of a new member into the room, and tells the room. */
+  function tellJoined(roomId: string, accountId: string): void {
+    news.send({ joined: { accountId, roomId } })
+    changed.add(`${roomId} ${accountId}`)
+  }
+
+  /** Adds a member. Does nothing when they are in already. */
   async function addMember(roomId: string, accountId: string): Promise<void> {
     const isNew = await db.transaction(async (tx) => {
       const inserted = await queries.insertMembership(tx, roomId, accountId)
       if (inserted) await recordEvent(tx, { type: 'member.joined', payload: { roomId, accountId } })
       return inserted
     })
-    if (isNew) news.send({ joined: { accountId, roomId } })
+    if (isNew) tellJoined(roomId, accountId)
   }
 
   return {
@@ -71,8 +102,10 @@ export function createRooms({ db, news, avatarUrl }: RoomsOptions) {
         await queries.insertMembership(tx, room.id, accountId)
         return room.id
       })
-      news.send({ joined: { accountId, roomId: id } })
-      return { id, name, kind, joined: true, head: 0, read: 0, unread: 0 }
+      tellJoined(id, accountId)
+      const room = { id, name, kind, head: 0, read: 0, unread: 0 }
+      if (kind === 'public') news.send({ opened: { ...room, joined: false } })
+      return { ...room, joined: true }
     },
 
     /** Joins a public room; joining again changes nothing. */
@@ -91,24 +124,24 @@ export function createRooms({ db, news, avatarUrl }: RoomsOptions) {
       await addMember(roomId, await findInvited())
     },
 
-    /** Makes a bot a member, without the news that a person's arrival is. */
+    /** Makes a bot a member, without the event that a person's arrival is. */
     async admitBot(roomId: string, botId: string): Promise<void> {
-      await queries.insertMembership(db, roomId, botId)
+      if (await queries.insertMembership(db, roomId, botId)) changed.add(`${roomId} ${botId}`)
     },
 
     /** Leaves; leaving a room one is not in changes nothing. */
     async leave(roomId: string, accountId: string): Promise<void> {
       await seen(roomId, accountId)
-      if (await queries.deleteMembership(db, roomId, accountId)) news.send({ left: { accountId, roomId } })
+      if (!(await queries.deleteMembership(db, roomId, accountId))) return
+      news.send({ left: { accountId, roomId } })
+      changed.add(`${roomId} ${accountId}`)
     },
 
     /** The members by name. */
     async members(roomId: string, accountId: string): Promise<Member[]> {
       await requireMember(roomId, accountId)
       const rows = await queries.membersOf(db, roomId, presentSeconds)
-      return rows
-        .map(({ id, name, avatarKey, online }) => ({ id, name, avatarUrl: avatarUrl(avatarKey), online }))
-        .sort((a, b) => byName.compare(a.name, b.name))
+      return rows.map(toMember).sort((a, b) => byName.compare(a.name, b.name))
     },
 
     /** Notes how far a member has read. Returns the mark, which only moves forward. */
@@ -117,6 +150,9 @@ export function createRooms({ db, news, avatarUrl }: RoomsOptions) {
       // Only on a refusal is it worth asking which one.
       return read ?? (await requireMember(roomId, accountId)).head
     },
+
+    /** Tells nobody anything more. */
+    stop: changed.stop,
 
     roomIdsOf: (accountId: string) => queries.roomIdsOf(db, accountId),
     membershipsOf: (accountIds: string[]) => queries.membershipsOf(db, accountIds),

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
 import type { Room, RoomPage } from '@chat/server/contract'
 
+import type { Chat } from '../chat.js'
 import { BrowseRooms } from './browse-rooms.js'
 
 const all = Array.from({ length: 75 }, (_, index): Room => {
@@ -20,6 +21,15 @@ const pageOf = (query: URLSearchParams): RoomPage => {
 let asked: { search: string | null; after: string | null; answer: (status?: number) => Promise<void> }[]
 const root = document.body
 const close = vi.fn()
+let open: (room: Room) => void
+const chat = (own: Room[] = []) => ({
+  connections: 1,
+  rooms: own,
+  onRoomOpened: (listener: typeof open) => {
+    open = listener
+    return () => undefined
+  },
+}) as unknown as Chat
 const pass = async (ms: number) => void (await vi.advanceTimersByTimeAsync(ms))
 const shown = () => [...root.querySelectorAll('a')].map(({ textContent }) => textContent)
 const status = () => root.querySelector('[role=status]')!.textContent
@@ -43,7 +53,7 @@ beforeEach(async () => {
     }
     asked.push({ search: query.get('search'), after: query.get('after'), answer })
   }))
-  render(<BrowseRooms onClose={close} />, root)
+  render(<BrowseRooms chat={chat()} onClose={close} />, root)
   await pass(100)
 })
 afterEach(() => {
@@ -114,6 +124,31 @@ describe('browsing rooms', () => {
     await asked[2]!.answer()
     expect(asked[2]).toMatchObject({ after: 'Room 30' })
     expect([shown().length, root.querySelector('[role=alert]')]).toEqual([60, null])
+  })
+
+  it('shows at once what somebody opens, where it belongs, and leaves the focus alone', async () => {
+    await asked[0]!.answer()
+    button('Show more')!.click()
+    await asked[1]!.answer()
+    root.querySelector('input')!.focus()
+    const opened = async (name: string) => {
+      open({ ...all[0]!, id: name, name })
+      await pass(10)
+    }
+    for (const name of ['room 07 and a half', 'Attic', 'Room 70 and a half']) await opened(name)
+    // The last one belongs to a page that is still to come.
+    expect(shown().slice(0, 9)).toEqual(['Attic', ...all.slice(0, 7).map(({ name }) => name), 'room 07 and a half'])
+    expect([shown().length, status(), document.activeElement!.tagName]).toEqual([62, '62+ to join', 'INPUT'])
+    await type('Room 7')
+    await pass(1000)
+    await asked[2]!.answer()
+    await opened('Cellar')
+    await opened('Room 7 again')
+    expect(shown()).toEqual(['Room 7 again', ...all.slice(69).map(({ name }) => name)])
+    // One's own are not there to be joined.
+    render(<BrowseRooms chat={chat([all[69]!])} onClose={close} />, root)
+    await pass(100)
+    expect(shown()).not.toContain('Room 70')
   })
 
   it('closes when a room is opened, and stays for one that is opened in a new tab', async () => {

@@ -1,8 +1,9 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 
-import type { RoomPage } from '@chat/server/contract'
+import type { Room, RoomPage } from '@chat/server/contract'
 
 import { api } from '../api.js'
+import type { Chat } from '../chat.js'
 import { Link } from '../router.js'
 import { Dialog, fits, Icon, Limit, Name, Wait } from '../ui.js'
 
@@ -10,7 +11,7 @@ const typingPauseMs = 200
 const longestSearch = 60
 
 /** Public rooms to join, all of them or those with a text in their names, a page at a time. */
-export function BrowseRooms({ onClose }: { onClose: () => void }) {
+export function BrowseRooms({ chat, onClose }: { chat: Chat; onClose: () => void }) {
   const [search, setSearch] = useState('')
   const [found, setFound] = useState<RoomPage & { search: string } | null>(null)
   const [problem, setProblem] = useState('')
@@ -20,7 +21,7 @@ export function BrowseRooms({ onClose }: { onClose: () => void }) {
 
   const load = async (search: string, shown?: RoomPage | null) => {
     const mine = ++turn.current
-    resumeAt.current = shown?.rooms.length ?? -1
+    resumeAt.current = shown ? list.current!.children.length : -1
     setProblem('')
     try {
       const { rooms, next } = await api.publicRooms(search, shown?.next)
@@ -34,9 +35,14 @@ export function BrowseRooms({ onClose }: { onClose: () => void }) {
     if (!fits(search, longestSearch)) return
     const timer = setTimeout(() => void load(search), search ? typingPauseMs : 0)
     return () => clearTimeout(timer)
-  }, [search])
+  }, [search, chat.connections])
+  useEffect(() => chat.onRoomOpened((room) => setFound((found) => found && withRoom(found, room))), [chat])
   // “Show more” may be gone with the last page: whoever pressed it goes on at the first new room.
-  useLayoutEffect(() => list.current?.querySelectorAll('a')[resumeAt.current]?.focus(), [found])
+  useLayoutEffect(() => {
+    list.current?.querySelectorAll('a')[resumeAt.current]?.focus()
+    resumeAt.current = -1
+  }, [found])
+  const rooms = found?.rooms.filter(({ id }) => !chat.rooms?.some((own) => own.id === id)) ?? []
 
   return (
     <Dialog title="Browse rooms" onClose={onClose}>
@@ -48,7 +54,7 @@ export function BrowseRooms({ onClose }: { onClose: () => void }) {
         </label>
         <Limit text={search} max={longestSearch} />
         <p class="hint" role="status">
-          {found && (found.rooms.length ? `${found.rooms.length}${found.next ? '+' : ''} to join`
+          {found && (rooms.length ? `${rooms.length}${found.next ? '+' : ''} to join`
             : found.search ? `No room to join has “${found.search}” in its name.`
             : 'You are in every public room.')}
         </p>
@@ -56,7 +62,7 @@ export function BrowseRooms({ onClose }: { onClose: () => void }) {
       <div class="browse">
         {/* A click that the link has followed; one for a new tab is the browser's. */}
         <ul ref={list} onClick={(event) => event.defaultPrevented && onClose()}>
-          {found?.rooms.map(({ id, name }) => (
+          {rooms.map(({ id, name }) => (
             <li key={id}>
               <Link to={`/rooms/${id}`} class="room"><Icon name="hash" /><Name>{name}</Name></Link>
             </li>
@@ -70,4 +76,13 @@ export function BrowseRooms({ onClose }: { onClose: () => void }) {
       <div class="form-buttons"><button type="button" class="button" onClick={onClose}>Close</button></div>
     </Dialog>
   )
+}
+
+/** The rooms that were found, with one that was opened since, where it belongs. */
+const withRoom = (found: RoomPage & { search: string }, room: Room) => {
+  const key = (name: string) => name.toLowerCase()
+  const isOnPage = key(room.name).includes(key(found.search)) && !(found.next && key(room.name) > key(found.next))
+  if (!isOnPage || found.rooms.some(({ id }) => id === room.id)) return found
+  const place = found.rooms.filter(({ name }) => key(name) < key(room.name)).length
+  return { ...found, rooms: [...found.rooms.slice(0, place), room, ...found.rooms.slice(place)] }
 }

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks'
 
-import type { Member, Room } from '@chat/server/contract'
+import type { Room } from '@chat/server/contract'
 
 import { api } from '../api.js'
 import type { Chat } from '../chat.js'
@@ -9,23 +9,18 @@ import { Avatar, Confirm, Field, Form, IconButton, Name, Wait } from '../ui.js'
 
 /** Who is in the room and who is here now; inviting somebody, and leaving. */
 export function Members({ chat, room, onClose }: { chat: Chat; room: Room; onClose: () => void }) {
-  const [members, setMembers] = useState<Member[] | null>(null)
   const [problem, setProblem] = useState('')
   const [leaving, setLeaving] = useState(false)
 
   const load = async () => {
     setProblem('')
     try {
-      setMembers((await api.members(room.id)).members)
+      await chat.members.load(room.id)
     } catch (error) {
       setProblem((error as Error).message)
     }
   }
-
-  // Nothing announces a newcomer, but an author who is not on the list, or the greeter, gives one away.
-  const newest = chat.conversations.get(room.id)?.timeline.messages.at(-1)?.author.id
-  const stranger = members?.some(({ id }) => id === newest) ? undefined : newest
-  useEffect(() => void load(), [chat.connections, stranger])
+  useEffect(() => void load(), [chat.connections])
 
   const leave = async () => {
     setLeaving(false)
@@ -40,13 +35,11 @@ export function Members({ chat, room, onClose }: { chat: Chat; room: Room; onClo
   const invite = async ({ email = '' }: Record<string, string>, form: HTMLFormElement) => {
     await api.invite(room.id, email)
     form.reset()
-    void load()
     return `${email} is in.`
   }
 
-  const here = members
-    ?.map((member) => ({ ...member, online: chat.isOnline(member.id) ?? member.online }))
-    .sort((a, b) => Number(b.online) - Number(a.online) || a.name.localeCompare(b.name))
+  const here = chat.members.get(room.id)
+    ?.sort((a, b) => Number(b.online) - Number(a.online) || a.name.localeCompare(b.name))
   return (
     <aside class="members" aria-label="Members">
       <div class="members-head">

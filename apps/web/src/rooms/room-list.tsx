@@ -52,7 +52,7 @@ export function RoomList({ chat, openId }: { chat: Chat; openId: string | null }
         <Avatar person={chat.account} />
         <span class="me-name"><Name>{chat.account.name}</Name> <small>Profile</small></span>
       </Link>
-      {browsing && <BrowseRooms onClose={() => setBrowsing(false)} />}
+      {browsing && <BrowseRooms chat={chat} onClose={() => setBrowsing(false)} />}
       {creating && <NewRoom chat={chat} onClose={() => setCreating(false)} />}
     </nav>
   )

@@ -1,0 +1,34 @@
+import type { News } from '../news.js'
+import { createBatches } from '../platform/batches.js'
+import type { Rooms } from '../rooms/rooms.js'
+import type { Accounts } from './accounts.js'
+
+export type PersonNews = ReturnType<typeof createPersonNews>
+
+interface PersonNewsOptions {
+  news: News
+  accounts: Pick<Accounts, 'find'>
+  rooms: Pick<Rooms, 'membershipsOf'>
+  avatarUrl: (key: string | null) => string | null
+  onError: (error: unknown) => void
+}
+
+/** However often somebody takes another name, the others hear of it twice a second at most. */
+const restMs = 500
+
+/** Tells of the accounts added to it, that they have another name or picture: whoever shares a room with them hears of it. */
+export function createPersonNews({ news, accounts, rooms, avatarUrl, onError }: PersonNewsOptions) {
+  return createBatches({
+    restMs,
+    onError,
+    async work(accountIds) {
+      const memberships = await rooms.membershipsOf(accountIds)
+      for (const accountId of accountIds) {
+        const account = await accounts.find(accountId)
+        if (account === undefined) continue
+        const to = memberships.filter((each) => each.accountId === accountId).map(({ roomId }) => roomId)
+        news.send({ person: { id: account.id, name: account.name, avatarUrl: avatarUrl(account.avatarKey) }, to })
+      }
+    },
+  })
+}

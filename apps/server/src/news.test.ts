@@ -1,0 +1,126 @@
+import sharp from 'sharp'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import type { Storage } from './avatars/storage.js'
+import type { Member } from './contract.js'
+import { newPerson, nextNews, startChat, type Chat, type Person, type TestSocket } from './test/chat.js'
+import { eventually } from './test/eventually.js'
+
+// A crowd signs up, and a picture is drawn in a process of its own.
+vi.setConfig({ testTimeout: 120_000 })
+
+const storage: Storage = { put: async () => undefined, get: async () => null, remove: async () => undefined, prepare: async () => undefined, check: async () => undefined }
+
+describe('without asking again, people hear', () => {
+  let chat: Chat
+  let ann: Person
+  let annSocket: TestSocket
+  beforeAll(async () => {
+    chat = await startChat({}, { storage })
+    ann = await newPerson(chat.url)
+    annSocket = await ann.connect()
+  })
+  afterAll(() => chat.stop())
+
+  const leave = (person: Person, roomId: string) => person.ask('DELETE', `/api/rooms/${roomId}/membership`)
+  const invite = (roomId: string, person: Person) => ann.ask('PUT', `/api/rooms/${roomId}/members`, { email: person.account.email })
+
+  it('that there is a new public room, and nothing of a private one', async () => {
+    const ben = await newPerson(chat.url, 'Ben')
+    const heard: string[] = []
+    annSocket.on('room:opened', ({ room }) => heard.push(room.name))
+    await ben.openRoom('private', 'Behind a door')
+    const news = nextNews(annSocket, 'room:opened')
+    const room = await ben.openRoom('public', 'In the open')
+    expect(await news).toEqual({ room: { ...room, joined: false } })
+    expect(heard).toEqual(['In the open'])
+  })
+
+  it('who comes into a room of theirs and who leaves it, and the guest’s other devices hear of it as well', async () => {
+    const ben = await newPerson(chat.url, 'Ben')
+    const elsewhere = await ben.connect()
+    const room = await ann.openRoom()
+    const mine = ({ roomId }: { roomId: string }) => roomId === room.id
+    const guest = { id: ben.account.id, name: 'Ben', avatarUrl: null, online: true }
+    await eventually(async () => expect((await chat.database.db.query('select from presence where account_id = $1', [ben.account.id])).length).toBe(1))
+    const arrivals = [annSocket, elsewhere].map((socket) => nextNews(socket, 'members:changed', (news) => mine(news) && news.joined.some(({ id }) => id === ben.account.id)))
+    await ben.join(room.id)
+    for (const arrival of arrivals) expect((await arrival).joined).toContainEqual(guest)
+    const departures = [annSocket, elsewhere].map((socket) => nextNews(socket, 'members:changed', (news) => mine(news) && news.left.length > 0))
+    await leave(ben, room.id)
+    for (const departure of departures) expect((await departure).left).toEqual([ben.account.id])
+  })
+
+  it('that a room of their own was opened, or they were invited, on another device', async () => {
+    const ben = await newPerson(chat.url, 'Ben')
+    const elsewhere = await ben.connect()
+    const opened = nextNews(elsewhere, 'members:changed')
+    const room = await ben.openRoom('private')
+    expect(await opened).toMatchObject({ roomId: room.id, joined: [{ id: ben.account.id }] })
+    const other = await ann.openRoom('private')
+    const invited = nextNews(elsewhere, 'members:changed', ({ roomId }) => roomId === other.id)
+    await invite(other.id, ben)
+    expect((await invited).joined.map(({ id }) => id)).toContain(ben.account.id)
+  })
+
+  it('of a crowd that comes in a few frames, and of nobody left out', async () => {
+    const room = await ann.openRoom()
+    const crowd = await Promise.all(Array.from({ length: 25 }, (_, n) => newPerson(chat.url, `Person ${String.fromCharCode(97 + n)}`)))
+    const seen = new Set<string>()
+    let frames = 0
+    annSocket.on('members:changed', ({ roomId, joined }) => {
+      if (roomId !== room.id) return
+      frames += 1
+      for (const { id } of joined) seen.add(id)
+    })
+    await Promise.all(crowd.map((person) => person.join(room.id)))
+    await eventually(() => expect(crowd.filter(({ account }) => !seen.has(account.id))).toEqual([]))
+    expect(frames).toBeLessThan(25)
+  })
+
+  it('the new name and picture of somebody they share a room with, who sees them on every device; strangers do not', async () => {
+    const [ben, eve] = await Promise.all([newPerson(chat.url, 'Ben'), newPerson(chat.url, 'Eve')])
+    const [elsewhere, eveSocket] = [await ben.connect(), await eve.connect()]
+    const overheard: string[] = []
+    eveSocket.on('person:changed', ({ person }) => overheard.push(person.name))
+    const room = await ann.openRoom('private')
+    await invite(room.id, ben)
+
+    const names = [annSocket, elsewhere].map((socket) => nextNews(socket, 'person:changed', ({ person }) => person.name === 'Benedict'))
+    await ben.ask('PATCH', '/api/me', { name: 'Benedict' })
+    for (const name of names) expect(await name).toEqual({ person: { id: ben.account.id, name: 'Benedict', avatarUrl: null } })
+    const typing = nextNews(annSocket, 'typing:changed', ({ roomId }) => roomId === room.id)
+    await ben.emit(elsewhere, 'typing:start', { roomId: room.id })
+    expect((await typing).account.name).toBe('Benedict')
+
+    const picture = await sharp({ create: { width: 32, height: 32, channels: 3, background: '#123456' } }).png().toBuffer()
+    const pictures = [annSocket, elsewhere].map((socket) => nextNews(socket, 'person:changed', ({ person }) => person.avatarUrl !== null))
+    const { avatarUrl } = (await ben.ask<{ avatarUrl: string }>('PUT', '/api/me/avatar', picture, { 'content-type': 'image/png' })).body
+    for (const news of pictures) expect((await news).person.avatarUrl).toBe(avatarUrl)
+
+    // She could hear: of herself.
+    const own = nextNews(eveSocket, 'person:changed')
+    await eve.ask('PATCH', '/api/me', { name: 'Evelyn' })
+    await own
+    expect(overheard).toEqual(['Evelyn'])
+  })
+
+  it('of somebody who takes one name after another in a few frames, and the last name at last', async () => {
+    const ben = await newPerson(chat.url, 'Ben')
+    const room = await ann.openRoom('private')
+    await invite(room.id, ben)
+    const heard: string[] = []
+    annSocket.on('person:changed', ({ person }) => person.id === ben.account.id && heard.push(person.name))
+    for (let n = 1; n <= 30; n += 1) await ben.ask('PATCH', '/api/me', { name: `Ben ${n}` })
+    await eventually(() => expect(heard.at(-1)).toBe('Ben 30'))
+    expect(heard.length).toBeLessThan(30)
+  })
+
+  it('once of a member, who is connected to two servers', async () => {
+    const other = await chat.replica()
+    const room = await ann.openRoom('private')
+    await ann.connect(other.url, { origin: other.url })
+    await eventually(async () => expect((await chat.database.db.query('select from presence where account_id = $1', [ann.account.id])).length).toBe(2))
+    const { members } = (await ann.ask<{ members: Member[] }>('GET', `/api/rooms/${room.id}/members`)).body
+    expect(members).toEqual([{ id: ann.account.id, name: 'Ann', avatarUrl: null, online: true }])
+  })
+})

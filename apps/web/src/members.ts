@@ -1,0 +1,52 @@
+import type { Member, ServerToClientEvents } from '@chat/server/contract'
+
+import { api } from './api.js'
+
+type List = Map<string, Member>
+
+export interface Members {
+  /** Who is in the room, as far as somebody has asked. */
+  get: (roomId: string) => Member[] | undefined
+  /** Asks for them. Rejects with `ApiError`. */
+  load: (roomId: string) => Promise<void>
+  /** Some have come or gone. */
+  receive: (news: Parameters<ServerToClientEvents['members:changed']>[0]) => void
+  /** Somebody has another name, say, or has come online: in every room. */
+  change: (accountId: string, change: Partial<Member>) => void
+}
+
+/** The members of the rooms somebody has looked at, kept up to date by news. */
+export function createMembers(changed: () => void): Members {
+  const lists = new Map<string, List>()
+  /** News that comes while a list is on its way: it may be newer than the list. */
+  const late = new Map<string, ((list: List) => void)[]>()
+
+  const apply = (roomId: string, change: (list: List) => void) => {
+    const list = lists.get(roomId)
+    if (list) change(list)
+    late.get(roomId)?.push(change)
+  }
+
+  return {
+    get: (roomId) => lists.has(roomId) ? [...lists.get(roomId)!.values()] : undefined,
+    load: async (roomId) => {
+      const news: ((list: List) => void)[] = []
+      late.set(roomId, news)
+      const answer = await api.members(roomId).finally(() => late.get(roomId) === news && late.delete(roomId))
+      const list: List = new Map(answer.members.map((member) => [member.id, member]))
+      for (const change of news) change(list)
+      lists.set(roomId, list)
+      changed()
+    },
+    receive: ({ roomId, joined, left }) => apply(roomId, (list) => {
+      for (const member of joined) list.set(member.id, member)
+      for (const id of left) list.delete(id)
+    }),
+    change: (accountId, change) => {
+      for (const roomId of new Set([...lists.keys(), ...late.keys()])) apply(roomId, (list) => {
+        const member = list.get(accountId)
+        if (member) list.set(accountId, { ...member, ...change })
+      })
+    },
+  }
+}
