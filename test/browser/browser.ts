@@ -5,13 +5,13 @@ import { expect } from 'vitest'
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
-/** Headless Chromium from TEST_CHROMIUM, without the services a browser calls home to. */
-export function launchBrowser(): Promise<Browser> {
+/** Headless Chromium from TEST_CHROMIUM, without the services a browser calls home to. @param more further arguments of its command line */
+export function launchBrowser(...more: string[]): Promise<Browser> {
   const executablePath = process.env.TEST_CHROMIUM
   if (executablePath === undefined) throw new Error('TEST_CHROMIUM is missing: run the browser tests through npm test')
   return chromium.launch({
     executablePath,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', ...more],
   })
 }
 

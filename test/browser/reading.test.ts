@@ -139,7 +139,8 @@ describe('what somebody reads', () => {
       expect({ at: 'conversation', ...(await unfit(page)) }).toEqual({ at: 'conversation', ...fine })
     }
     const { page } = ann
-    const typing = box(ben.page).pressSequentially('h'.repeat(20), { delay: 100 })
+    // Longer than the client keeps quiet after it has said so once.
+    const typing = box(ben.page).pressSequentially('h'.repeat(50), { delay: 200 })
     await page.locator('.typing').getByText('is typing').waitFor()
     expect({ at: 'typing', ...(await unfit(page)) }).toEqual({ at: 'typing', ...fine })
     expect(await page.locator('.typing').evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)).toBe(0)
@@ -159,5 +160,75 @@ describe('what somebody reads', () => {
     await page.getByRole('button', { name: 'Join room' }).waitFor()
     expect({ at: 'join', ...(await unfit(page)) }).toEqual({ at: 'join', ...fine })
     await Promise.all([ann.leave(), ben.leave()])
+  })
+
+  it('has most of the window for the conversation when its text is twice as large', async () => {
+    const large = await launchBrowser('--blink-settings=defaultFontSize=32')
+    const [fay, gus] = await Promise.all([
+      // As the settings of a browser make it, and as a style of the reader's own does.
+      Visitor.arrive(large, stack.url, 'Fay'),
+      Visitor.arrive(browser, stack.url, 'Gus'),
+    ])
+    await gus.page.addInitScript(() => addEventListener('DOMContentLoaded', () => { document.documentElement.style.fontSize = '200%' }))
+    for (const visitor of [fay, gus]) {
+      const { page } = visitor
+      await visitor.signUp()
+      expect(await page.evaluate(() => getComputedStyle(document.documentElement).fontSize)).toBe('32px')
+      await visitor.openRoom(`Large ${visitor.name}`)
+      const share = () => page.evaluate(() => document.querySelector('.scroller')!.getBoundingClientRect().width / innerWidth)
+      const overflow = () => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+      expect(await share()).toBeGreaterThan(1 / 3)
+      expect(await overflow()).toBe(0)
+      await page.setViewportSize({ width: 390, height: 844 })
+      await expect.poll(share).toBe(1)
+      expect(await overflow()).toBe(0)
+    }
+    expect(await fay.accessibilityProblems()).toEqual([])
+    await Promise.all([fay.leave(), gus.leave()])
+    await large.close()
+  })
+
+  it('gives the members of a room a panel in front of it on a phone, and a place beside it elsewhere', async () => {
+    const hal = await Visitor.arrive(browser, stack.url, 'Hal')
+    const { page } = hal
+    await hal.signUp()
+    await hal.openRoom('Panels', 'Private')
+    await page.getByRole('complementary', { name: 'Members' }).getByText('Hal').waitFor()
+    await page.setViewportSize({ width: 390, height: 844 })
+    await page.getByRole('complementary').waitFor({ state: 'detached' })
+    const button = page.getByRole('button', { name: 'Members', exact: true })
+    const panel = page.getByRole('dialog', { name: 'Members' })
+    const hasFocus = (locator: Locator) => locator.evaluate((element) => element === document.activeElement)
+
+    await button.click()
+    await panel.getByText('Hal').waitFor()
+    expect(await hal.accessibilityProblems()).toEqual([])
+    expect(await panel.evaluate((element) => element.contains(document.activeElement))).toBe(true)
+    // What lies under it cannot be reached.
+    expect(await box(page).evaluate((field: HTMLElement) => (field.focus(), field === document.activeElement))).toBe(false)
+    for (let presses = 0; presses < 12; presses += 1) {
+      await page.keyboard.press('Tab')
+      expect(await page.evaluate(() => document.activeElement!.closest('dialog, body')!.tagName + document.activeElement!.tagName)).toMatch(/^DIALOG|BODYBODY/)
+    }
+    await panel.getByLabel('Email').focus()
+    await page.keyboard.press('Escape')
+    await panel.waitFor({ state: 'detached' })
+    expect(await hasFocus(button)).toBe(true)
+
+    await button.click()
+    await panel.getByText('Hal').click()
+    await panel.getByRole('heading', { name: 'Members' }).click({ position: { x: 2, y: 2 } })
+    expect(await panel.isVisible()).toBe(true)
+    await page.mouse.click(20, 400)
+    await panel.waitFor({ state: 'detached' })
+    expect(await hasFocus(button)).toBe(true)
+    await button.click()
+    await panel.getByRole('button', { name: 'Close members' }).click()
+    await panel.waitFor({ state: 'detached' })
+    expect(await hasFocus(button)).toBe(true)
+    await button.click()
+    await page.setViewportSize({ width: 1280, height: 800 })
+    await page.getByRole('complementary', { name: 'Members' }).getByText('Hal').waitFor()
+    await hal.leave()
   })
 })

@@ -200,20 +200,43 @@ export function Form({ action, send, onCancel, children }: FormProps) {
   )
 }
 
-/** A question in front of everything else. Esc closes it, and the focus returns to where it was. */
-export function Dialog({ title, onClose, children }: { title: string; onClose: () => void; children: ComponentChildren }) {
+type OverlayProps = { label: string; class: string; onClose: () => void; onClick?: (event: MouseEvent) => void; children: ComponentChildren }
+
+/** In front of everything else, which cannot be reached meanwhile. Esc closes it, and the focus returns to where it was. */
+function Overlay({ label, onClose, children, ...rest }: OverlayProps) {
   const dialog = useRef<HTMLDialogElement>(null)
   useLayoutEffect(() => {
-    const before = document.activeElement
-    dialog.current!.showModal()
-    return () => before instanceof HTMLElement && before.focus()
+    const element = dialog.current!
+    element.showModal()
+    return () => element.close()
   }, [])
-  return (
-    <dialog class="dialog" ref={dialog} aria-label={title} onClose={onClose}>
-      <h2>{title}</h2>
-      {children}
-    </dialog>
-  )
+  return <dialog {...rest} ref={dialog} aria-label={label} onClose={() => dialog.current && onClose()}>{children}</dialog>
+}
+
+/** A question. */
+export function Dialog({ title, onClose, children }: { title: string; onClose: () => void; children: ComponentChildren }) {
+  return <Overlay label={title} class="dialog" onClose={onClose}><h2>{title}</h2>{children}</Overlay>
+}
+
+type PanelProps = { label: string; class: string; beside: boolean; onClose: () => void; children: ComponentChildren }
+
+/** Something beside the page where there is room for it, else in front of it; then a tap outside closes it, too. */
+export function Panel({ label, beside, onClose, children, ...rest }: PanelProps) {
+  if (beside) return <aside {...rest} aria-label={label}>{children}</aside>
+  // The backdrop belongs to the dialog and lies to the left of it.
+  return <Overlay {...rest} label={label} onClose={onClose} onClick={({ target, currentTarget, offsetX }) => target === currentTarget && offsetX < 0 && onClose()}>{children}</Overlay>
+}
+
+/** Whether a media query holds, followed. */
+export function useMedia(query: string): boolean {
+  const [holds, setHolds] = useState(() => matchMedia(query).matches)
+  useEffect(() => {
+    const media = matchMedia(query)
+    const follow = () => setHolds(media.matches)
+    media.addEventListener('change', follow)
+    return () => media.removeEventListener('change', follow)
+  }, [query])
+  return holds
 }
 
 /** Asks whether that is really meant. `action` is the button that says yes. */

@@ -5,10 +5,10 @@ import type { Room } from '@chat/server/contract'
 import { api } from '../api.js'
 import type { Chat } from '../chat.js'
 import { navigate } from '../router.js'
-import { Avatar, Confirm, Field, Form, IconButton, Name, Wait } from '../ui.js'
+import { Avatar, Confirm, Field, Form, IconButton, Name, Panel, Wait } from '../ui.js'
 
 /** Who is in the room and who is here now; inviting somebody, and leaving. */
-export function Members({ chat, room, onClose }: { chat: Chat; room: Room; onClose: () => void }) {
+export function Members({ chat, room, beside, onClose }: { chat: Chat; room: Room; beside: boolean; onClose: () => void }) {
   const [problem, setProblem] = useState('')
   const [leaving, setLeaving] = useState(false)
 
@@ -41,7 +41,7 @@ export function Members({ chat, room, onClose }: { chat: Chat; room: Room; onClo
   const here = chat.members.get(room.id)
     ?.sort((a, b) => Number(b.online) - Number(a.online) || a.name.localeCompare(b.name))
   return (
-    <aside class="members" aria-label="Members">
+    <Panel class="members" label="Members" beside={beside} onClose={onClose}>
       <div class="members-head">
         <h2>Members{here && <span class="subtle"> {here.length}</span>}</h2>
         <IconButton icon="close" label="Close members" onClick={onClose} />
@@ -72,6 +72,6 @@ export function Members({ chat, room, onClose }: { chat: Chat; room: Room; onClo
           To come back you will need an invitation.
         </Confirm>
       )}
-    </aside>
+    </Panel>
   )
 }

@@ -7,7 +7,7 @@ import type { Chat } from '../chat.js'
 import { Conversation } from '../messages/conversation.js'
 import { PendingItem } from '../messages/message-item.js'
 import { Link, useTitle } from '../router.js'
-import { Icon, Name, useChanges, Wait } from '../ui.js'
+import { Icon, Name, useChanges, useMedia, Wait } from '../ui.js'
 import { Members } from './members.js'
 import { RoomList } from './room-list.js'
 
@@ -20,7 +20,9 @@ interface OtherRoom {
 /** The rooms on one side, the open one on the other; a narrow window shows one of the two. */
 export function RoomsPage({ chat, roomId }: { chat: Chat; roomId: string | null }) {
   useChanges(chat)
-  const [membersShown, setMembersShown] = useState(() => matchMedia('(min-width: 1100px)').matches)
+  const wide = useMedia('(width >= 68.75rem)')
+  const [membersShown, setMembersShown] = useState(wide)
+  useEffect(() => setMembersShown(wide), [wide])
   const [others, setOthers] = useState<Record<string, OtherRoom>>({})
   const open = chat.rooms?.find(({ id }) => id === roomId)
   const other = open ? undefined : others[roomId ?? '']
@@ -51,7 +53,7 @@ export function RoomsPage({ chat, roomId }: { chat: Chat; roomId: string | null 
           <Elsewhere chat={chat} roomId={roomId} other={other} retry={look} />
         )}
       </main>
-      {open && membersShown && <Members key={`${open.id} members`} chat={chat} room={open} onClose={() => setMembersShown(false)} />}
+      {open && membersShown && <Members key={`${open.id} members`} chat={chat} room={open} beside={wide} onClose={() => setMembersShown(false)} />}
     </div>
   )
 }
