@@ -49,7 +49,7 @@ describe('npm run rename', () => {
 
     expect(JSON.parse(read('package.json'))).toMatchObject({ name: 'team-talk' })
     expect(JSON.parse(read('package-lock.json'))).toMatchObject({ name: 'team-talk', packages: { '': { name: 'team-talk' }, 'apps/worker': { name: '@team-talk/worker' } } })
-    expect(JSON.parse(read('apps/worker/package.json'))).toMatchObject({ dependencies: { '@team-talk/server': '0.1.0' } })
+    expect(JSON.parse(read('apps/worker/package.json'))).toMatchObject({ dependencies: { '@team-talk/server': '1.0.0' } })
     expect(() => matches(`@${oldName}/`)).toThrow() // git grep finds nothing
     expect(matches('Team Talk')).toMatch(/^apps\/server\/src\/.*'Team Talk'/m)
     expect(matches('Team Talk')).toMatch(/^apps\/web\/src\/.*>Team Talk</m)

@@ -32,7 +32,7 @@
 {{ include "app.selector" (list $root (index . 1)) }}
 app.kubernetes.io/component: {{ index . 2 }}
 app.kubernetes.io/part-of: {{ $root.Chart.Name }}
-app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+app.kubernetes.io/version: {{ $root.Chart.Version | quote }}
 app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 {{- end }}
 
@@ -171,6 +171,8 @@ checksum/secrets: {{ print (include "app.given-secrets" .) $data | sha256sum }}
   value: {{ include "app.public-url" . | quote }}
 {{ include "app.env.secret" (list . "DATABASE_URL") }}
 {{ include "app.env.secret" (list . "COOKIE_SECRET") }}
+- name: APP_VERSION
+  value: {{ .Chart.Version | quote }}
 {{- include "app.env.optional" (list . "DEBUG" "app.debug") }}
 {{- end }}
 

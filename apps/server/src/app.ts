@@ -66,7 +66,7 @@ export interface Replacements {
 
 /** The composition root: the only file that picks adapters and joins slices. Nothing connects before `start`. */
 export function createApp(config: Config, replacements: Replacements = {}): App {
-  const log = replacements.log ?? createLog({ name: 'server', level: config.logLevel })
+  const log = replacements.log ?? createLog({ name: 'server', level: config.logLevel, version: config.version })
 
   // Backing services: the real one where an address is given, the built-in one otherwise.
   const connections = openConnections(config, log)
@@ -191,7 +191,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
       if (config.publicUrl === null && !isLoopback(config.host)) {
         log.warn({ host: config.host }, 'only localhost is answered. Set PUBLIC_URL to the address that people type')
       }
-      ops = await startOpsServer({ host: config.host, port: config.metricsPort, isReady })
+      ops = await startOpsServer({ host: config.host, port: config.metricsPort, version: config.version, isReady })
 
       if (bus !== null) for (const consumer of createConsumers({ db, accounts, rooms, messages, mailer, publicUrl: app.url })) await bus.subscribe(consumer)
       if (relay !== null) void untilSchemaIsCurrent(db, { log, signal: left.signal }).then(() => relay.start(), () => undefined)

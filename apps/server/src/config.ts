@@ -1,4 +1,8 @@
+import { readFileSync } from 'node:fs'
 import { Explained } from './platform/explain.js'
+
+/** The version of the sources. */
+const own = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 
 /** The one reader of the environment. Choices of adapters are unions, so that half a choice cannot exist. */
 
@@ -31,6 +35,8 @@ export interface Limit {
 
 export interface Config {
   production: boolean
+  /** Which release this is: /version, logs and metrics tell it. */
+  version: string
   logLevel: string
   host: string
   port: number
@@ -175,6 +181,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
 
   const config: Config = {
     production,
+    version: text('APP_VERSION') ?? own.version,
     logLevel: text('DEBUG') === undefined ? 'info' : 'debug',
     host: text('HOST') ?? (production ? '0.0.0.0' : '127.0.0.1'),
     port: whole('PORT', 8080, 0, 65535),

@@ -9,7 +9,6 @@ import { bodyOf, ChatError, statusOf } from './platform/errors.js'
 import { createCount, createFaults, type SayFault } from './platform/faults.js'
 import { visitorAt } from './platform/limiter.js'
 import type { Log } from './platform/log.js'
-import { version } from './platform/version.js'
 import { requireAccount, type Sessions } from './sessions/sessions.js'
 
 interface HttpOptions {
@@ -100,7 +99,7 @@ export function createHttp({ config, log, sessions, checkOrigin, routers, isRead
   const withSession: RequestHandler = (req, res, next) => void sessions.middleware(req, res, (error: unknown) => (res.headersSent ? onError(error, req, res, () => undefined) : next(error)))
   app.use(['/api', '/mailbox', '/version'], withSession, express.json({ limit: '64kb' }))
   // Which faults a release has is public knowledge: strangers need not know which release it is.
-  app.get('/version', requireAccount(sessions), (_req, res) => void res.json({ version }))
+  app.get('/version', requireAccount(sessions), (_req, res) => void res.json({ version: config.version }))
   for (const router of routers) app.use(router)
 
   app.get(pages, async (_req, res) => {

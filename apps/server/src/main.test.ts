@@ -65,16 +65,17 @@ describe('the server process', () => {
 
   it('keeps its metrics and health apart from what people reach', async () => {
     const metricsPort = await freePort()
-    const server = run('apps/server/src/main.ts', [], { ...env, METRICS_PORT: String(metricsPort) })
-    const { url } = (await server.said('listening')) as { url: string }
+    const server = run('apps/server/src/main.ts', [], { ...env, METRICS_PORT: String(metricsPort), APP_VERSION: '1.0.2' })
+    const { url, version } = (await server.said('listening')) as { url: string; version: string }
     const at = (path: string, base = url) => fetch(base + path)
     expect((await at('/healthz')).status).toBe(200)
     expect((await at('/readyz')).status).toBe(200)
     expect((await at('/metrics')).status).toBe(404)
-    const version = await at('/version', `http://127.0.0.1:${metricsPort}`)
-    expect(await version.json()).toEqual({ version: expect.stringMatching(/^\d+\.\d+\.\d+$/) as string })
+    expect(version).toBe('1.0.2')
+    expect(await (await at('/version', `http://127.0.0.1:${metricsPort}`)).json()).toEqual({ version })
     const metrics = await (await at('/metrics', `http://127.0.0.1:${metricsPort}`)).text()
     expect(metrics).toMatch(/^chat_sockets 0$/m)
+    expect(metrics).toMatch(/^chat_build_info\{version="1\.0\.2"\} 1$/m)
     expect(metrics).toMatch(/^process_cpu_seconds_total /m)
     server.child.kill('SIGINT')
     expect(await server.exited).toBe(0)

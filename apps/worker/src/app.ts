@@ -38,7 +38,7 @@ export interface Replacements {
 export function createWorker(config: Config, replacements: Replacements = {}): Worker {
   if (config.bus.kind !== 'rabbitmq') throw new ConfigError(['AMQP_URI is missing (without RabbitMQ the server does this work itself: run no worker)'])
   const { uri } = config.bus
-  const log = replacements.log ?? createLog({ name: 'worker', level: config.logLevel })
+  const log = replacements.log ?? createLog({ name: 'worker', level: config.logLevel, version: config.version })
 
   // Backing services.
   const connections = openConnections(config, log)
@@ -73,7 +73,7 @@ export function createWorker(config: Config, replacements: Replacements = {}): W
 
     async start() {
       log.info({ database: 'postgres', bus: config.bus.kind, mail: config.mail.kind }, 'starting with these adapters')
-      ops = await startOpsServer({ host: config.host, port: config.metricsPort, isReady })
+      ops = await startOpsServer({ host: config.host, port: config.metricsPort, version: config.version, isReady })
       worker.opsPort = ops.port
       await untilSchemaIsCurrent(db, { log, signal: leaving.signal })
       bus = await createRabbitmqBus({ uri, consumers: consumerEvents, log, prefix: replacements.queuePrefix ?? 'chat' })

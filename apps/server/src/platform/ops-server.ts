@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { collectDefaultMetrics, register } from 'prom-client'
-import { version } from './version.js'
+import { collectDefaultMetrics, Gauge, register } from 'prom-client'
 
 collectDefaultMetrics()
+const buildInfo = new Gauge({ name: 'chat_build_info', help: 'Always 1; the label is the release', labelNames: ['version'] })
 
 export interface OpsServer {
   port: number
@@ -12,7 +12,8 @@ export interface OpsServer {
 }
 
 /** What only the cluster may see, on a port of its own: /metrics, /healthz, /readyz, /version. */
-export async function startOpsServer({ host, port, isReady }: { host: string; port: number; isReady: () => Promise<boolean> }): Promise<OpsServer> {
+export async function startOpsServer({ host, port, version, isReady }: { host: string; port: number; version: string; isReady: () => Promise<boolean> }): Promise<OpsServer> {
+  buildInfo.set({ version }, 1)
   const pages: Record<string, () => Promise<{ status: number; type: string; body: string }>> = {
     '/metrics': async () => ({ status: 200, type: register.contentType, body: await register.metrics() }),
     '/healthz': async () => ({ status: 200, type: 'text/plain', body: 'ok\n' }),
