@@ -1,9 +1,12 @@
-import { readdirSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { conform, minors, parseResources, render, workloadsOf } from './chart.js'
-import { read, root } from './werf-config.js'
+import { blocksIn } from '../../tools/test/markdown.js'
+import { deploysIn, forHelm, refusalIn, stepsOf } from '../guide/pages.js'
+import { conform, minors, parseResources, refusal, render, workloadsOf } from './chart.js'
+import { files, read, root } from './werf-config.js'
 
 const small = ['StatefulSet postgres', 'Deployment server', 'Job migrations', 'CronJob doctor']
 const withFiles = [...small, 'StatefulSet s3', 'Job bucket']
@@ -12,30 +15,28 @@ const withWorker = [...withRedis, 'Job fixtures', 'StatefulSet rabbitmq', 'Deplo
 
 /** How far the system has come with each chapter: what runs, and what is special about it. */
 const states: Record<string, { runs: string[]; has: string[]; lacks: string[] }> = {
-  '01-hello-world': { runs: small, has: ['PersistentVolumeClaim server'], lacks: ['Ingress', 'container web', 'Mailgun', 'volume of postgres'] },
-  '02-local-build': { runs: small, has: ['PersistentVolumeClaim server'], lacks: ['Ingress', 'container web', 'Mailgun', 'volume of postgres'] },
-  '03-ci': { runs: small, has: ['PersistentVolumeClaim server'], lacks: ['Ingress', 'container web', 'Mailgun', 'volume of postgres'] },
-  '04-deploy': { runs: small, has: ['PersistentVolumeClaim server', 'Ingress'], lacks: ['container web', 'Mailgun', 'volume of postgres'] },
-  '05-dependencies': { runs: small, has: ['PersistentVolumeClaim server', 'Ingress'], lacks: ['container web', 'Mailgun', 'volume of postgres'] },
-  '06-assets': { runs: small, has: ['PersistentVolumeClaim server', 'Ingress', 'container web'], lacks: ['Mailgun', 'volume of postgres'] },
-  '07-files': { runs: withFiles, has: ['Ingress', 'container web'], lacks: ['PersistentVolumeClaim server', 'Mailgun', 'volume of postgres'] },
-  '08-e-mail': { runs: withFiles, has: ['Ingress', 'container web', 'Mailgun'], lacks: ['two servers', 'volume of postgres'] },
-  '09-redis': { runs: withRedis, has: ['Mailgun', 'two servers'], lacks: ['volume of postgres'] },
-  '10-database': { runs: withRedis, has: ['Mailgun', 'two servers', 'volume of postgres'], lacks: [] },
-  '11-fixtures': { runs: [...withRedis, 'Job fixtures'], has: ['Mailgun', 'two servers', 'volume of postgres'], lacks: [] },
-  '12-tests': { runs: [...withRedis, 'Job fixtures'], has: ['Mailgun', 'two servers', 'volume of postgres'], lacks: [] },
-  '13-applications': { runs: withWorker, has: ['Mailgun', 'two servers', 'volume of postgres'], lacks: [] },
-  '14-environments': { runs: withWorker, has: ['Mailgun', 'two servers', 'volume of postgres'], lacks: [] },
-  '15-argo-cd': { runs: withWorker, has: ['Mailgun', 'two servers', 'volume of postgres'], lacks: [] },
-  '16-scheduled-job': { runs: [...withWorker, 'CronJob upkeep'], has: ['Mailgun', 'two servers', 'volume of postgres'], lacks: [] },
+  '01-hello-world': { runs: small, has: ['PersistentVolumeClaim server'], lacks: ['Ingress', 'container web', 'volume of postgres'] },
+  '02-local-build': { runs: small, has: ['PersistentVolumeClaim server'], lacks: ['Ingress', 'container web', 'volume of postgres'] },
+  '03-ci': { runs: small, has: ['PersistentVolumeClaim server'], lacks: ['Ingress', 'container web', 'volume of postgres'] },
+  '04-deploy': { runs: small, has: ['PersistentVolumeClaim server', 'Ingress'], lacks: ['container web', 'volume of postgres'] },
+  '05-dependencies': { runs: small, has: ['PersistentVolumeClaim server', 'Ingress'], lacks: ['container web', 'volume of postgres'] },
+  '06-assets': { runs: small, has: ['PersistentVolumeClaim server', 'Ingress', 'container web'], lacks: ['volume of postgres'] },
+  '07-files': { runs: withFiles, has: ['Ingress', 'container web'], lacks: ['PersistentVolumeClaim server', 'volume of postgres'] },
+  '08-e-mail': { runs: withFiles, has: ['Ingress', 'container web'], lacks: ['two servers', 'volume of postgres'] },
+  '09-redis': { runs: withRedis, has: ['two servers'], lacks: ['volume of postgres'] },
+  '10-database': { runs: withRedis, has: ['two servers', 'volume of postgres'], lacks: [] },
+  '11-fixtures': { runs: [...withRedis, 'Job fixtures'], has: ['two servers', 'volume of postgres'], lacks: [] },
+  '12-tests': { runs: [...withRedis, 'Job fixtures'], has: ['two servers', 'volume of postgres'], lacks: [] },
+  '13-applications': { runs: withWorker, has: ['two servers', 'volume of postgres'], lacks: [] },
+  '14-environments': { runs: withWorker, has: ['two servers', 'volume of postgres'], lacks: [] },
+  '15-argo-cd': { runs: withWorker, has: ['two servers', 'volume of postgres'], lacks: [] },
+  '16-scheduled-job': { runs: [...withWorker, 'CronJob upkeep'], has: ['two servers', 'volume of postgres'], lacks: [] },
 }
 
 const guide = join(root, 'docs/guide')
 const chapters = readdirSync(guide, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? entry.name : []))
 const valuesOf = (chapter: string) => parse(read(`docs/guide/${chapter}/values.yaml`)) as object
-/** The one thing that a chapter does not commit. */
-const key = ['--set', 'app.mailgun_apikey._default=key']
-const renderChapter = (chapter: string) => render(valuesOf(chapter), chapter >= '08' ? key : [])
+const renderChapter = (chapter: string) => render(valuesOf(chapter))
 
 describe('the values of a chapter', () => {
   it('are there for each', () => {
@@ -52,7 +53,6 @@ describe('the values of a chapter', () => {
     const found = [
       ...resources.map(({ kind, metadata }) => (kind === 'Ingress' ? kind : `${kind} ${metadata.name}`)),
       ...(server?.pod.spec.containers.map(({ name }) => `container ${name}`) ?? []),
-      ...(server?.pod.spec.containers.some(({ env = [] }) => env.some(({ name }) => name === 'MAILGUN_DOMAIN')) ? ['Mailgun'] : []),
       ...(server?.replicas === 2 ? ['two servers'] : []),
       ...('volumeClaimTemplates' in (postgres?.resource.spec as object) ? ['volume of postgres'] : []),
     ]
@@ -64,3 +64,57 @@ describe('the values of a chapter', () => {
     for (const minor of minors) expect(await conform(minor, await renderChapter(chapter))).toEqual([])
   })
 })
+
+const home = mkdtempSync(join(tmpdir(), 'chat-guide-'))
+afterAll(() => rmSync(home, { recursive: true }))
+mkdirSync(join(home, '.docker'))
+writeFileSync(join(home, '.docker/config.json'), '{"auths": {}}')
+/** What preparation.md has readers set, and the line above a command. */
+const shell = { PATH: process.env.PATH ?? '', HOME: home, WERF_ENV: 'local', url: 'http://192.0.2.1:4567' }
+const pages = files.filter((file) => /^(README|docs\/.+)\.md$/.test(file))
+const printed = pages
+  .filter((page) => !page.endsWith('.ru.md'))
+  .flatMap((page) => stepsOf(read(page)).flatMap((step) => deploysIn(step, shell).map((deploy) => ({ page, ...deploy }))))
+
+describe('a printed command', () => {
+  it('is found in each chapter, and where deploying is explained', () => {
+    const others = ['README.md', 'docs/deploy.md', 'docs/production.md', 'docs/guide/secrets.md']
+    expect(printed.map(({ page }) => page)).toEqual(expect.arrayContaining([...others, ...chapters.map((chapter) => `docs/guide/${chapter}/README.md`)]))
+  })
+
+  it.concurrent.each(printed.map((each) => [each.page, each.args.join(' '), each] as const))('does in a new shell what the page says: %s: %s', async (page, _, { error, env, args }) => {
+    const isHelm = args[0] === '--install'
+    const { env: other = env, secretValues, flags } = isHelm ? { env: undefined, secretValues: [], flags: args.slice(args.indexOf('--set')) } : forHelm(args.flatMap(inFull))
+    const given = ['--set', `global.env=${other}`, ...flags]
+    const values = secretValues.length === 0 ? {} : secretsOn(page)
+    const refused = refusalIn({ error })
+    // What is in the cluster, and what is not, is for test:guide.
+    if (refused !== undefined && !/not in the namespace/.test(refused)) expect(await refusal(values, given)).toContain(refused)
+    else expect(parseResources(await render(values, given)).map(({ kind }) => kind)).toContain('Deployment')
+  })
+
+  it('needs nothing that an older shell has set', () => {
+    expect(shellLines().filter((line) => /\b(export|unset)\b.* WERF_(SET|SECRET_VALUES)/.test(line))).toEqual([])
+  })
+
+  it('never writes a new key over one that files are encrypted with', () => {
+    const makers = shellLines().filter((line) => line.includes('generate-secret-key > .werf_secret_key'))
+    expect(makers.length).toBeGreaterThan(2)
+    expect(makers.filter((line) => !line.startsWith('test -e .werf_secret_key || '))).toEqual([])
+  })
+})
+
+/** "…" is what the first command of deploy.md has. */
+function inFull(arg: string): string[] {
+  return arg === '…' ? (printed.find(({ page }) => page === 'docs/deploy.md')?.args ?? []) : [arg]
+}
+
+/** The encrypted file that a page shows. A ciphertext is as good here as what it stands for. */
+function secretsOn(page: string): object {
+  const file = blocksIn(read(page)).find(({ text }) => /^app:\n/m.test(text))
+  return parse(file?.text ?? '') as object
+}
+
+function shellLines(): string[] {
+  return pages.flatMap((page) => stepsOf(read(page)).flatMap(({ text }) => text.split('\n')))
+}

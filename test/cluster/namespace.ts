@@ -18,12 +18,15 @@ export interface Job {
 /** A namespace of our own, under Pod Security "restricted". */
 export type Namespace = Awaited<ReturnType<typeof createNamespace>>
 
-/** @param scratch a folder that has to go when we do. */
-export async function createNamespace(scratch: string) {
-  const name = `chat-test-${randomBytes(4).toString('hex')}`
+/**
+ * @param scratch a folder that has to go when we do.
+ * @throws when there is one of that name.
+ */
+export async function createNamespace(scratch: string, name = `chat-test-${randomBytes(4).toString('hex')}`) {
   const kubectl = async (...args: string[]) => (await run('kubectl', ['--namespace', name, ...args])).stdout
   const get = async <Resource>(...args: string[]) => (JSON.parse(await kubectl('get', ...args, '-o', 'json')) as { items: Resource[] }).items
 
+  await run('kubectl', ['create', 'namespace', name])
   // However this process ends, the other end of the pipe notices. It ends with vitest, of which it is a part.
   process.once('disconnect', () => process.exit(1))
   const remover = spawn('sh', ['-c', 'cat >/dev/null; rm -rf "$1"; exec kubectl delete namespace "$0" --ignore-not-found --wait=false', name, scratch], {
@@ -32,7 +35,6 @@ export async function createNamespace(scratch: string) {
   })
   remover.unref()
   ;(remover.stdin as Socket).unref()
-  await run('kubectl', ['create', 'namespace', name])
   await run('kubectl', ['label', 'namespace', name, ...['enforce', 'warn', 'audit'].map((mode) => `pod-security.kubernetes.io/${mode}=restricted`)])
 
   /** Pods that are not on their way out or done, by the name of their workload. */

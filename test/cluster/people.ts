@@ -39,8 +39,8 @@ export class Person {
   account!: Account
   /** The room this person looks at, as it is on the screen. */
   readonly screen: Message[] = []
-  /** How many frames with messages came in, as against messages that were fetched. */
-  frames = 0
+  /** Accounts that were seen typing: news of the moment, which nothing repairs. */
+  readonly typists = new Set<string>()
   /** Errors that came back instead of an acknowledgement. */
   readonly refusals: ErrorBody[] = []
   private cookie = ''
@@ -100,9 +100,9 @@ export class Person {
     socket.on('disconnect', (reason) => reason === 'io server disconnect' && socket.connect())
     socket.on('connect_error', () => !socket.active && this.socket === socket && setTimeout(() => socket.connect(), 500))
     socket.on('room:head', ({ roomId, head }) => void (roomId === this.room?.id && head > this.screen.length && this.catchUp()))
+    socket.on('typing:changed', ({ account }) => void this.typists.add(account.id))
     socket.on('messages:posted', ({ roomId, messages }) => {
       if (roomId !== this.room?.id) return
-      this.frames += 1
       this.show(messages)
       if (messages.some(({ seq }) => seq > this.screen.length)) void this.catchUp()
     })
@@ -119,6 +119,11 @@ export class Person {
       this.refusals.push(reply.error)
       throw new Error(reply.error.message)
     })
+  }
+
+  /** Begins to type in the room. */
+  async type(): Promise<void> {
+    await this.socket!.timeout(10_000).emitWithAck('typing:start', { roomId: this.room?.id ?? '' })
   }
 
   /** All of the room, as the server has it. */

@@ -27,11 +27,6 @@ export async function makeVersion(scratch: string, name: string, change: (direct
   return { name, directory }
 }
 
-/** Another look. */
-export function addColour(directory: string): void {
-  appendFileSync(join(directory, 'apps/web/src/styles/base.css'), '\n.second-version { color: rebeccapurple; }\n')
-}
-
 /**
  * Three releases in a row: the project as it is; one with an additional column and another look; one whose migration fails.
  * @param scratch a folder that is removed afterwards.
@@ -42,7 +37,7 @@ export async function makeVersions(scratch: string): Promise<{ first: Version; s
       join(directory, 'migrations/9000_second_version.sql'),
       '-- Up Migration\nalter table messages add column second_version text;\n\n-- Down Migration\nalter table messages drop column second_version;\n',
     )
-    addColour(directory)
+    appendFileSync(join(directory, 'apps/web/src/styles/base.css'), '\n.second-version { color: rebeccapurple; }\n')
   }
 
   return {

@@ -1,119 +1,128 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { startMailgun } from '../../apps/server/src/test/mailgun.js'
-import { until } from '../cluster/commands.js'
-import { deployers, type Deployer } from '../cluster/deployers.js'
+import { findProgram } from '../../tools/services/programs.js'
+import { root, run, until } from '../cluster/commands.js'
+import { werfVariables } from '../cluster/deployers.js'
 import { buildImage } from '../cluster/images.js'
 import { createNamespace, type Namespace } from '../cluster/namespace.js'
-import { ask, type Address } from '../cluster/people.js'
+import { ask } from '../cluster/people.js'
 import { readSurroundings } from '../cluster/surroundings.js'
-import { addColour, makeVersion, type Version } from '../cluster/versions.js'
-import { addressTowards, chapters, newWords, peopleTalk, type VersionName, type Walk } from './chapters.js'
-
-/** A release in a namespace of its own. */
-interface Place {
-  namespace: Namespace
-  address: Address
-  deployer: Deployer
-  built: Set<Version>
-}
+import { makeVersion, type Version } from '../cluster/versions.js'
+import { chapters, dockerConfig, peopleTalk, type Walk } from './chapters.js'
+import { refusalIn, stepsOf, type Step } from './pages.js'
+import { openShell, type Shell } from './shell.js'
 
 const surroundings = readSurroundings(process.env)
-const limits = ['sign_in', 'sign_up', 'post', 'upload', 'room'].map((limit) => `app.limits.${limit}._default=10000/10`)
+const werf = findProgram('werf')
 /** `GUIDE_CHAPTERS="04 07"` walks these and no others. */
 const chosen = process.env.GUIDE_CHAPTERS?.split(' ') ?? chapters.map(({ name }) => name.slice(0, 2))
 const walked = chapters.filter(({ name }) => chosen.includes(name.slice(0, 2)))
 if (walked.length < chosen.length) throw new Error(`GUIDE_CHAPTERS is "${chosen.join(' ')}", and can be of ${chapters.map(({ name }) => name.slice(0, 2)).join(' ')}.`)
+/** Made by commands of the pages, besides the one they are all about. */
+const others = ['chat-review-outside', 'elsewhere', 'chat-review-fixtures', 'chat-review-x']
 
-/** What a reader does to the sources. */
-const changes: Record<VersionName, (directory: string) => void> = {
-  first: () => undefined,
-  recoloured: addColour,
-  reworded(directory) {
-    const file = join(directory, 'apps/server/src/http.ts')
-    writeFileSync(file, readFileSync(file, 'utf8').replace('Chat needs JavaScript.', newWords))
-  },
-}
-
-/** One namespace, one release, upgraded chapter by chapter: what a chapter promises is not kept before it, and is kept after it. */
-describe.each(deployers.slice(0, 1).map((each) => [each.name, each.create] as const))('the guide, walked with %s,', (_, create) => {
+/**
+ * One namespace, one release, upgraded chapter by chapter: what a chapter promises is not kept before it, and is kept after it. The commands are
+ * the page's own, to the letter, each chapter's in a shell that knows nothing but what preparation.md sets.
+ */
+describe(`the guide, walked with ${werf === undefined ? 'Helm' : 'werf'},`, () => {
   const scratch = mkdtempSync(join(tmpdir(), 'chat-guide-'))
-  const versions = new Map<VersionName, Version>()
-  const setByHand: string[] = []
-  let version: VersionName = 'first'
+  const failures = join(scratch, 'failures')
+  let checkout: Version
+  let namespace: Namespace
   let chapter = ''
-  let here: Place
-  let elsewhere: Place
+  let shell: Shell
   let walk: Walk
 
   beforeAll(async () => {
-    here = await createPlace('local')
-    elsewhere = await createPlace('review-feature-x')
-    const mailgun = await startMailgun({ host: await addressTowards(surroundings.ingress), domain: 'mg.example.com' })
+    // Pages name it, so there is one walk at a time in a cluster.
+    namespace = await until('the namespace chat-local to be free', () => createNamespace(scratch, 'chat-local'), 1_500_000)
+    checkout = await makeVersion(scratch, 'checkout')
+    symlinkSync(join(root, 'node_modules'), join(checkout.directory, 'node_modules'))
     walk = {
-      namespace: here.namespace,
-      address: here.address,
-      elsewhere: elsewhere.address,
-      mailgun,
-      deploy: ({ version: other = version, set = [] } = {}) => {
-        version = other
-        setByHand.push(...set)
-        return deployTo(here)
+      namespace,
+      address: { host: 'chat.localhost', ingress: surroundings.ingress },
+      elsewhere: { host: 'review-x.localhost', ingress: surroundings.ingress },
+      people: new Map(),
+      follow,
+      async change(file, edit) {
+        const path = join(checkout.directory, file)
+        writeFileSync(path, edit(readFileSync(path, 'utf8')))
+        await shell.run(`git commit --all --quiet --message 'Change ${file}'`)
       },
-      deployElsewhere: () => deployTo(elsewhere),
+      read: (file) => readFileSync(join(checkout.directory, file), 'utf8'),
       async buildTests() {
-        walk.testsImage = await buildImage(await filesOf(version), 'tests', surroundings.registry, scratch)
+        walk.testsImage = await buildImage(checkout, 'tests', surroundings.registry, scratch)
       },
     }
-  })
+  }, 1_600_000)
   afterEach(async ({ task }) => {
-    if (task.result?.state === 'fail') process.stdout.write(`\n${await here.namespace.describe().catch(String)}\n`)
+    if (task.result?.state === 'fail') process.stdout.write(`\n${await namespace.describe().catch(String)}\n`)
   })
   afterAll(async () => {
-    await walk?.mailgun.close()
-    for (const place of [here, elsewhere]) await place?.namespace.remove()
+    if (namespace === undefined) return
+    await run('kubectl', ['delete', 'namespace', ...others, '--ignore-not-found', '--wait=false'])
+    await namespace.remove()
   })
 
-  describe.each(walked)('$name', ({ name, promise, look, lacks, go = (walk) => walk.deploy() }) => {
+  describe.each(walked)('$name', ({ name, promise, look, lacks, go = () => follow(), leave }) => {
+    beforeAll(() => {
+      shell = openShell(checkout.directory, preparedShell())
+    })
+    afterAll(() => shell.close())
+
     it(`does not find it done before: ${promise}`, () => expect(look(walk)).rejects.toThrow(lacks))
 
     it('brings it about', async () => {
-      for (const { prepare } of chapters.filter((one) => one.name > chapter && one.name <= name)) await prepare?.(walk)
+      for (const { skip } of chapters.filter((one) => one.name > chapter && one.name < name)) await skip?.(walk)
       chapter = name
       await go(walk)
       await look(walk)
       if (name >= '04') await peopleTalk(walk)
+      await leave?.(walk)
     })
   })
 
-  async function createPlace(env: string): Promise<Place> {
-    const namespace = await createNamespace(scratch)
-    const host = surroundings.hostIn(namespace.name)
-    const deployer = create({ namespace, surroundings, scratch, env, values: [`global.ci_url=${host}`, ...limits] })
-    return { namespace, deployer, address: { host, ingress: surroundings.ingress }, built: new Set() }
-  }
-
-  async function deployTo({ namespace, address, deployer, built }: Place): Promise<void> {
-    const files = await filesOf(version)
-    if (!built.has(files)) await deployer.build(files)
-    built.add(files)
+  async function follow(blocks = /werf (converge|dismiss)|kubectl config/): Promise<void> {
     const before = await namespace.pods('server')
-    const { apiKey, url } = walk.mailgun.config
-    const mailgun = chapter >= '08' ? [`app.mailgun_url._default=${url}`, `app.mailgun_apikey._default=${apiKey}`] : []
-    await deployer.deploy(files, { valuesFile: `docs/guide/${chapter}/values.yaml`, values: [...setByHand, ...mailgun] })
+    const steps = stepsOf(readFileSync(join(root, `docs/guide/${chapter}/README.md`), 'utf8')).filter(({ text, isRun }) => isRun && blocks.test(text))
+    expect(steps.length).toBeGreaterThan(0)
+    for (const step of steps) await take(step)
     // Servers on their way out still do what the chapter before has promised.
     const there = new Set((await namespace.pods('server')).map(({ metadata }) => metadata.uid))
     await namespace.gone(before.filter(({ metadata }) => !there.has(metadata.uid)))
     // A controller hears of an Ingress, and of who is ready behind it, a moment after Helm does.
     if ((await namespace.kubectl('get', 'ingress', '-o', 'name')) === '') return
-    await until('the ingress to lead to the server', async () => expect((await ask(address, '/')).status).toBe(200))
+    await until('the ingress to lead to the server', async () => expect((await ask(walk.address, '/')).status).toBe(200))
   }
 
-  async function filesOf(name: VersionName): Promise<Version> {
-    const files = versions.get(name) ?? (await makeVersion(scratch, name, changes[name]))
-    versions.set(name, files)
-    return files
+  /** One block of a page, which ends as the page says. */
+  async function take(step: Step): Promise<void> {
+    // A migration that fails: werf says so at once, Helm when its patience is over.
+    if (werf === undefined && step.error?.includes('failed release')) return
+    writeFileSync(failures, '')
+    const output = await shell.run(step.text)
+    const failed = readFileSync(failures, 'utf8').split('\n').filter((line) => line !== '')
+    if (step.error === undefined) expect(failed, output).toEqual([])
+    else expect(failed, output).toHaveLength(1)
+    expect(output).toContain(refusalIn(step) ?? '')
+  }
+
+  /** What preparation.md sets, in the home of somebody who has signed in to a registry. */
+  function preparedShell(): NodeJS.ProcessEnv {
+    const home = join(scratch, 'home')
+    mkdirSync(join(home, '.docker'), { recursive: true })
+    writeFileSync(join(home, '.docker/config.json'), dockerConfig)
+    writeFileSync(join(home, '.gitconfig'), '[user]\nname = Chat\nemail = chat@example.com\n')
+    // Pages set its namespace.
+    const kubeconfig = join(home, 'kubeconfig')
+    copyFileSync(process.env.KUBECONFIG ?? '', kubeconfig)
+    const program = werf ?? `env SCRATCH=${scratch} ${process.execPath} --import ${import.meta.resolve('tsx')} ${join(root, 'test/guide/werf.ts')}`
+    writeFileSync(join(home, 'werf'), `#!/bin/sh\n${program} "$@" && exit\ncode=$?\necho "werf $*" >> ${failures}\nexit $code\n`)
+    chmodSync(join(home, 'werf'), 0o755)
+    const { registry, ingress } = surroundings
+    return { ...werfVariables, HOME: home, KUBECONFIG: kubeconfig, PATH: `${home}:${process.env.PATH}`, WERF_REPO: `${registry}/chat`, WERF_ENV: 'local', INGRESS: ingress }
   }
 })
