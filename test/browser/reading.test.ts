@@ -121,6 +121,8 @@ describe('what somebody reads', () => {
     }, Object.values(names))
     const fine = { found: [], some: true, overflow: 0 }
     expect({ at: 'empty room', ...(await unfit(ann.page)) }).toEqual({ at: 'empty room', ...fine })
+    const lines = (field: HTMLElement) => Math.round((field.clientHeight - 12) / Number.parseFloat(getComputedStyle(field).lineHeight))
+    expect(await box(ann.page).evaluate(lines)).toBe(1)
     await ann.write('Hello')
     await ben.sees('Hello')
     for (const visitor of [ann, ben]) {
@@ -181,6 +183,11 @@ describe('what somebody reads', () => {
       expect(await overflow()).toBe(0)
       await page.setViewportSize({ width: 390, height: 844 })
       await expect.poll(share).toBe(1)
+      expect(await overflow()).toBe(0)
+      await page.goto(`${stack.url}/profile`)
+      const address = page.getByText(visitor.email)
+      await address.waitFor()
+      expect(await address.evaluate(({ clientWidth }) => clientWidth / innerWidth)).toBeGreaterThan(1 / 2)
       expect(await overflow()).toBe(0)
     }
     expect(await fay.accessibilityProblems()).toEqual([])
