@@ -25,11 +25,12 @@ export default defineConfig(
       'no-restricted-imports': ['error', { patterns: [{ group: ['**/dist/**'], message: 'Import the source.' }] }],
     },
   },
+  // Runs on any Node, before there are types.
+  { files: ['tools/*.js'], extends: [tseslint.configs.disableTypeChecked], languageOptions: { globals: { process: 'readonly', URL: 'readonly' } } },
   {
     files: ['apps/*/src/**/main.ts', 'apps/web/src/main.tsx', 'apps/server/src/cli.ts', '**/*.test.ts', '**/test/**', 'tools/**', '*.config.*', 'apps/web/webpack.config.*'],
     rules: { 'no-restricted-properties': 'off' },
   },
-  { files: ['tools/*.js'], extends: [tseslint.configs.disableTypeChecked], languageOptions: { globals: { process: 'readonly', URL: 'readonly' } } },
   { files: ['**/*.test.ts'], rules: { '@typescript-eslint/unbound-method': 'off' } },
   // The browser shares types with the server, and nothing else.
   {
