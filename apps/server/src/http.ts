@@ -93,10 +93,10 @@ export function createHttp({ config, log, sessions, checkOrigin, routers, isRead
     if (!['GET', 'HEAD', 'OPTIONS'].includes(req.method)) checkOrigin(req.headers)
     next()
   })
-  // Pages come without a session, so they still come when sessions are out of reach.
   const onError = answerErrors(createFaults(log))
   // A session is saved with its answer. What fails then comes too late for the layers behind: Express would print it.
   const withSession: RequestHandler = (req, res, next) => void sessions.middleware(req, res, (error: unknown) => (res.headersSent ? onError(error, req, res, () => undefined) : next(error)))
+  // Pages come without a session, so they still come when sessions are out of reach.
   app.use(['/api', '/mailbox', '/version'], withSession, express.json({ limit: '64kb' }))
   // Which faults a release has is public knowledge: strangers need not know which release it is.
   app.get('/version', requireAccount(sessions), (_req, res) => void res.json({ version: config.version }))

@@ -194,9 +194,7 @@ export function createChat(options: {
     // An inactive socket was refused by the chat itself and does not try again by itself.
     if (!socket.active) void (error.message === 'unauthenticated' ? options.onSignedOut() : askWhy())
   })
-  socket.on('messages:posted', ({ roomId, messages }) => {
-    take(roomId, messages)
-  })
+  socket.on('messages:posted', ({ roomId, messages }) => take(roomId, messages))
   const takeChange = ({ roomId, message }: { roomId: string; message: Message }) => {
     conversations.receive(roomId, [message])
     changed()
@@ -221,12 +219,12 @@ export function createChat(options: {
     conversations.rename(person)
     changed()
   })
-  const takePresence = ({ accountId, online }: { accountId: string; online: boolean }) => {
-    members.change(accountId, { online })
+  const takePresence = (changes: { accountId: string; online: boolean }[]) => {
+    for (const { accountId, online } of changes) members.change(accountId, { online })
     changed()
   }
-  socket.on('presence:changed', takePresence)
-  socket.on('presences:changed', ({ changes }) => changes.forEach(takePresence))
+  socket.on('presence:changed', (change) => takePresence([change]))
+  socket.on('presences:changed', ({ changes }) => takePresence(changes))
   socket.on('typing:changed', ({ roomId, account: person, expiresInMs }) => {
     if (person.id === account.id) return
     stopTyping(roomId, person.id)
