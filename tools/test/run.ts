@@ -6,12 +6,13 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, relative } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildWhatIsStale } from '../embedded/build.js'
 import { createProcesses } from '../embedded/processes.js'
 import { readSurroundings } from '../../test/cluster/surroundings.js'
 import { startServices, type Services } from '../services/services.js'
+import type { Results } from './reporter.js'
 
 interface Suite {
   name: string
@@ -21,16 +22,8 @@ interface Suite {
   isReal: boolean
 }
 
-/** What vitest's JSON reporter writes, as far as it is used here. */
-interface Results {
-  testResults: { name: string; status: string; assertionResults: { fullName: string; status: string }[] }[]
-}
-
-interface Outcome {
+interface Outcome extends Results {
   suite: string
-  passed: string[]
-  failed: string[]
-  skipped: string[]
   seconds: number
 }
 
@@ -63,7 +56,7 @@ try {
 } catch (error) {
   const message = error instanceof Error ? error.message : String(error)
   process.stderr.write(`\n${message}\n`)
-  outcomes.push({ suite: 'run', passed: [], failed: [message], skipped: [], seconds: 0 })
+  outcomes.push({ suite: 'run', passed: [], failed: [{ test: 'the run', reason: message }], skipped: [], seconds: 0 })
 }
 vitest?.kill()
 await processes.stop()
@@ -93,44 +86,34 @@ function withoutServices(): NodeJS.ProcessEnv {
 async function runVitest(suite: string, args: string[], env: NodeJS.ProcessEnv): Promise<Outcome> {
   const file = join(results, `${suite}.json`)
   const began = Date.now()
-  vitest = spawn(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...args, '--reporter=default', '--reporter=json', `--outputFile.json=${file}`], {
-    env,
+  vitest = spawn(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...args, '--reporter=default', '--reporter=./tools/test/reporter.ts'], {
+    env: { ...env, RESULTS_FILE: file },
     stdio: ['ignore', 'inherit', 'inherit'],
   })
   const [code] = (await once(vitest, 'exit')) as [number | null]
-  const outcome: Outcome = { suite, passed: [], failed: [], skipped: [], seconds: Math.round((Date.now() - began) / 1000) }
-
-  for (const { name, status, assertionResults } of readResults(file)) {
-    const path = relative(root, name)
-    for (const test of assertionResults) {
-      const where = test.status === 'passed' ? outcome.passed : test.status === 'failed' ? outcome.failed : outcome.skipped
-      where.push(`${path} > ${test.fullName}`)
-    }
-    // A file that could not be loaded, or whose hooks failed.
-    if (status === 'failed' && assertionResults.every((test) => test.status !== 'failed')) outcome.failed.push(path)
-  }
-  if (outcome.failed.length === 0 && (code !== 0 || outcome.passed.length === 0)) outcome.failed.push(`vitest itself, exit code ${code}`)
+  const outcome: Outcome = { suite, ...readResults(file), seconds: Math.round((Date.now() - began) / 1000) }
+  if (outcome.failed.length === 0 && (code !== 0 || outcome.passed.length === 0)) outcome.failed.push({ test: 'vitest itself', reason: `exit code ${code}` })
   return outcome
 }
 
-function readResults(file: string): Results['testResults'] {
+function readResults(file: string): Results {
   try {
-    return (JSON.parse(readFileSync(file, 'utf8')) as Results).testResults
+    return JSON.parse(readFileSync(file, 'utf8')) as Results
   } catch {
-    return [] // vitest has failed before it could write them
+    return { passed: [], skipped: [], failed: [] } // vitest has failed before it could write them
   }
 }
 
 /** Prints what has happened. A test that some suite skips has to run in another one. Returns the exit code. */
 function report(): number {
   const passed = outcomes.flatMap((outcome) => outcome.passed)
-  const failed = outcomes.flatMap(({ suite, failed }) => failed.map((test) => `${suite}: ${test}`))
-  const ran = new Set(outcomes.flatMap(({ passed, failed }) => [...passed, ...failed]))
+  const failed = outcomes.flatMap(({ suite, failed }) => failed.map(({ test, reason }) => `${suite}: ${test}\n${reason}`))
+  const ran = new Set(outcomes.flatMap(({ passed, failed }) => [...passed, ...failed.map(({ test }) => test)]))
   const neverRan = new Set(outcomes.flatMap(({ skipped }) => skipped).filter((test) => !ran.has(test)))
   for (const test of neverRan) failed.push(`never ran: ${test}`)
 
   say('')
-  for (const test of failed) say(`FAILED  ${test}`)
+  for (const test of failed) say(`FAILED  ${test.replaceAll('\n', '\n        ')}`)
   say(`\n${'suite'.padEnd(12)}${'passed'.padStart(8)}${'failed'.padStart(8)}${'elsewhere'.padStart(11)}${'seconds'.padStart(9)}`)
   for (const { suite, passed, failed, skipped, seconds } of outcomes) {
     const elsewhere = skipped.filter((test) => !neverRan.has(test)).length
