@@ -74,7 +74,7 @@ export function createHttp({ config, log, sessions, checkOrigin, routers, isRead
     res.set('cache-control', 'no-store')
     next()
   })
-  app.use(logRequests(log), (req, _res, next) => {
+  app.use(logRequests(config, log), (req, _res, next) => {
     checkHost(req.headers)
     next()
   })
@@ -119,7 +119,7 @@ function letHashedNamesBeKept(res: { setHeader: (name: string, value: string) =>
   res.setHeader('cache-control', /\.[0-9a-f]{20}\.\w+$/.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache')
 }
 
-function logRequests(log: Log): RequestHandler {
+function logRequests({ production }: Config, log: Log): RequestHandler {
   // Whoever does nothing but wrong gets this many lines a minute; what is done right has one each.
   const most = 100
   const count = createCount({ most, onRest: (_address, rest) => log.warn({ rest }, 'more refused requests of one client') })
@@ -143,7 +143,8 @@ function logRequests(log: Log): RequestHandler {
     customErrorObject: (_req, res: { statusCode: number }, _error, line: object) => ({ ...line, err: undefined, res }),
     customLogLevel(req, res, error) {
       if (res.statusCode >= 400 && count(visitorAt((req as Request).ip)) > most) return 'silent'
-      return error !== undefined || res.statusCode >= 500 ? 'error' : 'info'
+      // With npm start the address and the passwords stay in sight.
+      return error !== undefined || res.statusCode >= 500 ? 'error' : production ? 'info' : 'debug'
     },
   })
 }

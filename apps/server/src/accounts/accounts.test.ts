@@ -35,11 +35,11 @@ describe('accounts', () => {
     })
 
     it.each([
-      ['no body', undefined, 'Invalid input'],
-      ['a list', [], 'Invalid input'],
-      ['no name', { email: 'x@example.com', password }, 'name'],
+      ['no body', undefined, 'The request could not be read.'],
+      ['a list', [], 'The request could not be read.'],
+      ['no name', { email: 'x@example.com', password }, 'Please enter a name.'],
       ['a name of the wrong type', { name: { $gt: '' }, email: 'x@example.com', password }, 'name'],
-      ['an empty name', { name: '  ', email: 'x@example.com', password }, 'name'],
+      ['an empty name', { name: '  ', email: 'x@example.com', password }, 'Please enter a name.'],
       ['a name of two lines', { name: 'a\nb', email: 'x@example.com', password }, 'name'],
       ['a name with a NUL', { name: 'a\u0000b', email: 'x@example.com', password }, 'name'],
       ['a name with half a character', { name: 'a\ud800', email: 'x@example.com', password }, 'name'],
@@ -60,6 +60,8 @@ describe('accounts', () => {
       const answer = await signUp(body)
       expect(answer.status).toBe(400)
       expect(answer.body.error).toMatchObject({ code: 'invalid', message: expect.stringContaining(message) as string })
+      // A sentence for people, not a field and what is wrong with it.
+      expect(answer.body.error?.message).toMatch(/^[A-Z][^:]*\.$/)
       expect(await accountsThere()).toBe(before)
     })
 

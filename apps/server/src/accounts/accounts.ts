@@ -15,12 +15,18 @@ const initials = /(?<![\p{L}\p{M}\p{N}-])\p{Lu}\.(?=\p{Lu}[\p{Ll}.])/gu
 /** A person's name. Others read it where they did not ask for it, so nobody can have a link for a name. */
 export function nameOf() {
   const isLink = (name: string) => link.test(name.normalize('NFKC').replace(/\p{Default_Ignorable_Code_Point}/gu, '').replace(initials, ''))
-  return line(60).refine((name) => !isLink(name), 'must not look like a link: put a space behind a dot')
+  return line('a name', 60).refine((name) => !isLink(name), 'A name must not look like a link. Put a space after each dot.')
 }
 
 /** An address in the form it is stored and compared in. */
 export function emailOf() {
-  return z.string().trim().toLowerCase().pipe(z.email('must be an address like ann@example.com').max(254))
+  const sentence = 'Please enter an email address like ann@example.com.'
+  return z.string(sentence).trim().toLowerCase().pipe(z.email(sentence).max(254, sentence))
+}
+
+/** A password to be compared: too long a one is wrong like any other. */
+export function passwordOf() {
+  return z.string('Please enter your password.').max(1000, 'The password is wrong.')
 }
 
 export type Accounts = ReturnType<typeof createAccounts>

@@ -19,6 +19,7 @@ interface AvatarRoutes {
   toAccount: (row: AccountRow) => Account
 }
 
+const choose = 'Choose a JPEG, PNG or WebP picture of up to 5 MB.'
 const parsePicture = express.raw({ type: ['image/jpeg', 'image/png', 'image/webp'], limit: '5mb' })
 const readPicture = promisify<Request, Response>(parsePicture)
 
@@ -43,9 +44,11 @@ export function createAvatarRoutes({ avatars, accounts, personNews, limiter, req
       const { gone } = waitingOf(req, res)
       await takeInHand(id, async () => {
         await limiter.take(id, { reqId: req.id, accountId: id })
-        await readPicture(req, res)
+        await readPicture(req, res).catch((error: Error & { status?: number }) => {
+          throw error.status === 413 ? new ChatError('too_large', choose) : error
+        })
         const body: unknown = req.body
-        if (!Buffer.isBuffer(body)) throw new ChatError('unsupported_media', 'Send a JPEG, PNG or WebP picture as the body.')
+        if (!Buffer.isBuffer(body)) throw new ChatError('unsupported_media', choose)
         await avatars.set(id, body, gone)
         personNews.add(id)
       })

@@ -11,7 +11,7 @@ const whichPage = z
     after: count(0, Number.MAX_SAFE_INTEGER).optional(),
     limit: count(1, 200).default(50),
   })
-  .refine(({ before, after }) => before === undefined || after === undefined, 'before and after exclude each other')
+  .refine(({ before, after }) => before === undefined || after === undefined, 'A page is either before a message or after one.')
 
 /** History, by `seq` in both directions. */
 export function createMessageRoutes({ messages, requireAccount }: { messages: Messages; requireAccount: RequestHandler }): Router {

@@ -4,7 +4,7 @@ import type { Limiter } from '../platform/limiter.js'
 import type { ChatSocket } from '../sockets.js'
 import type { Messages } from './messages.js'
 
-const body = prose(4000)
+const body = prose('a message', 4000)
 const newMessage = z.object({ roomId: uuid(), id: uuid(), body, replyTo: z.int().min(1).nullish() })
 const edit = z.object({ roomId: uuid(), seq: z.int().min(1), body })
 const which = z.object({ roomId: uuid(), seq: z.int().min(1) })

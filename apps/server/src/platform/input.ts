@@ -1,13 +1,14 @@
 import { z } from 'zod'
 import { ChatError } from './errors.js'
 
-/** Checks what a stranger sent. @throws ChatError `invalid` naming the first field that is wrong, and how. */
+/**
+ * Checks what a stranger sent. What people type has sentences of its own; the rest only programs can get wrong.
+ * @throws ChatError `invalid` with a sentence about the first thing that is wrong.
+ */
 export function parse<Schema extends z.ZodType>(schema: Schema, input: unknown): z.infer<Schema> {
-  const result = schema.safeParse(input)
+  const result = schema.safeParse(input, { error: ({ path }) => (path?.length ? `The field ${path.join('.')} is missing or malformed.` : 'The request could not be read.') })
   if (result.success) return result.data
-  const [issue] = result.error.issues
-  const field = issue?.path.join('.')
-  throw new ChatError('invalid', field ? `${field}: ${issue?.message}` : (issue?.message ?? 'Invalid input'))
+  throw new ChatError('invalid', result.error.issues[0]?.message ?? 'The request could not be read.')
 }
 
 // PostgreSQL stores no NUL, UTF-8 no lone surrogate; other control characters only confuse whoever reads them.
@@ -20,31 +21,31 @@ const visible = /[^\p{Default_Ignorable_Code_Point}\p{Z}\p{C}\p{M}\u2800]/u
 const fits = (value: string, max: number) => value.length <= max || [...value].length <= max
 const isText = (value: string) => value.isWellFormed() && !controls.test(value)
 
-/** One line as people write it, trimmed, `max` characters (code points) at most, with something to see. */
-export function line(max: number) {
+/** One line as people write it, trimmed, `max` characters (code points) at most, with something to see. `what` it is: a name. */
+export function line(what: string, max: number) {
   return z
-    .string()
+    .string(`Please enter ${what}.`)
     .trim()
-    .refine((value) => visible.test(value), 'must not be empty')
-    .refine((value) => fits(value, max), `must have at most ${max} characters`)
-    .refine((value) => isText(value) && !tricks.test(value), 'has characters that are not text')
+    .refine((value) => visible.test(value), `Please enter ${what}.`)
+    .refine((value) => fits(value, max), `Please enter ${what} of at most ${max} characters.`)
+    .refine((value) => isText(value) && !tricks.test(value), `Please enter ${what} without hidden or special characters.`)
 }
 
 /** Text of several lines, kept to the letter, `max` characters (code points) at most. */
-export function prose(max: number) {
+export function prose(what: string, max: number) {
   return z
-    .string()
-    .refine((value) => value.trim() !== '', 'must not be empty')
-    .refine((value) => fits(value, max), `must have at most ${max} characters`)
-    .refine((value) => isText(value.replaceAll('\r\n', '\n')), 'has characters that are not text')
+    .string(`Please enter ${what}.`)
+    .refine((value) => value.trim() !== '', `Please enter ${what}.`)
+    .refine((value) => fits(value, max), `Please enter ${what} of at most ${max} characters.`)
+    .refine((value) => isText(value.replaceAll('\r\n', '\n')), `Please enter ${what} without hidden or special characters.`)
 }
 
 /** A UUID in lower case, as the database writes it. */
 export function uuid() {
-  return z.guid('must be a UUID').toLowerCase()
+  return z.guid().toLowerCase()
 }
 
 /** A page size or position in a query string. */
 export function count(min: number, max: number) {
-  return z.string().regex(/^\d{1,15}$/, 'must be a whole number').transform(Number).pipe(z.number().min(min).max(max))
+  return z.string().regex(/^\d{1,15}$/).transform(Number).pipe(z.number().min(min).max(max))
 }

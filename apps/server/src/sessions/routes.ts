@@ -1,6 +1,6 @@
 import { Router } from 'express'
 import { z } from 'zod'
-import { emailOf, type Accounts } from '../accounts/accounts.js'
+import { emailOf, passwordOf, type Accounts } from '../accounts/accounts.js'
 import type { Account } from '../contract.js'
 import type { AccountRow } from '../accounts/queries.js'
 import { parse } from '../platform/input.js'
@@ -15,7 +15,7 @@ interface SessionRoutes {
   toAccount: (row: AccountRow) => Account
 }
 
-const credentials = z.object({ email: emailOf(), password: z.string().max(1000) })
+const credentials = z.object({ email: emailOf(), password: passwordOf() })
 
 /** Signing in and out. */
 export function createSessionRoutes({ accounts, sessions, guesses, toAccount }: SessionRoutes): Router {
