@@ -49,7 +49,7 @@ export class Visitor {
     await this.page.getByLabel('Email').fill(this.email)
     await this.page.getByLabel('Password').fill(password)
     await this.page.getByRole('button', { name: 'Create account' }).click()
-    await this.page.getByRole('navigation', { name: 'Rooms' }).waitFor()
+    await this.page.getByRole('heading', { level: 1, name: 'General' }).waitFor()
   }
 
   /** Opens the profile and chooses a picture, a plain square of this colour. */
@@ -61,12 +61,27 @@ export class Visitor {
   }
 
   async openRoom(name: string, kind: 'Public' | 'Private' = 'Public'): Promise<void> {
+    await this.toRooms()
     await this.page.getByRole('button', { name: 'New room' }).click()
     const dialog = this.page.getByRole('dialog', { name: 'New room' })
     await dialog.getByLabel('Name').fill(name)
     await dialog.getByRole('radio', { name: kind }).check()
     await dialog.getByRole('button', { name: 'Create room' }).click()
     await this.page.getByRole('heading', { level: 1, name }).waitFor()
+  }
+
+  /** Goes to the list of rooms, which a narrow window shows instead of the open one. */
+  async toRooms(): Promise<void> {
+    const back = this.page.getByRole('link', { name: 'Back to rooms' })
+    if (await back.isVisible()) await back.click()
+    await this.page.getByRole('navigation', { name: 'Rooms' }).waitFor()
+  }
+
+  /** Loads the page anew, which leads to the room of last time, and goes from there to the list of rooms. */
+  async comeBack(): Promise<void> {
+    await this.page.goto(this.url)
+    await this.page.waitForURL(/\/rooms\//)
+    await this.toRooms()
   }
 
   /** Opens the dialog in which public rooms are found. */
@@ -78,7 +93,7 @@ export class Visitor {
   }
 
   async join(name: string): Promise<void> {
-    await this.page.goto(this.url)
+    await this.comeBack()
     const dialog = await this.browse()
     await dialog.getByLabel('Search by name').fill(name)
     await dialog.getByRole('link', { name, exact: true }).click()
@@ -89,8 +104,7 @@ export class Visitor {
   /** Leaves the open room. */
   async leaveRoom(): Promise<void> {
     await this.page.getByRole('button', { name: 'Leave room' }).click()
-    const dialog = this.page.getByRole('dialog', { name: /^Leave / })
-    if (await dialog.isVisible()) await dialog.getByRole('button', { name: 'Leave' }).click()
+    await this.page.getByRole('dialog', { name: /^Leave / }).getByRole('button', { name: 'Leave' }).click()
     await this.page.getByRole('textbox', { name: 'Message', exact: true }).waitFor({ state: 'hidden' })
   }
 

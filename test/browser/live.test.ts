@@ -2,7 +2,7 @@ import type { Browser } from 'playwright-core'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startStack, type Stack } from '../../tools/test/stack.js'
-import { launchBrowser, Visitor } from './browser.js'
+import { launchBrowser, password, Visitor } from './browser.js'
 
 /** Two server replicas: what one of them is told, those who are connected to the other see. */
 describe('without a reload, people see', () => {
@@ -65,24 +65,124 @@ describe('without a reload, people see', () => {
   it('the new name and picture of somebody, in the list and in what was said before', async () => {
     await ann.write('Who waters the roses?')
     await ben.sees('Who waters the roses?')
-    const second = await ann.context.newPage()
-    await second.goto(`${stack.url}/profile`)
-    await second.getByLabel('Name').fill('Anna Archer')
-    await second.getByRole('button', { name: 'Save name' }).click()
+    const elsewhere = ann.context.request
+    const headers = { origin: stack.url }
+    await elsewhere.patch(`${stack.url}/api/me`, { headers, data: { name: 'Anna Archer' } })
     const roses = ben.message('Who waters the roses?')
     await roses.getByText('Anna Archer', { exact: true }).waitFor()
     await members(ben).filter({ hasText: 'Anna Archer' }).waitFor()
     await rooms(ann).getByRole('link', { name: /Anna Archer/ }).waitFor()
     const buffer = await sharp({ create: { width: 64, height: 64, channels: 3, background: '#33aa55' } }).png().toBuffer()
-    await second.getByLabel('Avatar').setInputFiles({ name: 'me.png', mimeType: 'image/png', buffer })
-    await second.getByRole('button', { name: 'Save picture' }).click()
+    await elsewhere.put(`${stack.url}/api/me/avatar`, { headers: { ...headers, 'content-type': 'image/png' }, data: buffer })
     await roses.locator('img').waitFor()
     await members(ben).filter({ hasText: 'Anna Archer' }).locator('img').waitFor()
     await rooms(ann).locator('img').waitFor()
-    await second.close()
   })
 
   it('and no error on any page', async () => {
+    await ann.leave()
+    await ben.leave()
+  })
+})
+
+describe('people who come to the chat', () => {
+  let stack: Stack
+  let browser: Browser
+  let ann: Visitor
+  let ben: Visitor
+  beforeAll(async () => {
+    ;[stack, browser] = await Promise.all([startStack({ replicas: 1 }), launchBrowser()])
+    ann = await Visitor.arrive(browser, stack.url, 'Ann Archer')
+    ben = await Visitor.arrive(browser, stack.url, 'Ben Baker')
+    await ann.signUp()
+  })
+  afterAll(async () => {
+    await browser.close()
+    await stack.stop()
+  })
+
+  const heading = ({ page }: Visitor, name: string) => page.getByRole('heading', { level: 1, name, exact: true }).waitFor()
+  const newLine = ({ page }: Visitor) => page.locator('.unread')
+
+  it('are in the room where everybody begins, read what was said, and can write at once', async () => {
+    await ann.sees('Then I will stop copying my messages before I press Enter.')
+    expect(await newLine(ann).count()).toBe(0)
+    await ann.page.keyboard.type('Hello, I am new here.')
+    await ann.page.keyboard.press('Enter')
+    await ann.sees('Hello, I am new here.')
+  })
+
+  it('have no unread welcome of somebody else, and no line before what comes while they look on', async () => {
+    await ann.openRoom('Garden')
+    await ben.signUp()
+    await ben.join('Garden')
+    await ann.sees('Welcome, Ben Baker!')
+    await ben.write('Nice roses.')
+    await ann.sees('Nice roses.')
+    expect(await newLine(ann).count()).toBe(0)
+    await ann.page.getByRole('link', { name: 'General', exact: true }).click()
+    await heading(ann, 'General')
+    const cleo = await Visitor.arrive(browser, stack.url, 'Cleo Clay')
+    await cleo.signUp()
+    await cleo.join('Garden')
+    await cleo.sees('Welcome, Cleo Clay!')
+    await cleo.write('Which sort are they?')
+    // The greeting came first, and one message is unread.
+    await ann.page.getByRole('link', { name: 'Garden 1 unread' }).click()
+    await ann.sees('Which sort are they?')
+    expect(await newLine(ann).count()).toBe(1)
+    expect(await newLine(ann).evaluate((line) => line.nextElementSibling?.textContent)).toContain('Which sort are they?')
+    await cleo.leave()
+  })
+
+  it('come back to the room of last time', async () => {
+    await ann.page.goto(stack.url)
+    await heading(ann, 'Garden')
+    await ann.page.getByRole('button', { name: 'Sign out' }).click()
+    await ann.page.getByRole('dialog').getByRole('button', { name: 'Sign out' }).click()
+    await heading(ann, 'Sign in')
+    await ann.page.getByLabel('Email').fill(ann.email)
+    await ann.page.getByLabel('Password').fill(password)
+    await ann.page.getByRole('button', { name: 'Sign in' }).click()
+    await heading(ann, 'Garden')
+  })
+
+  it('read a public room before they join it, and what is said in it meanwhile', async () => {
+    await ben.page.getByRole('link', { name: 'Garden', exact: true }).click()
+    await ben.leaveRoom()
+    const { page } = ben
+    const dialog = await ben.browse()
+    await dialog.getByRole('link', { name: 'Garden', exact: true }).click()
+    await ben.sees('Which sort are they?')
+    expect([await newLine(ben).count(), await page.getByRole('textbox', { name: 'Message', exact: true }).count()]).toEqual([0, 0])
+    await ann.write('Old ones, from my aunt.')
+    await ben.sees('Old ones, from my aunt.')
+    await page.getByRole('button', { name: 'Join room' }).click()
+    await page.getByRole('textbox', { name: 'Message', exact: true }).waitFor()
+    await ben.write('They smell of summer.')
+    await ann.sees('They smell of summer.')
+  })
+
+  it('are told which picture will do, and keep the one they have', async () => {
+    await ann.chooseAvatar(await sharp({ create: { width: 64, height: 64, channels: 3, background: '#3355aa' } }).png().toBuffer())
+    const picture = ann.page.locator('.profile-who img')
+    const before = await picture.getAttribute('src')
+    // One that nobody sends, and one that only the server sees through.
+    for (const [mimeType, sentence] of [['image/gif', 'Choose a JPEG, PNG or WebP picture of up to 5 MB.'], ['image/png', 'This is not a JPEG, PNG or WebP picture']] as const) {
+      await ann.page.getByLabel('Avatar').setInputFiles({ name: 'me', mimeType, buffer: Buffer.from('GIF89a') })
+      await ann.page.getByRole('button', { name: 'Save picture' }).click()
+      await ann.page.getByRole('alert').getByText(sentence).waitFor()
+      expect([await picture.getAttribute('src'), await ann.page.getByLabel('Avatar').inputValue()]).toEqual([before, ''])
+    }
+    await ann.page.goto(stack.url)
+    await heading(ann, 'Garden')
+  })
+
+  it('are asked before they leave, and can stay', async () => {
+    await ben.page.getByRole('button', { name: 'Leave room' }).click()
+    await ben.page.getByRole('dialog', { name: 'Leave Garden?' }).getByRole('button', { name: 'Cancel' }).click()
+    await ben.write('Still here.')
+    await ann.sees('Still here.')
     await ann.leave()
     await ben.leave()
   })

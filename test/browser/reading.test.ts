@@ -154,7 +154,7 @@ describe('what somebody reads', () => {
     names.room = other
     await ben.page.goto(stack.url)
     await ben.openRoom(other)
-    await page.goto(stack.url)
+    await ann.comeBack()
     const dialog = await ann.browse()
     await dialog.getByText(other).waitFor()
     expect({ at: 'browse', ...(await unfit(page)) }).toEqual({ at: 'browse', ...fine })

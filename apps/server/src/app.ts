@@ -116,7 +116,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
     checkOrigin,
     isReady,
     routers: [
-      createAccountRoutes({ accounts, sessions, news, personNews, guesses, limiter: signUpLimiter, requireAccount: signedInOnly, toAccount }),
+      createAccountRoutes({ accounts, sessions, rooms, news, personNews, guesses, limiter: signUpLimiter, requireAccount: signedInOnly, toAccount }),
       createSessionRoutes({ accounts, sessions, guesses, toAccount }),
       createAvatarRoutes({ avatars, accounts, personNews, limiter: uploadLimiter, requireAccount: signedInOnly, toAccount }),
       createRoomRoutes({ rooms, accounts, openLimiter: roomLimiter, inviteLimiter, requireAccount: signedInOnly }),

@@ -167,7 +167,12 @@ describe('the command line', () => {
     expect([code, output]).toEqual([1, expect.stringMatching(/does not know \(0007_from_elsewhere\) and lacks some of its own \(0007_presence\)\. Deploy the release/)])
   })
 
-  it('adds the demo people and rooms once, however often it is asked', async () => {
+  it('adds the demo people and rooms once, however often it is asked, and to what was said in General before', async () => {
+    await database.db.query(
+      `with early as (insert into accounts (name, email, password_hash) values ('Early', 'early@example.com', 'x') returning id),
+            general as (insert into rooms (name, kind, head) values ('General', 'public', 1) returning id)
+       insert into messages (room_id, seq, id, author_id, body) select general.id, 1, gen_random_uuid(), early.id, 'Nobody here?' from general, early`,
+    )
     expect((await cli('fixtures')).code).toBe(0)
     const state = () => database.db.query(`select (select count(*) from accounts) as accounts, (select count(*) from memberships) as memberships, (select count(*) from messages) as messages`)
     const first = await state()

@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 
 import type { Account, WebConfig } from '@chat/server/contract'
 
@@ -55,7 +55,10 @@ function SignedIn({ account, config, path, onSignedOut }: SignedInProps) {
   const [chat] = useState(() => createChat({ account, connect: () => connectTo(config.domain), onSignedOut }))
   useEffect(() => chat.close, [chat])
   const roomId = /^\/rooms\/([^/]+)$/.exec(path)?.[1] ?? null
-  return path === '/profile' ? <Profile chat={chat} onSignedOut={onSignedOut} /> : <RoomsPage chat={chat} roomId={roomId} />
+  // Who comes to the chat itself goes on in the room of last time. Back to the list of rooms is a way, too, but later.
+  const arriving = useRef(['/', '/sign-in', '/sign-up'].includes(path))
+  if (roomId || path === '/profile') arriving.current = false
+  return path === '/profile' ? <Profile chat={chat} /> : <RoomsPage chat={chat} roomId={roomId} arriving={arriving.current} />
 }
 
 /** Where somebody wanted to go who was sent to sign in: a path of this site, whoever made the link. */

@@ -38,6 +38,8 @@ export interface Chat {
   type: (roomId: string) => void
   typing: (roomId: string) => Person[]
   changeAccount: (account: Account) => void
+  /** Ends the session, everywhere in this browser. */
+  signOut: () => Promise<void>
   close: () => void
 }
 
@@ -124,7 +126,7 @@ export function createChat(options: {
     if (!room) reloadRoomsSoon()
     else {
       const fresh = messages.filter(({ seq }) => seq > room.head)
-      const unread = fresh.filter(({ seq, author }) => seq > room.read && author.id !== account.id)
+      const unread = fresh.filter(({ seq, author }) => seq > room.read && author.id !== account.id && !author.bot)
       if (fresh.length) changeRoom(roomId, () => ({ head: fresh.at(-1)!.seq, unread: room.unread + unread.length }))
       // Who wrote what lies between is known to the server only.
       if (fresh.length && fresh[0]!.seq > room.head + 1) reloadRoomsSoon()
@@ -288,6 +290,10 @@ export function createChat(options: {
     changeAccount: (changedAccount) => {
       account = changedAccount
       changed()
+    },
+    signOut: async () => {
+      await api.signOut()
+      options.onSignedOut()
     },
     close: () => {
       closed = true

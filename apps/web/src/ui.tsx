@@ -161,13 +161,15 @@ export type Answers = Record<string, string>
 
 type FormProps = {
   action: string
+  /** It cannot be undone. */
+  danger?: boolean | undefined
   send: (answers: Answers, form: HTMLFormElement) => Promise<string | void>
   onCancel?: () => void
   children?: ComponentChildren
 }
 
 /** A form with one button. What goes wrong is said beside it; a sentence that `send` resolves to is said there too. */
-export function Form({ action, send, onCancel, children }: FormProps) {
+export function Form({ action, danger, send, onCancel, children }: FormProps) {
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState('')
   const [success, setSuccess] = useState('')
@@ -194,7 +196,7 @@ export function Form({ action, send, onCancel, children }: FormProps) {
       <p class="success" role="status">{success}</p>
       <div class="form-buttons">
         {onCancel && <button type="button" class="button" onClick={onCancel}>Cancel</button>}
-        <button type="submit" class="button button--primary" aria-disabled={busy}>{action}</button>
+        <button type="submit" class={`button button--${danger ? 'danger' : 'primary'}`} aria-disabled={busy}>{action}</button>
       </div>
     </form>
   )
@@ -240,10 +242,10 @@ export function useMedia(query: string): boolean {
 }
 
 /** Asks whether that is really meant. `action` is the button that says yes. */
-export function Confirm(props: { question: string; action: string; send: () => Promise<void>; onClose: () => void; children: string }) {
+export function Confirm(props: { question: string; action: string; danger?: boolean; send: () => Promise<void>; onClose: () => void; children: string }) {
   return (
     <Dialog title={props.question} onClose={props.onClose}>
-      <Form action={props.action} send={props.send} onCancel={props.onClose}><p>{props.children}</p></Form>
+      <Form action={props.action} danger={props.danger} send={props.send} onCancel={props.onClose}><p>{props.children}</p></Form>
     </Dialog>
   )
 }

@@ -5,15 +5,17 @@ import type { News } from '../news.js'
 import { parse } from '../platform/input.js'
 import { visitorAt, type Limiter } from '../platform/limiter.js'
 import { waitingOf } from '../platform/waiting.js'
+import type { Rooms } from '../rooms/rooms.js'
 import type { Guesses } from '../sessions/guesses.js'
 import { signedIn, type Sessions } from '../sessions/sessions.js'
-import { emailOf, nameOf, type Accounts } from './accounts.js'
+import { emailOf, nameOf, passwordOf, type Accounts } from './accounts.js'
 import type { PersonNews } from './person-news.js'
 import type { AccountRow } from './queries.js'
 
 interface AccountRoutes {
   accounts: Accounts
   sessions: Sessions
+  rooms: Pick<Rooms, 'welcome'>
   news: News
   personNews: Pick<PersonNews, 'add'>
   guesses: Guesses
@@ -22,19 +24,20 @@ interface AccountRoutes {
   toAccount: (row: AccountRow) => Account
 }
 
-const newAccount = z.object({ name: nameOf(), email: emailOf(), password: z.string() })
+const newAccount = z.object({ name: nameOf(), email: emailOf(), password: z.string('Please enter a password.') })
 const changes = z
-  .object({ name: nameOf(), password: z.string(), currentPassword: z.string().max(1000) })
+  .object({ name: nameOf(), password: z.string('Please enter a new password.'), currentPassword: passwordOf() })
   .partial()
-  .refine(({ name, password }) => name !== undefined || password !== undefined, 'name or password must be given')
+  .refine(({ name, password }) => name !== undefined || password !== undefined, 'Please enter a name or a new password.')
 
 /** Signing up and profiles. */
-export function createAccountRoutes({ accounts, sessions, news, personNews, guesses, limiter, requireAccount, toAccount }: AccountRoutes): Router {
+export function createAccountRoutes({ accounts, sessions, rooms, news, personNews, guesses, limiter, requireAccount, toAccount }: AccountRoutes): Router {
   return Router()
     .post('/api/accounts', async (req, res) => {
       const wanted = parse(newAccount, req.body)
       await limiter.take(visitorAt(req.ip), { reqId: req.id })
       const account = await accounts.signUp(wanted, waitingOf(req, res))
+      await rooms.welcome(account.id)
       await guesses.rememberPlace(req, account.email)
       await sessions.begin(req, account)
       req.log.info({ accountId: account.id }, 'signed up')

@@ -12,7 +12,7 @@ export type Messages = ReturnType<typeof createMessages>
 interface MessagesOptions {
   db: Database
   news: News
-  rooms: Pick<Rooms, 'requireMember'>
+  rooms: Pick<Rooms, 'requireMember' | 'find'>
   avatarUrl: (key: string | null) => string | null
 }
 
@@ -31,7 +31,7 @@ function whatFits(messages: Message[]): Message[] {
   return messages.filter((message, index) => (size += Buffer.byteLength(JSON.stringify(message))) <= pageBytes || index === 0)
 }
 
-/** Posting, changing, and paging through history. Members only. */
+/** Posting and changing, for members only, and paging through history, of public rooms for everybody. */
 export function createMessages({ db, news, rooms, avatarUrl }: MessagesOptions) {
   // Posts to one room would wait for each other's row lock anyway; here they wait without holding a connection,
   // and their news goes out in the order of their numbers.
@@ -42,7 +42,7 @@ export function createMessages({ db, news, rooms, avatarUrl }: MessagesOptions) 
     return {
       seq: row.seq,
       id: row.id,
-      author: { id: row.authorId, name: row.authorName, avatarUrl: avatarUrl(row.authorAvatarKey) },
+      author: { id: row.authorId, name: row.authorName, avatarUrl: avatarUrl(row.authorAvatarKey), ...(row.authorIsBot && { bot: true }) },
       body: row.body,
       postedAt: row.postedAt.toISOString(),
       replyTo: row.replyTo,
@@ -56,7 +56,7 @@ export function createMessages({ db, news, rooms, avatarUrl }: MessagesOptions) 
       const seq = await queries.takeSeq(tx, roomId, authorId)
       if (seq === undefined) throw new ChatError('forbidden', 'Join the room first.')
       // Numbers have no holes, so every smaller one is a message of this room.
-      if (replyTo !== null && replyTo >= seq) throw new ChatError('invalid', 'replyTo: there is no such message')
+      if (replyTo !== null && replyTo >= seq) throw new ChatError('invalid', 'The message that this one answers is not there.')
       const row = await queries.insertMessage(tx, { roomId, seq, id, authorId, body, replyTo })
       if (row === undefined) throw new SentBefore()
       await queries.markOwnRead(tx, roomId, authorId, seq)
@@ -72,7 +72,7 @@ export function createMessages({ db, news, rooms, avatarUrl }: MessagesOptions) 
     } catch (error) {
       if (error instanceof SentBefore) {
         const first = await queries.sentBefore(db, authorId, message.id)
-        if (first?.roomId !== message.roomId) throw new ChatError('conflict', 'This id was used in another room.')
+        if (first?.roomId !== message.roomId) throw new ChatError('conflict', 'This message was already sent to another room.')
         return { posted: { seq: first.seq, id: message.id, postedAt: first.postedAt.toISOString() }, fresh: [] }
       }
       // Worth a second look only on a refusal: is the room not joined, or not to be known of?
@@ -134,7 +134,7 @@ export function createMessages({ db, news, rooms, avatarUrl }: MessagesOptions) 
 
     /** A stretch of history in ascending `seq`: the last before `before`, the first after `after`, or the newest. Long ones make it short. */
     async page(accountId: string, roomId: string, { before, after, limit }: { before?: number; after?: number; limit: number }): Promise<Page> {
-      const { head } = await rooms.requireMember(roomId, accountId)
+      const { head } = await rooms.find(roomId, accountId)
       const rows = after !== undefined ? await queries.pageAfter(db, roomId, after, limit) : await queries.pageBefore(db, roomId, before ?? null, limit)
       const messages = whatFits(rows.map(toMessage))
       if (after === undefined) messages.reverse()

@@ -6,6 +6,7 @@ export interface MessageRow {
   authorId: string
   authorName: string
   authorAvatarKey: string | null
+  authorIsBot: boolean
   body: string
   postedAt: Date
   replyTo: number | null
@@ -13,7 +14,7 @@ export interface MessageRow {
   deletedAt: Date | null
 }
 
-const message = `m.seq, m.id, m.author_id as "authorId", a.name as "authorName", a.avatar_key as "authorAvatarKey",
+const message = `m.seq, m.id, m.author_id as "authorId", a.name as "authorName", a.avatar_key as "authorAvatarKey", a.email is null as "authorIsBot",
        m.body, m.posted_at as "postedAt", m.reply_to as "replyTo", m.edited_at as "editedAt", m.deleted_at as "deletedAt"`
 
 /**

@@ -25,13 +25,11 @@ export function registerTyping(socket: ChatSocket, { news, accounts, rooms, avat
   socket.answer('typing:start', async (input, { id }) => {
     await limiter.take(id, { accountId: id })
     const { roomId } = parse(where, input)
-    await rooms.requireMember(roomId, id)
+    // The socket knows its account as it was when it connected.
+    const [account] = await Promise.all([accounts.find(id), rooms.requireMember(roomId, id)])
     // One hint a second is as good as fifty.
-    if (Date.now() >= quietUntil) {
+    if (account !== undefined && Date.now() >= quietUntil) {
       quietUntil = Date.now() + 1_000
-      // The socket knows its account as it was when it connected.
-      const account = await accounts.find(id)
-      if (account === undefined) return {}
       const person = { id, name: account.name, avatarUrl: avatarUrl(account.avatarKey) }
       news.send({ to: [roomId], event: 'typing:changed', news: { roomId, account: person, expiresInMs: typingMs } })
     }

@@ -54,7 +54,7 @@ describe('among ten thousand public rooms', () => {
       if (seen.length === 300) await ben.openRoom('public', 'Crowd 00100 and a half')
       after = next
     }
-    expect(seen).toEqual(Array.from({ length: many }, (_, index) => nameOf(index + 1)).filter((name) => name !== nameOf(700)))
+    expect(seen.filter((name) => name !== 'General')).toEqual(Array.from({ length: many }, (_, index) => nameOf(index + 1)).filter((name) => name !== nameOf(700)))
   })
 
   it('the database reads a page, and not all of them', async () => {

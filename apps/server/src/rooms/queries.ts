@@ -8,6 +8,7 @@ export interface RoomRow {
   head: number
   /** Null: the asking account is not a member. */
   read: number | null
+  unread?: number | null
 }
 
 export interface MemberRow {
@@ -19,11 +20,15 @@ export interface MemberRow {
 }
 
 const room = 'r.id, r.name, r.kind, r.head, m.read_seq as read'
+// What bots say is not unread. Who is a hundred behind has so much to read that it does not matter.
+const unread = `r.head - m.read_seq - (
+         select count(*) from (select author_id from messages where room_id = r.id and seq > m.read_seq order by seq desc limit 100) late
+          where author_id in (select id from accounts where email is null)) as unread`
 
 /** The rooms an account is a member of, in the order of their ids. */
 export function roomsOf(db: Db, accountId: string): Promise<RoomRow[]> {
   return db.query<RoomRow>(
-    `select ${room}
+    `select ${room}, ${unread}
        from memberships m join rooms r on r.id = m.room_id
       where m.account_id = $1
       order by r.id`,
@@ -33,7 +38,7 @@ export function roomsOf(db: Db, accountId: string): Promise<RoomRow[]> {
 
 export async function visibleRoom(db: Db, roomId: string, accountId: string): Promise<RoomRow | undefined> {
   const [found] = await db.query<RoomRow>(
-    `select ${room}
+    `select ${room}, ${unread}
        from rooms r left join memberships m on m.room_id = r.id and m.account_id = $2
       where r.id = $1 and (r.kind = 'public' or m.account_id is not null)`,
     [roomId, accountId],
@@ -78,7 +83,7 @@ export function membershipsOf(db: Db, accountIds: string[]): Promise<{ accountId
 }
 
 /** Undefined when a public room has this name already. */
-export async function insertRoom(db: Db, name: string, kind: RoomKind, createdBy: string): Promise<{ id: string } | undefined> {
+export async function insertRoom(db: Db, name: string, kind: RoomKind, createdBy: string | null): Promise<{ id: string } | undefined> {
   const [inserted] = await db.query<{ id: string }>(
     `insert into rooms (name, kind, created_by) values ($1, $2, $3)
      on conflict (lower(name)) where kind = 'public' do nothing
@@ -86,6 +91,12 @@ export async function insertRoom(db: Db, name: string, kind: RoomKind, createdBy
     [name, kind, createdBy],
   )
   return inserted
+}
+
+/** The public room with this name, in any case of letters. */
+export async function publicRoomNamed(db: Db, name: string): Promise<{ id: string } | undefined> {
+  const [found] = await db.query<{ id: string }>(`select id from rooms where kind = 'public' and lower(name) = lower($1)`, [name])
+  return found
 }
 
 /** Newcomers count as having read everything so far. False when the account is a member already. */

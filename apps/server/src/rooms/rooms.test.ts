@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Member, Room } from '../contract.js'
-import { newPerson, nextNews, startChat, type Chat, type Person } from '../test/chat.js'
+import { newcomer, newPerson, nextNews, password, startChat, type Chat, type Person } from '../test/chat.js'
+import { greeterId } from './greet-newcomer.js'
 
 describe('rooms', () => {
   let chat: Chat
@@ -61,7 +62,8 @@ describe('rooms', () => {
   it.each([{}, { name: '' }, { name: 'x'.repeat(61) }, { name: 'x', kind: 'secret' }, { name: ['x'] }])('are not opened by %j', async (body) => {
     const ann = await newPerson(chat.url)
     const before = (await roomsOf(ann)).length
-    expect((await ann.ask('POST', '/api/rooms', body)).status).toBe(400)
+    const { status, body: answer } = await ann.ask('POST', '/api/rooms', body)
+    expect([status, answer]).toMatchObject([400, { error: { message: expect.stringMatching(/^Please (enter a name( of at most 60 characters)?|choose public or private)\.$/) as string } }])
     expect((await roomsOf(ann)).length).toBe(before)
   })
 
@@ -184,11 +186,12 @@ describe('rooms', () => {
     })
   })
 
-  it('that are public, but not joined, are refused to read and to write', async () => {
+  it('that are public can be read before they are joined; their members and writing are for members', async () => {
     const [ann, eve] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Eve')])
     const room = await ann.openRoom()
     const socket = await eve.connect()
-    expect((await eve.ask('GET', `/api/rooms/${room.id}/messages`)).status).toBe(403)
+    await ann.post(await ann.connect(), room.id, 'for everybody')
+    expect((await eve.ask('GET', `/api/rooms/${room.id}/messages`)).body).toMatchObject({ messages: [{ seq: 1, body: 'for everybody' }], head: 1 })
     expect((await eve.ask('GET', `/api/rooms/${room.id}/members`)).status).toBe(403)
     const refused = { error: { code: 'forbidden', message: 'Join the room first.' } }
     expect(await eve.post(socket, room.id, 'hello?')).toEqual(refused)
@@ -198,7 +201,7 @@ describe('rooms', () => {
 
   it('that are no rooms at all get a clear answer', async () => {
     const ann = await newPerson(chat.url)
-    expect((await ann.ask('GET', '/api/rooms/general/messages')).body).toEqual({ error: { code: 'invalid', message: 'id: must be a UUID' } })
+    expect((await ann.ask('GET', '/api/rooms/general/messages')).body).toEqual({ error: { code: 'invalid', message: 'The field id is missing or malformed.' } })
     expect((await ann.join(randomUUID())).status).toBe(404)
   })
 
@@ -225,12 +228,40 @@ describe('rooms', () => {
       expect((await mine())?.unread).toBe(0)
     })
 
+    it('and not what the greeter says', async () => {
+      const [ann, ben] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Ben')])
+      const room = await ann.openRoom()
+      const mine = async () => (await roomsOf(ann)).find(({ id }) => id === room.id)
+      await chat.database.db.query(`with m as (insert into memberships (room_id, account_id) values ($1, $2)) update rooms set head = 2 where id = $1`, [room.id, greeterId])
+      await chat.database.db.query(`insert into messages (room_id, seq, id, author_id, body) select $1, n, gen_random_uuid(), $2, 'Welcome!' from generate_series(1, 2) n`, [room.id, greeterId])
+      expect(await mine()).toMatchObject({ head: 2, read: 0, unread: 0 })
+      await ben.join(room.id)
+      await ben.post(await ben.connect(), room.id, 'hello')
+      expect((await mine())?.unread).toBe(1)
+      expect((await ann.history(room.id))[0]?.author).toEqual({ id: greeterId, name: 'Greeter', avatarUrl: null, bot: true })
+    })
+
     it('and not what one has written oneself', async () => {
       const ann = await newPerson(chat.url)
       const room = await ann.openRoom('private')
       await ann.post(await ann.connect(), room.id, 'note to self')
       expect((await roomsOf(ann)).find(({ id }) => id === room.id)).toMatchObject({ head: 1, read: 1, unread: 0 })
     })
+  })
+
+  it('begin with one for everybody who signs up, once it is left it stays left', async () => {
+    const ann = await newcomer(chat.url)
+    const [room, ...others] = await roomsOf(ann)
+    expect([room, others]).toMatchObject([{ name: 'General', kind: 'public', joined: true, unread: 0 }, []])
+    await ann.post(await ann.connect(), room?.id ?? '', 'first')
+    const ben = await newcomer(chat.url, 'Ben')
+    expect(await roomsOf(ben)).toEqual([expect.objectContaining({ id: room?.id, read: 1, unread: 0 })])
+    expect((await ben.history(room?.id ?? '')).map(({ body }) => body)).toEqual(['first'])
+    // Nobody is greeted there: with a greeting for each who signs up there would be nothing else to read.
+    expect(await chat.database.db.query(`select from outbox where payload->>'roomId' = $1`, [room?.id])).toEqual([])
+    await ben.ask('DELETE', `/api/rooms/${room?.id}/membership`)
+    await ben.ask('POST', '/api/session', { email: ben.account.email, password })
+    expect(await roomsOf(ben)).toEqual([])
   })
 
   it('show who is in them, and who of those is here', async () => {

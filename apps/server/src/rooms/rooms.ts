@@ -17,6 +17,9 @@ interface RoomsOptions {
   onError?: (error: unknown) => void
 }
 
+/** Where everybody who signs up finds the others. */
+const firstRoom = 'General'
+
 /** A crowd is told of in one frame for so long: one by one, each of N would hear of N others. */
 const restMs = 500
 
@@ -98,7 +101,7 @@ export function createRooms({ db, news, avatarUrl, onError = () => undefined }: 
     async open(accountId: string, { name, kind }: { name: string; kind: RoomKind }): Promise<Room> {
       const id = await db.transaction(async (tx) => {
         const room = await queries.insertRoom(tx, name, kind, accountId)
-        if (room === undefined) throw new ChatError('conflict', 'There is a room with this name.')
+        if (room === undefined) throw new ChatError('conflict', 'There is a public room with this name already. Please choose another name.')
         await queries.insertMembership(tx, room.id, accountId)
         return room.id
       })
@@ -106,6 +109,15 @@ export function createRooms({ db, news, avatarUrl, onError = () => undefined }: 
       const room = { id, name, kind, head: 0, read: 0, unread: 0 }
       if (kind === 'public') news.send({ opened: { ...room, joined: false } })
       return { ...room, joined: true }
+    },
+
+    /**
+     * Brings somebody who has signed up into the room where everybody begins, which is there from then on. No event: a
+     * greeting for each would be all there is to read.
+     */
+    async welcome(accountId: string): Promise<void> {
+      const room = (await queries.insertRoom(db, firstRoom, 'public', null)) ?? (await queries.publicRoomNamed(db, firstRoom))
+      if (room !== undefined && (await queries.insertMembership(db, room.id, accountId))) tellJoined(room.id, accountId)
     },
 
     /** Joins a public room; joining again changes nothing. */
@@ -159,6 +171,6 @@ export function createRooms({ db, news, avatarUrl, onError = () => undefined }: 
   }
 }
 
-function toRoom({ id, name, kind, head, read }: queries.RoomRow): Room {
-  return { id, name, kind, joined: read !== null, head, read: read ?? 0, unread: read === null ? 0 : head - read }
+function toRoom({ id, name, kind, head, read, unread }: queries.RoomRow): Room {
+  return { id, name, kind, joined: read !== null, head, read: read ?? 0, unread: unread ?? 0 }
 }

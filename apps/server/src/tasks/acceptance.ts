@@ -44,8 +44,7 @@ export const acceptance: Task = async ({ config, log }) => {
     log.info('a message arrived live and is in the history')
     return 0
   } finally {
-    ann.leave()
-    ben.leave()
+    await Promise.all([ann.leave(), ben.leave()])
     await withDatabase(config, async (db) => {
       const emails = [ann.email, ben.email]
       await db.query('delete from rooms where created_by in (select id from accounts where email = any($1))', [emails])
@@ -96,7 +95,10 @@ class Visitor {
     return within(patienceMs, 'Connecting a socket', connected)
   }
 
-  leave(): void {
+  /** Out of all rooms, so that nobody goes on seeing them there, and offline. */
+  async leave(): Promise<void> {
+    const { rooms } = await this.ask<{ rooms: Room[] }>('GET', '/api/rooms').catch(() => ({ rooms: [] }))
+    for (const { id } of rooms) await this.ask('DELETE', `/api/rooms/${id}/membership`).catch(() => undefined)
     this.socket?.disconnect()
   }
 }

@@ -172,8 +172,15 @@ export class Person {
 
 export const password = 'correct horse battery'
 
-/** Somebody new, signed up and signed in. */
-export async function newPerson(url: string, name = 'Ann'): Promise<Person> {
+/** Somebody new, signed up and signed in, who has left the room where everybody begins: they are in no room yet. */
+export async function newPerson(url: string, name?: string): Promise<Person> {
+  const person = await newcomer(url, name)
+  for (const { id } of (await person.ask<{ rooms: Room[] }>('GET', '/api/rooms')).body.rooms) await person.ask('DELETE', `/api/rooms/${id}/membership`)
+  return person
+}
+
+/** Somebody who has just signed up. */
+export async function newcomer(url: string, name = 'Ann'): Promise<Person> {
   const person = new Person(url)
   const email = `${name.toLowerCase().replaceAll(/[^a-z]/g, '')}-${randomUUID().slice(0, 8)}@example.com`
   const { status, body } = await person.ask<Account>('POST', '/api/accounts', { name, email, password })

@@ -5,8 +5,11 @@ import type { Chat } from '../chat.js'
 import { Link, useTitle } from '../router.js'
 import { Avatar, Field, Form, Icon, Name, useChanges } from '../ui.js'
 
+const pictureTypes = ['image/jpeg', 'image/png', 'image/webp']
+const pictureBytes = 5 * 1024 * 1024
+
 /** One's own account: name, picture, password, and the way out. */
-export function Profile({ chat, onSignedOut }: { chat: Chat; onSignedOut: () => void }) {
+export function Profile({ chat }: { chat: Chat }) {
   useChanges(chat)
   useTitle('Profile')
   const [preview, setPreview] = useState<string | null>(null)
@@ -14,14 +17,15 @@ export function Profile({ chat, onSignedOut }: { chat: Chat; onSignedOut: () => 
 
   const changeAvatar = async (form: HTMLFormElement) => {
     const picture = form.querySelector('input')!.files![0]!
-    chat.changeAccount(await api.changeAvatar(picture))
-    form.reset()
-    setPreview(null)
+    try {
+      if (!pictureTypes.includes(picture.type) || picture.size > pictureBytes) throw new Error('Choose a JPEG, PNG or WebP picture of up to 5 MB.')
+      chat.changeAccount(await api.changeAvatar(picture))
+    } finally {
+      // Whatever came of it, the picture is shown that one has.
+      form.reset()
+      setPreview(null)
+    }
     return 'Your picture is changed.'
-  }
-  const signOut = async () => {
-    await api.signOut()
-    onSignedOut()
   }
 
   return (
@@ -44,8 +48,8 @@ export function Profile({ chat, onSignedOut }: { chat: Chat; onSignedOut: () => 
             label="Avatar"
             name="avatar"
             type="file"
-            accept="image/png,image/jpeg,image/webp"
-            hint="PNG, JPEG or WebP."
+            accept={pictureTypes.join()}
+            hint="JPEG, PNG or WebP, up to 5 MB."
             onInput={({ currentTarget: { files } }) => setPreview(files?.[0] ? URL.createObjectURL(files[0]) : null)}
           />
         </Form>
@@ -78,7 +82,7 @@ export function Profile({ chat, onSignedOut }: { chat: Chat; onSignedOut: () => 
       </section>
       <section class="card">
         <h2>This device</h2>
-        <Form action="Sign out" send={signOut} />
+        <Form action="Sign out" send={chat.signOut} />
       </section>
     </main>
   )

@@ -1,8 +1,9 @@
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from 'preact/hooks'
 
 import type { Person, Room } from '@chat/server/contract'
 
 import type { Chat } from '../chat.js'
+import { JoinBar } from '../rooms/join-bar.js'
 import { Link } from '../router.js'
 import { Confirm, Icon, IconButton, Name, useRemembered, Wait } from '../ui.js'
 import { Composer } from './composer.js'
@@ -19,7 +20,6 @@ type ConversationProps = { chat: Chat; room: Room; membersShown: boolean; onTogg
 /** One room: its messages, those on their way, and the place to write the next one. */
 export function Conversation({ chat, room, membersShown, onToggleMembers }: ConversationProps) {
   const me = chat.account.id
-  const [readTo, setReadTo] = useState(room.read)
   const [editing, setEditing] = useState<number | null>(null)
   const [remembered, setReplying] = useRemembered(`chat.reply.${me}.${room.id}`)
   const replying = Number(remembered) || null
@@ -46,11 +46,20 @@ export function Conversation({ chat, room, membersShown, onToggleMembers }: Conv
     },
   })
 
-  // Coming back to the window, people find the line where they left.
-  const read = useRef(room.read)
-  read.current = room.read
+  // Coming back to the window, people find the line where they left. What comes while they look on moves it along.
+  const read = useRef(0)
+  read.current = room.joined ? room.read : Infinity
+  const line = useRef(read.current)
+  const shownBefore = useRef(-1)
+  const isLooking = scroll.atBottom && document.hasFocus() && !document.hidden
+  if (isLooking && shownBefore.current >= 0 && line.current >= shownBefore.current) line.current = Math.max(line.current, last)
+  shownBefore.current = timeline?.loaded ? last : -1
+  const [, renderAnew] = useReducer((count: number) => count + 1, 0)
   useEffect(() => {
-    const leave = () => setReadTo(read.current)
+    const leave = () => {
+      line.current = read.current
+      renderAnew(undefined)
+    }
     addEventListener('blur', leave)
     addEventListener('focus', scroll.look)
     return () => {
@@ -95,11 +104,11 @@ export function Conversation({ chat, room, membersShown, onToggleMembers }: Conv
     all[next].focus()
   }
 
-  const rows = useMemo(() => rowsOf(messages, readTo, me, new Date()), [messages, readTo, me])
+  const rows = useMemo(() => rowsOf(messages, line.current, me, new Date()), [messages, line.current, me])
   const outgoing = chat.outbox.in(room.id)
   // Stored by the server already, but something before them has not arrived yet.
   const arriving = (timeline?.held ?? []).filter(({ author, deleted }) => author.id === me && !deleted)
-  const fresh = messages.filter(({ seq, author }) => seq > room.read && author.id !== me).length
+  const fresh = messages.filter(({ seq, author }) => seq > read.current && author.id !== me && !author.bot).length
 
   return (
     <>
@@ -107,7 +116,7 @@ export function Conversation({ chat, room, membersShown, onToggleMembers }: Conv
         <Link to="/" class="icon-button back" label="Back to rooms"><Icon name="back" /></Link>
         <Icon name={room.kind === 'private' ? 'lock' : 'hash'} />
         <h1><Name>{room.name}</Name>{room.kind === 'private' && <span class="hidden"> (private)</span>}</h1>
-        <IconButton icon="people" label="Members" pressed={membersShown} onClick={onToggleMembers} />
+        {room.joined && <IconButton icon="people" label="Members" pressed={membersShown} onClick={onToggleMembers} />}
       </header>
       {timeline?.loaded && conversation?.problem && (
         <Wait problem={conversation.problem} retry={() => void (scroll.atBottom ? chat.conversations.reload(room.id) : chat.conversations.loadOlder(room.id))} />
@@ -140,6 +149,7 @@ export function Conversation({ chat, room, membersShown, onToggleMembers }: Conv
                 editing={row.message.seq === editing}
                 current={row.message.seq === reachable}
                 highlighted={row.message.seq === highlighted}
+                joined={room.joined}
                 actions={actions}
               />
             ),
@@ -161,24 +171,29 @@ export function Conversation({ chat, room, membersShown, onToggleMembers }: Conv
           </button>
         )}
         <p class="typing">{saying(chat.typing(room.id))}</p>
-        <Composer
-          chat={chat}
-          room={room}
-          replying={replying}
-          original={timeline?.get(replying ?? 0)}
-          onCancelReply={() => setReplying('')}
-          onPosted={() => {
-            setReplying('')
-            scroll.toBottom()
-          }}
-          onEditLast={editLast}
-        />
+        {room.joined ? (
+          <Composer
+            chat={chat}
+            room={room}
+            replying={replying}
+            original={timeline?.get(replying ?? 0)}
+            onCancelReply={() => setReplying('')}
+            onPosted={() => {
+              setReplying('')
+              scroll.toBottom()
+            }}
+            onEditLast={editLast}
+          />
+        ) : (
+          <JoinBar chat={chat} room={room} />
+        )}
       </div>
       <p class="hidden" aria-live="polite">{chat.announcement}</p>
       {removing !== null && (
         <Confirm
           question="Delete this message?"
           action="Delete message"
+          danger
           onClose={() => setRemoving(null)}
           send={async () => {
             await chat.remove(room.id, removing)

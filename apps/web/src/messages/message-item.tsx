@@ -27,11 +27,13 @@ type MessageItemProps = {
   /** The one message of the list that Tab reaches. */
   current: boolean
   highlighted: boolean
+  /** Only members may do something about it. */
+  joined: boolean
   actions: Actions
 }
 
 export const MessageItem = memo((props: MessageItemProps) => {
-  const { message, leads, own, editing, current, highlighted, actions } = props
+  const { message, leads, own, editing, current, highlighted, joined, actions } = props
   const { seq, author, body, deleted, editedAt, postedAt, replyTo } = message
   const tabIndex = current ? 0 : -1
   const time = <time class="time" dateTime={postedAt}>{clock.format(new Date(postedAt))}</time>
@@ -49,7 +51,7 @@ export const MessageItem = memo((props: MessageItemProps) => {
           : editing ? <EditForm message={message} actions={actions} />
           : <Body text={body} mark={editedAt && 'edited'} />}
       </div>
-      {!deleted && !editing && (
+      {joined && !deleted && !editing && (
         <div class="actions">
           <IconButton icon="reply" label="Reply" tabIndex={tabIndex} onClick={() => actions.reply(seq)} />
           {own && <IconButton icon="pencil" label="Edit" tabIndex={tabIndex} onClick={() => actions.edit(seq)} />}

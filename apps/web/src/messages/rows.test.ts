@@ -35,6 +35,12 @@ describe('the lines of a conversation', () => {
     expect(shapeOf([says(1, 'ann', 0), says(2, 'me', 1)], 1)).toEqual(['Today', '+1', '+2'])
   })
 
+  it('mark no greeting of the bot as unread', () => {
+    const greeting = says(2, 'bot', 1)
+    greeting.author.bot = true
+    expect(shapeOf([says(1, 'ann', 0), greeting, says(3, 'ann', 2)], 1)).toEqual(['Today', '+1', '+2', 'NEW', '+3'])
+  })
+
   it('give every line its own key', () => {
     const keys = rowsOf([says(1, 'ann', 0), says(2, 'ben', 3000), says(3, 'ann', 6000)], 0, 'me', noon).map(({ key }) => key)
     expect(new Set(keys).size).toBe(keys.length)

@@ -10,7 +10,7 @@ const groupMs = 5 * 60_000
 
 /**
  * What a run of messages looks like. `leads` is false for a message that continues what the same author was saying.
- * The unread begin with the first message of somebody else after `readTo`.
+ * The unread begin with the first message of somebody else, and no bot, after `readTo`.
  */
 export function rowsOf(messages: readonly Message[], readTo: number, me: string, now: Date): Row[] {
   const rows: Row[] = []
@@ -21,7 +21,7 @@ export function rowsOf(messages: readonly Message[], readTo: number, me: string,
     const day = new Date(postedAt).toDateString()
     const sameDay = previous && new Date(previous.postedAt).toDateString() === day
     if (!sameDay) rows.push({ kind: 'day', key: `day ${day} ${seq}`, label: nameOf(new Date(postedAt), now) })
-    const unread: boolean = !unreadFound && seq > readTo && author.id !== me
+    const unread: boolean = !unreadFound && seq > readTo && author.id !== me && !author.bot
     if (unread) rows.push({ kind: 'unread', key: 'unread' })
     unreadFound ||= unread
     const leads = !sameDay || unread || previous?.author.id !== author.id || message.replyTo !== null

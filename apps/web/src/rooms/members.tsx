@@ -64,12 +64,10 @@ export function Members({ chat, room, beside, onClose }: { chat: Chat; room: Roo
           </Form>
         </section>
       )}
-      <button type="button" class="button" onClick={() => (room.kind === 'private' ? setLeaving(true) : void leave())}>
-        Leave room
-      </button>
+      <button type="button" class="button" onClick={() => setLeaving(true)}>Leave room</button>
       {leaving && (
-        <Confirm question="Leave this room?" action="Leave" send={leave} onClose={() => setLeaving(false)}>
-          To come back you will need an invitation.
+        <Confirm question={`Leave ${room.name}?`} action="Leave" send={leave} onClose={() => setLeaving(false)}>
+          {room.kind === 'private' ? 'To come back you will need an invitation.' : 'You can join it again whenever you like.'}
         </Confirm>
       )}
     </Panel>

@@ -5,7 +5,7 @@ import type { RoomKind } from '@chat/server/contract'
 import { api } from '../api.js'
 import type { Chat } from '../chat.js'
 import { Link, navigate } from '../router.js'
-import { Avatar, Dialog, Field, Form, Icon, IconButton, Name, Wait } from '../ui.js'
+import { Avatar, Confirm, Dialog, Field, Form, Icon, IconButton, Name, Wait } from '../ui.js'
 import { BrowseRooms } from './browse-rooms.js'
 
 /** One's rooms with what is new in them, and the ways to others and to the profile. */
@@ -48,10 +48,13 @@ export function RoomList({ chat, openId }: { chat: Chat; openId: string | null }
           ))}
         </ul>
       </div>
-      <Link to="/profile" class="me">
-        <Avatar person={chat.account} />
-        <span class="me-name"><Name>{chat.account.name}</Name> <small>Profile</small></span>
-      </Link>
+      <div class="sidebar-foot">
+        <Link to="/profile" class="me">
+          <Avatar person={chat.account} />
+          <span class="me-name"><Name>{chat.account.name}</Name> <small>Profile</small></span>
+        </Link>
+        <SignOut chat={chat} />
+      </div>
       {browsing && <BrowseRooms chat={chat} onClose={() => setBrowsing(false)} />}
       {creating && <NewRoom chat={chat} onClose={() => setCreating(false)} />}
     </nav>
@@ -59,6 +62,16 @@ export function RoomList({ chat, openId }: { chat: Chat; openId: string | null }
 }
 
 const Unsent = () => <span class="badge badge--alert">!<span class="hidden"> unsent</span></span>
+
+function SignOut({ chat }: { chat: Chat }) {
+  const [asking, setAsking] = useState(false)
+  return (
+    <>
+      <button type="button" class="button button--small" onClick={() => setAsking(true)}>Sign out</button>
+      {asking && <Confirm question="Sign out?" action="Sign out" send={chat.signOut} onClose={() => setAsking(false)}>You will need your password to come back.</Confirm>}
+    </>
+  )
+}
 
 function NewRoom({ chat, onClose }: { chat: Chat; onClose: () => void }) {
   const create = async ({ name = '', kind }: Record<string, string>) => {

@@ -6,7 +6,8 @@ import { api, type ApiError } from '../api.js'
 import type { Chat } from '../chat.js'
 import { Conversation } from '../messages/conversation.js'
 import { PendingItem } from '../messages/message-item.js'
-import { Link, useTitle } from '../router.js'
+import { Link, navigate, useTitle } from '../router.js'
+import { recall, remember } from '../storage.js'
 import { Icon, Name, useChanges, useMedia, Wait } from '../ui.js'
 import { Members } from './members.js'
 import { RoomList } from './room-list.js'
@@ -17,15 +18,26 @@ interface OtherRoom {
   problem?: string
 }
 
+// Nothing tells of a room that is not one's own: it is asked for again.
+const strangeRoomMs = 5_000
+
 /** The rooms on one side, the open one on the other; a narrow window shows one of the two. */
-export function RoomsPage({ chat, roomId }: { chat: Chat; roomId: string | null }) {
+export function RoomsPage({ chat, roomId, arriving }: { chat: Chat; roomId: string | null; arriving: boolean }) {
   useChanges(chat)
   const wide = useMedia('(width >= 68.75rem)')
   const [membersShown, setMembersShown] = useState(wide)
   useEffect(() => setMembersShown(wide), [wide])
   const [others, setOthers] = useState<Record<string, OtherRoom>>({})
   const open = chat.rooms?.find(({ id }) => id === roomId)
-  const other = open ? undefined : others[roomId ?? '']
+  const other = open || !chat.rooms ? undefined : others[roomId ?? '']
+  const shown = open ?? other?.room
+  const lastRoom = `chat.room.${chat.account.id}`
+  useEffect(() => {
+    if (open) remember(lastRoom, open.id)
+    const [first] = chat.rooms ?? []
+    const last = chat.rooms?.find(({ id }) => id === recall(lastRoom)) ?? first
+    if (arriving && last) navigate(`/rooms/${last.id}`, { replace: true })
+  }, [open?.id, arriving, !chat.rooms])
   const look = async () => {
     if (!roomId || !chat.rooms || open) return
     const found = await api.room(roomId).then<OtherRoom, OtherRoom>(
@@ -33,24 +45,37 @@ export function RoomsPage({ chat, roomId }: { chat: Chat; roomId: string | null 
       ({ code, message }: ApiError) => (code === 'not_found' || code === 'invalid' ? {} : { problem: message }),
     )
     setOthers((known) => ({ ...known, [roomId]: found }))
+    if (found.room) chat.conversations.receive(roomId, [], found.room.head)
   }
   useEffect(() => void look(), [roomId, !chat.rooms, !open, chat.connections])
+  useEffect(() => {
+    const timer = other?.room && setInterval(() => void look(), strangeRoomMs)
+    return () => clearInterval(timer)
+  }, [other?.room?.id])
   const unread = (chat.rooms ?? []).reduce((sum, room) => sum + room.unread, 0)
-  useTitle(`${unread ? `(${unread}) ` : ''}${(open ?? other?.room)?.name ?? 'Rooms'}`)
+  useTitle(`${unread ? `(${unread}) ` : ''}${shown?.name ?? 'Rooms'}`)
 
+  // A narrow window does not show the list for a moment only.
+  const led = arriving && !chat.roomsProblem && chat.rooms?.length !== 0
   return (
-    <div class={`chat${roomId ? ' chat--room' : ''}`}>
+    <div class={`chat${roomId || led ? ' chat--room' : ''}`}>
       <RoomList chat={chat} openId={roomId} />
-      <main class="pane" aria-label={open ?? other?.room ? undefined : 'Room'}>
+      <main class="pane" aria-label={shown ? undefined : 'Room'}>
         {!chat.connected && (
           <p class="offline" role="status">
             <span>You are offline. Messages will be sent when you are back.</span>
           </p>
         )}
-        {open ? (
-          <Conversation key={open.id} chat={chat} room={open} membersShown={membersShown} onToggleMembers={() => setMembersShown(!membersShown)} />
+        {shown ? (
+          <Conversation
+            key={`${shown.id} ${shown.joined}`}
+            chat={chat}
+            room={shown}
+            membersShown={membersShown}
+            onToggleMembers={() => setMembersShown(!membersShown)}
+          />
         ) : (
-          <Elsewhere chat={chat} roomId={roomId} other={other} retry={look} />
+          <Nowhere chat={chat} roomId={roomId} problem={other ? other.problem : null} retry={look} />
         )}
       </main>
       {open && membersShown && <Members key={`${open.id} members`} chat={chat} room={open} beside={wide} onClose={() => setMembersShown(false)} />}
@@ -58,35 +83,18 @@ export function RoomsPage({ chat, roomId }: { chat: Chat; roomId: string | null 
   )
 }
 
-/** The pane when there is no conversation in it. */
-function Elsewhere({ chat, roomId, other, retry }: { chat: Chat; roomId: string | null; other: OtherRoom | undefined; retry: () => void }) {
-  const room = other?.room
-  const [refusal, setRefusal] = useState('')
-  const join = async () => {
-    setRefusal('')
-    try {
-      await api.join(room!.id)
-      await chat.reloadRooms()
-    } catch (error) {
-      setRefusal((error as Error).message)
-    }
-  }
+/** The pane when there is no conversation in it. `problem` is null while nobody knows. */
+function Nowhere({ chat, roomId, problem, retry }: { chat: Chat; roomId: string | null; problem: string | null | undefined; retry: () => void }) {
   if (!chat.rooms) return chat.roomsProblem ? null : <Wait />
   const Heading = roomId ? 'h1' : 'h2'
   const unsent = chat.outbox.in(roomId ?? '')
   return (
     <>
       {roomId && <Link to="/" class="icon-button back" label="Back to rooms"><Icon name="back" /></Link>}
-      {roomId && (!other || other.problem) ? <Wait problem={other?.problem} retry={retry} /> : (
+      {roomId && problem !== undefined ? <Wait problem={problem} retry={retry} /> : (
         <div class="notice">
-          <Heading><Name>{room?.name ?? unsent[0]?.roomName ?? (roomId ? 'No such room' : 'Pick a room')}</Name></Heading>
-          <p>
-            {room ? 'Join this room to read and write in it.'
-              : roomId ? 'It does not exist, or it is not open to you.'
-              : 'Choose one from the list, browse for others, or open a new one.'}
-          </p>
-          {refusal && <p class="alert" role="alert">{refusal}</p>}
-          {room && <button type="button" class="button button--primary" onClick={() => void join()}>Join room</button>}
+          <Heading><Name>{unsent[0]?.roomName ?? (roomId ? 'No such room' : 'Pick a room')}</Name></Heading>
+          <p>{roomId ? 'It does not exist, or it is not open to you.' : 'Choose one from the list, browse for others, or open a new one.'}</p>
         </div>
       )}
       {unsent.length > 0 && (

@@ -1,0 +1,16 @@
+import type { Room } from '@chat/server/contract'
+
+import { api } from '../api.js'
+import type { Chat } from '../chat.js'
+import { Form, Name } from '../ui.js'
+
+/** In place of the composer while somebody only reads. */
+export function JoinBar({ chat, room }: { chat: Chat; room: Room }) {
+  const join = async () => {
+    const { head } = await api.join(room.id)
+    await chat.reloadRooms()
+    // What was said since the last look is fetched.
+    chat.conversations.receive(room.id, [], head)
+  }
+  return <div class="join"><Form action="Join room" send={join}><p>You are reading <Name>{room.name}</Name>. Join to write in it.</p></Form></div>
+}
