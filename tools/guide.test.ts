@@ -31,7 +31,7 @@ const forms = [
 /** Solutions that bring their test along, with the project of vitest.config.ts and the file that has it. */
 const proven: { exercise: string; project: string; test: string }[] = [
   { exercise: 'docs/guide/08-e-mail/exercise-1.diff', project: 'apps', test: 'apps/server/src/mail/send-password-notice.test.ts' },
-  { exercise: 'docs/guide/13-applications/exercise-1.diff', project: 'apps', test: 'apps/server/src/rooms/greet-newcomer.test.ts' },
+  { exercise: 'docs/guide/13-applications/exercise-1.diff', project: 'apps', test: 'apps/server/src/greeter/greet-newcomer.test.ts' },
   { exercise: 'docs/guide/16-scheduled-job/exercise-1.diff', project: 'chart', test: 'test/chart/relations.test.ts' },
 ]
 

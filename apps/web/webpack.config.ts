@@ -8,7 +8,7 @@ import { WebpackManifestPlugin } from 'webpack-manifest-plugin'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 const require = createRequire(import.meta.url)
-// Parts of the Socket.IO client that stay out of the first load; src/left-out.ts says why they can.
+// Parts of the Socket.IO client that stay out of the first load; src/socket-io/left-out.ts says why they can.
 const unreached = /\/(polling-xhr(\.node)?|polling-fetch|webtransport|parseuri)\.js$/
 
 /** `webpack -c apps/web/webpack.config.ts`: for production unless told `--mode development`. */
@@ -34,8 +34,8 @@ const configure = (_env: unknown, { mode = 'production' }: { mode?: 'production'
       alias: {
         // The package's front door brings other ways to connect along.
         'socket.io-client$': join(dirname(require.resolve('socket.io-client/package.json')), 'build/esm/manager.js'),
-        'engine.io-parser$': join(here, 'src/engine-parser.ts'),
-        'socket.io-parser$': join(here, 'src/socket-parser.ts'),
+        'engine.io-parser$': join(here, 'src/socket-io/engine-parser.ts'),
+        'socket.io-parser$': join(here, 'src/socket-io/socket-parser.ts'),
       },
     },
     module: {
@@ -44,7 +44,7 @@ const configure = (_env: unknown, { mode = 'production' }: { mode?: 'production'
       ],
     },
     plugins: [
-      new NormalModuleReplacementPlugin(unreached, join(here, 'src/left-out.ts')),
+      new NormalModuleReplacementPlugin(unreached, join(here, 'src/socket-io/left-out.ts')),
       new WebpackManifestPlugin({ filter: ({ path }) => !/\.(gz|br|map)$/.test(path) }),
       ...(production
         ? [

@@ -97,7 +97,7 @@ export const chapters: Chapter[] = [
       expect(fresh.reduce((sum, { size }) => sum + size, 0)).toBeLessThan(3_000_000)
     },
     async go(walk) {
-      await walk.change('apps/server/src/http.ts', (text) => text.replace('Chat needs JavaScript.', newWords))
+      await walk.change('apps/server/src/http/http.ts', (text) => text.replace('Chat needs JavaScript.', newWords))
       await walk.follow()
     },
   },

@@ -1,6 +1,6 @@
-import { createDiskStorage } from './avatars/disk-storage.js'
-import { createMinioStorage } from './avatars/minio-storage.js'
-import type { Storage } from './avatars/storage.js'
+import { createDiskStorage } from './storage/disk-storage.js'
+import { createMinioStorage } from './storage/minio-storage.js'
+import type { Storage } from './storage/storage.js'
 import type { Config } from './config.js'
 import { createMailboxMailer } from './mail/mailbox-mailer.js'
 import type { Mailer } from './mail/mailer.js'
@@ -8,7 +8,7 @@ import { createMailgunMailer } from './mail/mailgun-mailer.js'
 import { createDatabase, type Database, type Db } from './platform/db.js'
 import type { Log } from './platform/log.js'
 import { connectRedis, type RedisConnection } from './platform/redis.js'
-import { createNoWire, createRedisWire, type Wire } from './platform/wire.js'
+import { createNoWire, createRedisWire, type Wire } from './live/hints.js'
 
 /** Where a choice of the configuration becomes an adapter: the real one, or the built-in one. */
 

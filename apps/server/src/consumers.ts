@@ -2,9 +2,9 @@ import type { Accounts } from './accounts/accounts.js'
 import { sendWelcome } from './mail/send-welcome.js'
 import type { Mailer } from './mail/mailer.js'
 import type { Messages } from './messages/messages.js'
-import type { Consumer, EventType } from './platform/bus.js'
+import type { Consumer, EventType } from './events/bus.js'
 import type { Db } from './platform/db.js'
-import { greetNewcomer } from './rooms/greet-newcomer.js'
+import { greetNewcomer } from './greeter/greet-newcomer.js'
 import type { Rooms } from './rooms/rooms.js'
 
 /** Who there is, and which event wakes whom. */

@@ -5,10 +5,10 @@ import type { Account, WebConfig } from '@chat/server/contract'
 import { Entrance } from './accounts/entrance.js'
 import { Profile } from './accounts/profile.js'
 import { api, ApiError } from './api.js'
-import { connectTo, createChat } from './chat.js'
+import { connectTo, createChat } from './chat/chat.js'
 import { RoomsPage } from './rooms/rooms-page.js'
 import { navigate, usePath } from './router.js'
-import { Wait } from './ui.js'
+import { Wait } from './ui/ui.js'
 
 type State = { config: WebConfig; account: Account | null } | { problem: string } | null
 

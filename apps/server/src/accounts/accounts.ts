@@ -3,7 +3,7 @@ import { ChatError } from '../platform/errors.js'
 import type { Database } from '../platform/db.js'
 import type { Waiting } from '../platform/gate.js'
 import { line } from '../platform/input.js'
-import { recordEvent } from '../platform/outbox.js'
+import { recordEvent } from '../events/outbox.js'
 import { hashPassword, isOutdated, verifyPassword, weaknessOf } from './password.js'
 import { accountByEmail, accountById, insertAccount, replaceHash, sessionEpochs, updateName, updatePassword, type AccountRow } from './queries.js'
 

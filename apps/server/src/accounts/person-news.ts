@@ -1,4 +1,4 @@
-import type { News } from '../news.js'
+import type { News } from '../live/news.js'
 import { createBatches } from '../platform/batches.js'
 import type { Rooms } from '../rooms/rooms.js'
 import type { Accounts } from './accounts.js'

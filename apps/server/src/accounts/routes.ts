@@ -1,7 +1,7 @@
 import { Router, type RequestHandler } from 'express'
 import { z } from 'zod'
 import type { Account } from '../contract.js'
-import type { News } from '../news.js'
+import type { News } from '../live/news.js'
 import { parse } from '../platform/input.js'
 import { visitorAt, type Limiter } from '../platform/limiter.js'
 import { waitingOf } from '../platform/waiting.js'

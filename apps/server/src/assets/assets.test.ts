@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createDiskStorage } from '../avatars/disk-storage.js'
-import type { Storage } from '../avatars/storage.js'
+import { createDiskStorage } from '../storage/disk-storage.js'
+import type { Storage } from '../storage/storage.js'
 import { createAssets } from './assets.js'
 
 let folder: string

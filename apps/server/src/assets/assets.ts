@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { extname, join } from 'node:path'
-import type { Storage } from '../avatars/storage.js'
+import type { Storage } from '../storage/storage.js'
 
 /**
  * During a rollout the pages of two versions are about, and a page that stays open asks even later. An nginx has the

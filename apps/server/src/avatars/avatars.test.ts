@@ -10,7 +10,7 @@ import type { Account, ErrorBody } from '../contract.js'
 import { newPerson, Person, startChat, type Chat } from '../test/chat.js'
 import type { Avatars } from './avatars.js'
 import { createAvatarRoutes } from './routes.js'
-import type { Storage } from './storage.js'
+import type { Storage } from '../storage/storage.js'
 
 // Each picture is drawn in a process of its own, which a busy machine takes its time to start.
 vi.setConfig({ testTimeout: 120_000 })

@@ -4,7 +4,7 @@ import { ChatError } from '../platform/errors.js'
 import type { Log } from '../platform/log.js'
 import { createAvatarUrl } from './avatar-url.js'
 import { encodeAvatar } from './picture.js'
-import type { Storage } from './storage.js'
+import type { Storage } from '../storage/storage.js'
 
 export type Avatars = ReturnType<typeof createAvatars>
 

@@ -1,7 +1,7 @@
 import { Router } from 'express'
 import { ChatError } from '../platform/errors.js'
 import type { Db } from '../platform/db.js'
-import { escapeHtml, renderPage } from '../page.js'
+import { escapeHtml, renderPage } from '../http/shell.js'
 import type { Sessions } from '../sessions/sessions.js'
 import { listMails, type ReceivedMail } from './mailbox-mailer.js'
 

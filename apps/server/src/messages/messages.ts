@@ -1,5 +1,5 @@
 import type { Message, NewMessage, Page, Posted } from '../contract.js'
-import type { News } from '../news.js'
+import type { News } from '../live/news.js'
 import type { Database } from '../platform/db.js'
 import { within } from '../platform/deadline.js'
 import { ChatError } from '../platform/errors.js'

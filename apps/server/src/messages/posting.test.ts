@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { News } from '../news.js'
+import type { News } from '../live/news.js'
 import type { Database } from '../platform/db.js'
 import { createRooms } from '../rooms/rooms.js'
 import { freshDatabase, type FreshDatabase } from '../test/database.js'

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { parse, prose, uuid } from '../platform/input.js'
 import type { Limiter } from '../platform/limiter.js'
-import type { ChatSocket } from '../sockets.js'
+import type { ChatSocket } from '../live/sockets.js'
 import type { Messages } from './messages.js'
 
 const body = prose('a message', 4000)

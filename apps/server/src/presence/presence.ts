@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { News } from '../news.js'
+import type { News } from '../live/news.js'
 import { createBatches } from '../platform/batches.js'
 import type { Database } from '../platform/db.js'
 import type { Rooms } from '../rooms/rooms.js'

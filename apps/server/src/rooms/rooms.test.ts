@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Member, Room } from '../contract.js'
 import { newcomer, newPerson, nextNews, password, startChat, type Chat, type Person } from '../test/chat.js'
-import { greeterId } from './greet-newcomer.js'
+import { greeterId } from '../greeter/greet-newcomer.js'
 
 describe('rooms', () => {
   let chat: Chat

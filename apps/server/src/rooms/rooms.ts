@@ -1,9 +1,9 @@
 import type { Member, Room, RoomKind, RoomPage } from '../contract.js'
-import type { News } from '../news.js'
+import type { News } from '../live/news.js'
 import { createBatches } from '../platform/batches.js'
 import type { Database } from '../platform/db.js'
 import { ChatError } from '../platform/errors.js'
-import { recordEvent } from '../platform/outbox.js'
+import { recordEvent } from '../events/outbox.js'
 import { presentSeconds } from '../presence/queries.js'
 import * as queries from './queries.js'
 

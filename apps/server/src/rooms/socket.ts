@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { parse, uuid } from '../platform/input.js'
 import type { Limiter } from '../platform/limiter.js'
-import type { ChatSocket } from '../sockets.js'
+import type { ChatSocket } from '../live/sockets.js'
 import type { Rooms } from './rooms.js'
 
 const mark = z.object({ roomId: uuid(), seq: z.int().min(0) })

@@ -6,10 +6,10 @@ import type { Database } from '../platform/db.js'
 import { within } from '../platform/deadline.js'
 import { reasonOf } from '../platform/explain.js'
 import type { Log } from '../platform/log.js'
-import { createRabbitmqBus } from '../platform/rabbitmq-bus.js'
+import { createRabbitmqBus } from '../events/rabbitmq-bus.js'
 import { connectRedis } from '../platform/redis.js'
 import { compareSchema } from '../platform/schema.js'
-import { createRedisWire } from '../platform/wire.js'
+import { createRedisWire } from '../live/hints.js'
 import { wayToTheChat, withDatabase, type Task } from './task.js'
 
 interface Check {

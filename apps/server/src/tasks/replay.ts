@@ -1,6 +1,6 @@
 import { consumerEvents } from '../consumers.js'
-import { createInProcessBus } from '../platform/in-process-bus.js'
-import { createRabbitmqBus } from '../platform/rabbitmq-bus.js'
+import { createInProcessBus } from '../events/in-process-bus.js'
+import { createRabbitmqBus } from '../events/rabbitmq-bus.js'
 import { withDatabase, type Task } from './task.js'
 
 export const replay: Task = ({ config, log }) =>

@@ -1,9 +1,9 @@
 import { useEffect, useState } from 'preact/hooks'
 
 import { api } from '../api.js'
-import type { Chat } from '../chat.js'
+import type { Chat } from '../chat/chat.js'
 import { Link, useTitle } from '../router.js'
-import { Avatar, Field, Form, Icon, Name, useChanges } from '../ui.js'
+import { Avatar, Field, Form, Icon, Name, useChanges } from '../ui/ui.js'
 
 const pictureTypes = ['image/jpeg', 'image/png', 'image/webp']
 const pictureBytes = 5 * 1024 * 1024

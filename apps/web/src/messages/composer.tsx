@@ -2,8 +2,8 @@ import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
 
 import type { Message, Room } from '@chat/server/contract'
 
-import type { Chat } from '../chat.js'
-import { fits, Icon, IconButton, Limit, Name, useRemembered } from '../ui.js'
+import type { Chat } from '../chat/chat.js'
+import { fits, Icon, IconButton, Limit, Name, useRemembered } from '../ui/ui.js'
 import { bodyLimit, fit, isSend } from './message-item.js'
 
 type ComposerProps = {

@@ -2,10 +2,10 @@ import { useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } fro
 
 import type { Person, Room } from '@chat/server/contract'
 
-import type { Chat } from '../chat.js'
+import type { Chat } from '../chat/chat.js'
 import { JoinBar } from '../rooms/join-bar.js'
 import { Link } from '../router.js'
-import { Confirm, Icon, IconButton, Name, useRemembered, Wait } from '../ui.js'
+import { Confirm, Icon, IconButton, Name, useRemembered, Wait } from '../ui/ui.js'
 import { Composer } from './composer.js'
 import { MessageItem, PendingItem, type Actions } from './message-item.js'
 import { rowsOf } from './rows.js'

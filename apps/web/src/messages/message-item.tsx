@@ -2,8 +2,8 @@ import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 
 import type { Message, Person } from '@chat/server/contract'
 
-import type { Outbox, Outgoing } from '../outbox.js'
-import { Avatar, fits, Icon, IconButton, Limit, memo, Name } from '../ui.js'
+import type { Outbox, Outgoing } from '../chat/outbox.js'
+import { Avatar, fits, Icon, IconButton, Limit, memo, Name } from '../ui/ui.js'
 import { Body } from './body.js'
 
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' })

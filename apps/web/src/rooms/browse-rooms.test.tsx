@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
 import type { Room, RoomPage } from '@chat/server/contract'
 
-import type { Chat } from '../chat.js'
+import type { Chat } from '../chat/chat.js'
 import { BrowseRooms } from './browse-rooms.js'
 
 const all = Array.from({ length: 75 }, (_, index): Room => {

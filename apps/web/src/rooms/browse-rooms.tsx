@@ -3,9 +3,9 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { Room, RoomPage } from '@chat/server/contract'
 
 import { api } from '../api.js'
-import type { Chat } from '../chat.js'
+import type { Chat } from '../chat/chat.js'
 import { Link } from '../router.js'
-import { Dialog, fits, Icon, Limit, Name, Wait } from '../ui.js'
+import { Dialog, fits, Icon, Limit, Name, Wait } from '../ui/ui.js'
 
 const typingPauseMs = 200
 const longestSearch = 60

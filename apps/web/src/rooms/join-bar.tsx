@@ -1,8 +1,8 @@
 import type { Room } from '@chat/server/contract'
 
 import { api } from '../api.js'
-import type { Chat } from '../chat.js'
-import { Form, Name } from '../ui.js'
+import type { Chat } from '../chat/chat.js'
+import { Form, Name } from '../ui/ui.js'
 
 /** In place of the composer while somebody only reads. */
 export function JoinBar({ chat, room }: { chat: Chat; room: Room }) {

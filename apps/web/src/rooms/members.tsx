@@ -3,9 +3,9 @@ import { useEffect, useState } from 'preact/hooks'
 import type { Room } from '@chat/server/contract'
 
 import { api } from '../api.js'
-import type { Chat } from '../chat.js'
+import type { Chat } from '../chat/chat.js'
 import { navigate } from '../router.js'
-import { Avatar, Confirm, Field, Form, IconButton, Name, Panel, Wait } from '../ui.js'
+import { Avatar, Confirm, Field, Form, IconButton, Name, Panel, Wait } from '../ui/ui.js'
 
 /** Who is in the room and who is here now; inviting somebody, and leaving. */
 export function Members({ chat, room, beside, onClose }: { chat: Chat; room: Room; beside: boolean; onClose: () => void }) {

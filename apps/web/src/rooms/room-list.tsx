@@ -3,9 +3,9 @@ import { useState } from 'preact/hooks'
 import type { RoomKind } from '@chat/server/contract'
 
 import { api } from '../api.js'
-import type { Chat } from '../chat.js'
+import type { Chat } from '../chat/chat.js'
 import { Link, navigate } from '../router.js'
-import { Avatar, Confirm, Dialog, Field, Form, Icon, IconButton, Name, Wait } from '../ui.js'
+import { Avatar, Confirm, Dialog, Field, Form, Icon, IconButton, Name, Wait } from '../ui/ui.js'
 import { BrowseRooms } from './browse-rooms.js'
 
 /** One's rooms with what is new in them, and the ways to others and to the profile. */

@@ -1,6 +1,6 @@
 import { ConsumerFailed, type Bus, type ChatEvent, type Consumer } from './bus.js'
-import type { Db } from './db.js'
-import { createGate } from './gate.js'
+import type { Db } from '../platform/db.js'
+import { createGate } from '../platform/gate.js'
 import { unparkEvents } from './outbox.js'
 
 /**

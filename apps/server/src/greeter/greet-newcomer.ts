@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { Accounts } from '../accounts/accounts.js'
 import type { Messages } from '../messages/messages.js'
-import type { EventOf } from '../platform/bus.js'
+import type { EventOf } from '../events/bus.js'
 import { ChatError } from '../platform/errors.js'
-import type { Rooms } from './rooms.js'
+import type { Rooms } from '../rooms/rooms.js'
 
 /** The bot's account, there since the first migration. */
 export const greeterId = '00000000-0000-4000-8000-00000000b075'

@@ -7,11 +7,11 @@ import express, { type RequestHandler } from 'express'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi, type MockInstance } from 'vitest'
 import { answerErrors } from './http.js'
-import { Unavailable } from './platform/errors.js'
-import { PostgresSessionStore } from './sessions/postgres-session-store.js'
-import { builtInForProduction, newPerson, password, Person, startChat, type Chat } from './test/chat.js'
-import { eventually } from './test/eventually.js'
-import { startProxy } from './test/proxy.js'
+import { Unavailable } from '../platform/errors.js'
+import { PostgresSessionStore } from '../sessions/postgres-session-store.js'
+import { builtInForProduction, newPerson, password, Person, startChat, type Chat } from '../test/chat.js'
+import { eventually } from '../test/eventually.js'
+import { startProxy } from '../test/proxy.js'
 
 describe('the HTTP surface', () => {
   let chat: Chat

@@ -3,11 +3,11 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createAccounts, type Accounts } from '../accounts/accounts.js'
 import type { Message } from '../contract.js'
 import { createMessages, type Messages } from '../messages/messages.js'
-import type { Dispatch } from '../news.js'
-import type { ChatEvent } from '../platform/bus.js'
+import type { Dispatch } from '../live/news.js'
+import type { ChatEvent } from '../events/bus.js'
 import { freshDatabase, type FreshDatabase } from '../test/database.js'
 import { greeterId, greetingId, greetNewcomer } from './greet-newcomer.js'
-import { createRooms, type Rooms } from './rooms.js'
+import { createRooms, type Rooms } from '../rooms/rooms.js'
 
 let database: FreshDatabase
 let accounts: Accounts

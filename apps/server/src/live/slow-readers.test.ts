@@ -5,8 +5,8 @@ import { Server } from 'socket.io'
 import { io as connectTo } from 'socket.io-client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createSlowReaders } from './slow-readers.js'
-import { eventually } from './test/eventually.js'
-import { createLog } from './platform/log.js'
+import { eventually } from '../test/eventually.js'
+import { createLog } from '../platform/log.js'
 
 describe('a reader that takes nothing', () => {
   const http = createServer()

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import type { Log } from './log.js'
-import { connectRedis, type RedisConnection } from './redis.js'
+import type { Log } from '../platform/log.js'
+import { connectRedis, type RedisConnection } from '../platform/redis.js'
 
 /**
  * Carries hints between replicas. It may lose any of them: what matters is in PostgreSQL, and whoever missed a hint

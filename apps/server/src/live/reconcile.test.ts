@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Message } from './contract.js'
+import type { Message } from '../contract.js'
 import { createHeadWatch } from './reconcile.js'
 
 /** Small, seeded and good enough to shuffle with (mulberry32). */

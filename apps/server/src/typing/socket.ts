@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import type { Accounts } from '../accounts/accounts.js'
-import type { News } from '../news.js'
+import type { News } from '../live/news.js'
 import { parse, uuid } from '../platform/input.js'
 import type { Limiter } from '../platform/limiter.js'
 import type { Rooms } from '../rooms/rooms.js'
-import type { ChatSocket } from '../sockets.js'
+import type { ChatSocket } from '../live/sockets.js'
 
 const where = z.object({ roomId: uuid() })
 

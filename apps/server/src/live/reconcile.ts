@@ -1,7 +1,7 @@
-import type { Message } from './contract.js'
-import type { Messages } from './messages/messages.js'
-import type { Rooms } from './rooms/rooms.js'
-import type { Sessions } from './sessions/sessions.js'
+import type { Message } from '../contract.js'
+import type { Messages } from '../messages/messages.js'
+import type { Rooms } from '../rooms/rooms.js'
+import type { Sessions } from '../sessions/sessions.js'
 import type { Sockets } from './sockets.js'
 
 /**

@@ -1,6 +1,6 @@
 import type { Message, Person } from '@chat/server/contract'
 
-import { api, isSignedOut } from './api.js'
+import { api, isSignedOut } from '../api.js'
 import { createTimeline, type Timeline } from './timeline.js'
 
 /** An open room: its messages, and what is going on with fetching them. */

@@ -4,7 +4,7 @@ import type {
   Account, ClientToServerEvents, ErrorBody, Message, NewMessage, Person, Posted, Room, ServerToClientEvents,
 } from '@chat/server/contract'
 
-import { api, isSignedOut } from './api.js'
+import { api, isSignedOut } from '../api.js'
 import { createOutbox, Refused, type Outbox, type Outgoing } from './outbox.js'
 import { createConversations, type Conversations } from './conversations.js'
 import { createMembers, type Members } from './members.js'

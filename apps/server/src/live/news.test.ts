@@ -1,9 +1,9 @@
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import type { Storage } from './avatars/storage.js'
-import type { Member } from './contract.js'
-import { newPerson, nextNews, startChat, type Chat, type Person, type TestSocket } from './test/chat.js'
-import { eventually } from './test/eventually.js'
+import type { Storage } from '../storage/storage.js'
+import type { Member } from '../contract.js'
+import { newPerson, nextNews, startChat, type Chat, type Person, type TestSocket } from '../test/chat.js'
+import { eventually } from '../test/eventually.js'
 
 // A crowd signs up, and a picture is drawn in a process of its own.
 vi.setConfig({ testTimeout: 120_000 })

@@ -5,7 +5,7 @@ import { eventually } from '../test/eventually.js'
 import { startProxy, type Proxy } from '../test/proxy.js'
 import { removeQueues, withChannel } from '../test/rabbitmq.js'
 import type { Bus, ChatEvent, Consumer } from './bus.js'
-import { Unavailable } from './errors.js'
+import { Unavailable } from '../platform/errors.js'
 import { createRabbitmqBus } from './rabbitmq-bus.js'
 
 // Waiting has its own patience.

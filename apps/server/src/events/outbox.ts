@@ -1,5 +1,5 @@
 import type { ChatEvent } from './bus.js'
-import type { Db } from './db.js'
+import type { Db } from '../platform/db.js'
 
 /** An event before it has an id. */
 export type NewEvent = ChatEvent extends infer Event ? (Event extends { id: string } ? Omit<Event, 'id'> : never) : never

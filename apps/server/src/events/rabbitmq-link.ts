@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Channel, ChannelModel, ConfirmChannel, Message } from 'amqplib'
-import { within } from './deadline.js'
+import { within } from '../platform/deadline.js'
 
 /** How long the broker may take to answer, and to say goodbye. */
 export const callMs = 5_000

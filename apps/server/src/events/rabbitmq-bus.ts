@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, type Channel, type ChannelModel, type ConsumeMessage } from 'amqplib'
 import { parseEvent, retryDelaysMs, type Bus, type ChatEvent, type Consumer, type EventType } from './bus.js'
-import { within } from './deadline.js'
-import type { Log } from './log.js'
+import { within } from '../platform/deadline.js'
+import type { Log } from '../platform/log.js'
 import { attemptHeader, callMs, deliver, goodbyeMs, idOf, replayQueue, sayGoodbye, send, type Link } from './rabbitmq-link.js'
 
 interface RabbitmqBusOptions {

@@ -1,6 +1,6 @@
 import type { Member, ServerToClientEvents } from '@chat/server/contract'
 
-import { api } from './api.js'
+import { api } from '../api.js'
 
 type List = Map<string, Member>
 

@@ -1,4 +1,4 @@
-import type { Log } from './platform/log.js'
+import type { Log } from '../platform/log.js'
 import type { Socket } from 'socket.io'
 
 type Connection = Socket['conn']

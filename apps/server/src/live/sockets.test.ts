@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { Manager } from 'socket.io-client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Room } from './contract.js'
-import { newPerson, startChat, type Chat, type Person } from './test/chat.js'
+import type { Room } from '../contract.js'
+import { newPerson, startChat, type Chat, type Person } from '../test/chat.js'
 
 describe('sockets', () => {
   let chat: Chat

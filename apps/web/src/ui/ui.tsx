@@ -3,8 +3,8 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 
 import type { Person } from '@chat/server/contract'
 
-import type { Chat } from './chat.js'
-import { recall, remember } from './storage.js'
+import type { Chat } from '../chat/chat.js'
+import { recall, remember } from '../chat/storage.js'
 
 /** Renders anew after each change of the chat. */
 export function useChanges(chat: Chat): void {

@@ -1,5 +1,5 @@
-import type { Person, Room, ServerToClientEvents } from './contract.js'
-import type { Wire } from './platform/wire.js'
+import type { Person, Room, ServerToClientEvents } from '../contract.js'
+import type { Wire } from './hints.js'
 
 export type NewsEvent = keyof ServerToClientEvents
 

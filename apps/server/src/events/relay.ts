@@ -1,6 +1,6 @@
 import { ConsumerFailed, retryDelaysMs, type Bus } from './bus.js'
-import type { Db } from './db.js'
-import type { Log } from './log.js'
+import type { Db } from '../platform/db.js'
+import type { Log } from '../platform/log.js'
 import { claimEvents, deleteEvents, delayEvent, parkEvent, returnEvents, type ClaimedEvent } from './outbox.js'
 
 export interface Relay {
