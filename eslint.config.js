@@ -7,7 +7,9 @@ export default defineConfig(
   js.configs.recommended,
   tseslint.configs.recommendedTypeChecked,
   {
-    languageOptions: { parserOptions: { projectService: { allowDefaultProject: ['*.js'] }, tsconfigRootDir: import.meta.dirname } },
+    languageOptions: {
+      parserOptions: { projectService: { allowDefaultProject: ['*.js'] }, tsconfigRootDir: import.meta.dirname },
+    },
     rules: {
       eqeqeq: 'error',
       'no-console': 'error',
@@ -26,9 +28,22 @@ export default defineConfig(
     },
   },
   // Runs on any Node, before there are types.
-  { files: ['tools/*.js'], extends: [tseslint.configs.disableTypeChecked], languageOptions: { globals: { process: 'readonly', URL: 'readonly' } } },
   {
-    files: ['apps/*/src/**/main.ts', 'apps/web/src/main.tsx', 'apps/server/src/cli.ts', '**/*.test.ts', '**/test/**', 'tools/**', '*.config.*', 'apps/web/webpack.config.*'],
+    files: ['tools/*.js'],
+    extends: [tseslint.configs.disableTypeChecked],
+    languageOptions: { globals: { process: 'readonly', URL: 'readonly' } },
+  },
+  {
+    files: [
+      'apps/*/src/**/main.ts',
+      'apps/web/src/main.tsx',
+      'apps/server/src/cli.ts',
+      '**/*.test.ts',
+      '**/test/**',
+      'tools/**',
+      '*.config.*',
+      'apps/web/webpack.config.*',
+    ],
     rules: { 'no-restricted-properties': 'off' },
   },
   { files: ['**/*.test.ts'], rules: { '@typescript-eslint/unbound-method': 'off' } },
@@ -36,7 +51,10 @@ export default defineConfig(
   {
     files: ['apps/web/src/**'],
     rules: {
-      '@typescript-eslint/no-restricted-imports': ['error', { patterns: [{ group: ['@chat/server/*'], allowTypeImports: true, message: 'Only types.' }] }],
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        { patterns: [{ group: ['@chat/server/*'], allowTypeImports: true, message: 'Only types.' }] },
+      ],
     },
   },
   // platform knows no chat words and calls no slice; slices know no transport but their own files.
@@ -46,7 +64,17 @@ export default defineConfig(
     rules: {
       'no-restricted-imports': [
         'error',
-        { patterns: ['../accounts/*', '../avatars/*', '../mail/*', '../messages/*', '../presence/*', '../rooms/*', '../sessions/*'].map((group) => ({ group: [group], message: 'platform calls no slice.' })) },
+        {
+          patterns: [
+            '../accounts/*',
+            '../avatars/*',
+            '../mail/*',
+            '../messages/*',
+            '../presence/*',
+            '../rooms/*',
+            '../sessions/*',
+          ].map((group) => ({ group: [group], message: 'platform calls no slice.' })),
+        },
       ],
     },
   },

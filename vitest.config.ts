@@ -25,9 +25,26 @@ export default defineConfig({
       },
       { ...sources, test: { name: 'tools', include: ['tools/**/*.test.ts'], ...patience } },
       // The first run builds Helm and kubeconform where they are missing, and downloads what Kubernetes says about itself.
-      { ...sources, test: { name: 'chart', include: ['test/chart/**/*.test.ts'], globalSetup: 'test/chart/with-programs.ts', isolate: false, ...patience } },
+      {
+        ...sources,
+        test: {
+          name: 'chart',
+          include: ['test/chart/**/*.test.ts'],
+          globalSetup: 'test/chart/with-programs.ts',
+          isolate: false,
+          ...patience,
+        },
+      },
       // The first run builds actionlint and act, and fetches gitlab-ci-local.
-      { ...sources, test: { name: 'pipeline', include: ['test/pipeline/**/*.test.ts'], globalSetup: 'test/pipeline/with-programs.ts', ...patience } },
+      {
+        ...sources,
+        test: {
+          name: 'pipeline',
+          include: ['test/pipeline/**/*.test.ts'],
+          globalSetup: 'test/pipeline/with-programs.ts',
+          ...patience,
+        },
+      },
       {
         ...sources,
         test: {

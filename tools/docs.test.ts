@@ -26,7 +26,14 @@ describe('docs/reference/variables.md', () => {
   const nameIn = (cell = '') => codeIn(cell)[0] ?? ''
   const variables = tables
     .filter(({ header }) => header.includes('default'))
-    .flatMap(({ rows }) => rows.map(([name, byDefault = '', , inChart = '']) => ({ name: nameIn(name), defaults: codeIn(byDefault), byDefault, inChart })))
+    .flatMap(({ rows }) =>
+      rows.map(([name, byDefault = '', , inChart = '']) => ({
+        name: nameIn(name),
+        defaults: codeIn(byDefault),
+        byDefault,
+        inChart,
+      })),
+    )
   const explained = [...read('.env.example').matchAll(/^#? ?([A-Z][A-Z0-9_]+)=/gm)].map(([, name = '']) => name)
 
   it('has the variables of .env.example, which are those of config.ts, each once', () => {
@@ -41,22 +48,34 @@ describe('docs/reference/variables.md', () => {
   const builtIn = { ...needed, SESSIONS: 'postgres', BUS: 'in-process', STORAGE: 'disk', MAILER: 'mailbox' }
   const production = { NODE_ENV: 'production', PUBLIC_URL: 'https://chat.example.com' }
 
-  it.each(variables.filter(({ defaults }) => defaults.length > 0))('tells the default of $name', ({ name, defaults: [usual = '', inProduction = usual] }) => {
-    const base = name === 'DATA_DIR' ? builtIn : outside
-    for (const [env, value] of [[base, usual], [{ ...base, ...production }, inProduction]] as const) {
-      expect(readConfig({ ...env, [name]: value })).toEqual(readConfig(env))
-    }
-    // It would show.
-    expect(readConfigOrProblem({ ...base, [name]: 'http://else.where' })).not.toEqual(readConfig(base))
-  })
+  it.each(variables.filter(({ defaults }) => defaults.length > 0))(
+    'tells the default of $name',
+    ({ name, defaults: [usual = '', inProduction = usual] }) => {
+      const base = name === 'DATA_DIR' ? builtIn : outside
+      for (const [env, value] of [
+        [base, usual],
+        [{ ...base, ...production }, inProduction],
+      ] as const) {
+        expect(readConfig({ ...env, [name]: value })).toEqual(readConfig(env))
+      }
+      // It would show.
+      expect(readConfigOrProblem({ ...base, [name]: 'http://else.where' })).not.toEqual(readConfig(base))
+    },
+  )
 
-  it.each(variables.filter(({ byDefault }) => /required/.test(byDefault)))('says that $name is required, as it is', ({ name }) => {
-    expect(readConfigOrProblem({ ...outside, ...production, [name]: '' })).toContain(`${name} is missing`)
-  })
+  it.each(variables.filter(({ byDefault }) => /required/.test(byDefault)))(
+    'says that $name is required, as it is',
+    ({ name }) => {
+      expect(readConfigOrProblem({ ...outside, ...production, [name]: '' })).toContain(`${name} is missing`)
+    },
+  )
 
   it('says of all others that there is no default', () => {
     for (const { name, byDefault, defaults } of variables) {
-      if (defaults.length === 0) expect.soft(byDefault, name).toMatch(/^(none|required|none; required in production|required, with (S3|Mailgun))$/)
+      if (defaults.length === 0)
+        expect
+          .soft(byDefault, name)
+          .toMatch(/^(none|required|none; required in production|required, with (S3|Mailgun))$/)
     }
   })
 
@@ -66,9 +85,14 @@ describe('docs/reference/variables.md', () => {
   })
 
   it('says of each variable whether the chart sets it', () => {
-    const templates = files.filter((file) => file.startsWith('.helm/templates/')).map(read).join('\n')
+    const templates = files
+      .filter((file) => file.startsWith('.helm/templates/'))
+      .map(read)
+      .join('\n')
     const isSet = (name: string) => new RegExp(`name: ${name}\\b|\\(list \\. "${name}"`).test(templates)
-    expect(variables.filter(({ inChart }) => inChart !== '').map(({ name }) => name)).toEqual(variables.map(({ name }) => name).filter(isSet))
+    expect(variables.filter(({ inChart }) => inChart !== '').map(({ name }) => name)).toEqual(
+      variables.map(({ name }) => name).filter(isSet),
+    )
   })
 
   it('tells what reads the variables of tests and pipelines', () => {
@@ -89,11 +113,18 @@ describe('the documentation', () => {
   const isThere = (path: string) => files.includes(path) || folders.has(path)
 
   it.each(pages)('has no broken link in %s', (page) => {
-    const links = [...proseOf(read(page)).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) => link).filter((link) => !/^[a-z]+:/.test(link))
+    const links = [...proseOf(read(page)).matchAll(/\]\(([^)\s]+)\)/g)]
+      .map(([, link = '']) => link)
+      .filter((link) => !/^[a-z]+:/.test(link))
     const broken = links.filter((link) => {
       const [path = '', anchor] = link.split('#')
       const target = path === '' ? page : posix.join(dirname(page), path).replace(/\/$/, '')
-      return !isThere(target) || (anchor !== undefined && target.endsWith('.md') && !anchorsOf(read(target)).includes(decodeURIComponent(anchor)))
+      return (
+        !isThere(target) ||
+        (anchor !== undefined &&
+          target.endsWith('.md') &&
+          !anchorsOf(read(target)).includes(decodeURIComponent(anchor)))
+      )
     })
     expect(broken).toEqual([])
   })
@@ -109,14 +140,20 @@ describe('the documentation', () => {
   })
 
   it('would find a file that is not there', () => {
-    expect(pathsIn('`apps/server/src/gone.ts`, `platform/gone.ts`, `docs/gone`')).toEqual(['apps/server/src/gone.ts', 'platform/gone.ts', 'docs/gone'])
+    expect(pathsIn('`apps/server/src/gone.ts`, `platform/gone.ts`, `docs/gone`')).toEqual([
+      'apps/server/src/gone.ts',
+      'platform/gone.ts',
+      'docs/gone',
+    ])
     expect(pathsIn('`npm start`, `image/png`, `a.example.com/chat`, `/etc/hosts`, `apps/web/dist/x.js`')).toEqual([])
     expect(pathsIn('| in the guide | now |\n|---|---|\n| `src/js/index.js` | `docs/gone` |')).toEqual(['docs/gone'])
   })
 
   /** Paths in backticks, but for what the guide had, and what builds leave. */
   function pathsIn(page: string): string[] {
-    const ofGuide = tablesIn(page).flatMap(({ header, rows }) => (isOfGuide(header[0]) ? rows.flatMap(([first = '']) => codeIn(first)) : []))
+    const ofGuide = tablesIn(page).flatMap(({ header, rows }) =>
+      isOfGuide(header[0]) ? rows.flatMap(([first = '']) => codeIn(first)) : [],
+    )
     const others = codeIn(proseOf(page))
     for (const code of ofGuide) others.splice(others.indexOf(code), 1)
     return others.filter((code) => {

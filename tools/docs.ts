@@ -35,17 +35,19 @@ export function valuesPage(): string {
     const seenFromChart = values.map((value) => ({ ...value, path: value.path.replace(/^(?!global\.)/, `${name}.`) }))
     return `## ${name}\n\n${table(seenFromChart.filter(({ path }) => !known.has(path)))}`
   })
-  return [
-    '# Values of the chart',
-    '<!-- Written by `npm run docs` from .helm/values.yaml and .helm/charts/*/values.yaml: change the comments there. -->',
+  return (
     [
-      'What the chart can be told, by `--values FILE` or `--set name=value`, with werf and with Helm. A name that ends in ENV stands for one value per',
-      'environment: `server.replicas.production`, or `server.replicas._default` for all that have none of their own. *Secret* values belong into an',
-      'encrypted file ([secrets](../deploy.md#secrets)). A name that is not here is refused. Which variable a value becomes: [variables](variables.md).',
-    ].join('\n'),
-    `## The chart\n\n${table(ofChart)}`,
-    ...sections,
-  ].join('\n\n') + '\n'
+      '# Values of the chart',
+      '<!-- Written by `npm run docs` from .helm/values.yaml and .helm/charts/*/values.yaml: change the comments there. -->',
+      [
+        'What the chart can be told, by `--values FILE` or `--set name=value`, with werf and with Helm. A name that ends in ENV stands for one value per',
+        'environment: `server.replicas.production`, or `server.replicas._default` for all that have none of their own. *Secret* values belong into an',
+        'encrypted file ([secrets](../deploy.md#secrets)). A name that is not here is refused. Which variable a value becomes: [variables](variables.md).',
+      ].join('\n'),
+      `## The chart\n\n${table(ofChart)}`,
+      ...sections,
+    ].join('\n\n') + '\n'
+  )
 }
 
 /** Every value with a `# --` comment right above it, in their order. The rest of the comments is for readers of the file. */
@@ -61,7 +63,12 @@ export function explainedIn(yaml: string): Value[] {
       while ((parents.at(-1)?.indent ?? -1) >= space.length) parents.pop()
       parents.push({ name, indent: space.length })
       const path = parents.map((parent) => parent.name)
-      if (meaning !== undefined) explained.push({ path: path.join('.'), value: path.reduce<unknown>((at, key) => (at as Values)[key], values), meaning })
+      if (meaning !== undefined)
+        explained.push({
+          path: path.join('.'),
+          value: path.reduce<unknown>((at, key) => (at as Values)[key], values),
+          meaning,
+        })
     }
     meaning = comment
   }
@@ -83,7 +90,9 @@ function table(values: Value[]): string {
 function defaultOf(value: unknown): string {
   if (!isByEnvironment(value)) return code(value)
   const { _default, ...others } = value
-  return [code(_default), ...Object.entries(others).map(([environment, own]) => `${environment} ${code(own)}`)].join(', ')
+  return [code(_default), ...Object.entries(others).map(([environment, own]) => `${environment} ${code(own)}`)].join(
+    ', ',
+  )
 }
 
 function isByEnvironment(value: unknown): value is Values {
@@ -91,5 +100,7 @@ function isByEnvironment(value: unknown): value is Values {
 }
 
 function code(value: unknown): string {
-  return value === '' ? 'empty' : `\`${stringify(value, { collectionStyle: 'flow', flowCollectionPadding: false, lineWidth: 0 }).trim()}\``
+  return value === ''
+    ? 'empty'
+    : `\`${stringify(value, { collectionStyle: 'flow', flowCollectionPadding: false, lineWidth: 0 }).trim()}\``
 }

@@ -1,5 +1,14 @@
 import { execFile, execFileSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, posix } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -30,26 +39,42 @@ const forms = [
 
 /** Solutions that bring their test along, with the project of vitest.config.ts and the file that has it. */
 const proven: { exercise: string; project: string; test: string }[] = [
-  { exercise: 'docs/guide/08-e-mail/exercise-1.diff', project: 'apps', test: 'apps/server/src/mail/send-password-notice.test.ts' },
-  { exercise: 'docs/guide/13-applications/exercise-1.diff', project: 'apps', test: 'apps/server/src/greeter/greet-newcomer.test.ts' },
+  {
+    exercise: 'docs/guide/08-e-mail/exercise-1.diff',
+    project: 'apps',
+    test: 'apps/server/src/mail/send-password-notice.test.ts',
+  },
+  {
+    exercise: 'docs/guide/13-applications/exercise-1.diff',
+    project: 'apps',
+    test: 'apps/server/src/greeter/greet-newcomer.test.ts',
+  },
   { exercise: 'docs/guide/16-scheduled-job/exercise-1.diff', project: 'chart', test: 'test/chart/relations.test.ts' },
 ]
 
 describe('the guide', () => {
   it('has its chapters numbered without a hole, and its pages', () => {
     expect(chapters.length).toBeGreaterThanOrEqual(16)
-    expect(chapters.map((chapter) => Number(posix.basename(chapter).slice(0, 2)))).toEqual(chapters.map((_, index) => index + 1))
+    expect(chapters.map((chapter) => Number(posix.basename(chapter).slice(0, 2)))).toEqual(
+      chapters.map((_, index) => index + 1),
+    )
     expect(english.length).toBeGreaterThanOrEqual(chapters.length + 7)
     expect(exercises.length).toBeGreaterThanOrEqual(chapters.length)
   })
 
   it.each(['README.md', 'README.ru.md'])('has all of it in its index, in order: %s', (name) => {
     const targets = linksIn(read(`docs/guide/${name}`)).map(({ target }) => posix.join('docs/guide', target))
-    expect(targets.filter((target) => chapters.includes(dirname(target)))).toEqual(chapters.map((chapter) => `${chapter}/${name}`))
+    expect(targets.filter((target) => chapters.includes(dirname(target)))).toEqual(
+      chapters.map((chapter) => `${chapter}/${name}`),
+    )
     const single = english.filter((page) => dirname(page) === 'docs/guide' && !page.endsWith('/README.md'))
     expect(single.length).toBeGreaterThanOrEqual(6)
-    const linked = targets.filter((target) => dirname(target) === 'docs/guide' && !posix.basename(target).startsWith('README.'))
-    expect([...linked].sort()).toEqual(single.map((page) => (name === 'README.md' ? page : page.replace(/\.md$/, '.ru.md'))).sort())
+    const linked = targets.filter(
+      (target) => dirname(target) === 'docs/guide' && !posix.basename(target).startsWith('README.'),
+    )
+    expect([...linked].sort()).toEqual(
+      single.map((page) => (name === 'README.md' ? page : page.replace(/\.md$/, '.ru.md'))).sort(),
+    )
   })
 })
 
@@ -65,7 +90,10 @@ describe.each(chapters)('%s', (chapter) => {
   it.each(forms)('has the form of a chapter: $page', ({ page: name, ways, headings, table }) => {
     const page = read(`${chapter}/${name}`)
     const [title, ...others] = headingsIn(page)
-    expect(title).toEqual({ level: 1, text: expect.stringMatching(new RegExp(`^${Number(posix.basename(chapter).slice(0, 2))}\\. \\S`)) as string })
+    expect(title).toEqual({
+      level: 1,
+      text: expect.stringMatching(new RegExp(`^${Number(posix.basename(chapter).slice(0, 2))}\\. \\S`)) as string,
+    })
     expect(others.filter(({ level }) => level < 3).map(({ text }) => text)).toEqual(headings)
     // A paragraph, and the ways to the others.
     const [, opening = '', links = ''] = page.split('\n\n')
@@ -73,9 +101,16 @@ describe.each(chapters)('%s', (chapter) => {
     expect(links).toMatch(ways)
 
     const [filesHeading = '', , tableHeading, exercisesHeading = ''] = headings
-    const there = linksIn(sectionOf(page, filesHeading)).map(({ text, target }) => ({ named: codeIn(text)[0], path: posix.join(chapter, target) }))
-    expect(there.filter(({ path }) => files.includes(path) && !path.startsWith('docs/guide/')).length).toBeGreaterThanOrEqual(2)
-    expect(there.filter(({ named, path }) => !path.startsWith('docs/guide/') && named?.replace(/\/$/, '') !== path)).toEqual([])
+    const there = linksIn(sectionOf(page, filesHeading)).map(({ text, target }) => ({
+      named: codeIn(text)[0],
+      path: posix.join(chapter, target),
+    }))
+    expect(
+      there.filter(({ path }) => files.includes(path) && !path.startsWith('docs/guide/')).length,
+    ).toBeGreaterThanOrEqual(2)
+    expect(
+      there.filter(({ named, path }) => !path.startsWith('docs/guide/') && named?.replace(/\/$/, '') !== path),
+    ).toEqual([])
     expect(linksIn(page).map(({ target }) => target)).toContain('values.yaml')
 
     const tables = tablesIn(page).filter(({ heading }) => heading === tableHeading)
@@ -85,14 +120,26 @@ describe.each(chapters)('%s', (chapter) => {
     // What is new has nothing in the guide, and what is the same needs no reason.
     expect(rows.filter((row) => row.length !== 3 || row[1] === '' || row[0] === row[2])).toEqual([])
 
-    const tasks = sectionOf(page, exercisesHeading).split(/^\d+\. /m).slice(1)
-    expect(tasks.map((task) => linksIn(task).map(({ target }) => target).filter((target) => target.endsWith('.diff')))).toEqual(diffs.map((diff) => [diff]))
+    const tasks = sectionOf(page, exercisesHeading)
+      .split(/^\d+\. /m)
+      .slice(1)
+    expect(
+      tasks.map((task) =>
+        linksIn(task)
+          .map(({ target }) => target)
+          .filter((target) => target.endsWith('.diff')),
+      ),
+    ).toEqual(diffs.map((diff) => [diff]))
   })
 
   it('deploys its own state', () => {
-    const commands = blocksIn(read(`${chapter}/README.md`)).filter(({ language }) => language === 'bash').map(({ text }) => text)
+    const commands = blocksIn(read(`${chapter}/README.md`))
+      .filter(({ language }) => language === 'bash')
+      .map(({ text }) => text)
     expect(commands.length).toBeGreaterThan(0)
-    const values = commands.flatMap((text) => [...text.matchAll(/werf converge\b[^\n]* --values (\S+)/g)].map(([, file]) => file))
+    const values = commands.flatMap((text) =>
+      [...text.matchAll(/werf converge\b[^\n]* --values (\S+)/g)].map(([, file]) => file),
+    )
     expect(new Set(values)).toEqual(new Set([`${chapter}/values.yaml`]))
   })
 })
@@ -100,7 +147,9 @@ describe.each(chapters)('%s', (chapter) => {
 describe.each(english)('%s', (page) => {
   const translation = page.replace(/\.md$/, '.ru.md')
   // The link to the other language is in that language.
-  const both = [page, translation].map((file) => read(file).replace(/^\[(По-русски|In English)\]\((\S+)\)/m, '[]($2)')) as [string, string]
+  const both = [page, translation].map((file) =>
+    read(file).replace(/^\[(По-русски|In English)\]\((\S+)\)/m, '[]($2)'),
+  ) as [string, string]
 
   it('is in step with its Russian twin', () => {
     const [mine, its] = both
@@ -110,7 +159,9 @@ describe.each(english)('%s', (page) => {
     const targets = both.map((text) => linksIn(text).map(({ target }) => target.replace(/(\.ru)?(\.md)(#.*)?$/, '$2')))
     expect(targets[1]).toEqual(targets[0])
     expect(targets[0]?.length).toBeGreaterThan(2)
-    const rows = both.map((text) => tablesIn(text).map((table) => table.rows.map((row) => codeIn(row.join(' ')).sort())))
+    const rows = both.map((text) =>
+      tablesIn(text).map((table) => table.rows.map((row) => codeIn(row.join(' ')).sort())),
+    )
     expect(rows[1]).toEqual(rows[0])
   })
 
@@ -118,7 +169,8 @@ describe.each(english)('%s', (page) => {
     const [, ...mine] = linksIn(both[0]).map(({ target }) => target)
     expect(mine.filter((target) => /\.ru\.md(#|$)/.test(target))).toEqual([])
     const [, ...its] = linksIn(both[1]).map(({ target }) => target.replace(/#.*/, ''))
-    const hasTwin = (target: string) => /(?<!\.ru)\.md$/.test(target) && files.includes(posix.join(dirname(page), target.replace(/\.md$/, '.ru.md')))
+    const hasTwin = (target: string) =>
+      /(?<!\.ru)\.md$/.test(target) && files.includes(posix.join(dirname(page), target.replace(/\.md$/, '.ru.md')))
     expect(its.filter(hasTwin)).toEqual([])
   })
 
@@ -133,25 +185,44 @@ describe.each(english)('%s', (page) => {
   })
 
   it('names scripts and states that there are', () => {
-    const blocks = blocksIn(read(page)).map(({ text }) => text).join('\n')
-    expect([...blocks.matchAll(/\bnpm run (?:--\S+ )*([\w:-]+)/g)].map(([, name = '']) => name).filter((name) => !(name in scripts))).toEqual([])
-    expect([...read(page).matchAll(/docs\/guide\/[\w/.-]+\.(yaml|diff)/g)].map(([file]) => file).filter((file) => !files.includes(file))).toEqual([])
+    const blocks = blocksIn(read(page))
+      .map(({ text }) => text)
+      .join('\n')
+    expect(
+      [...blocks.matchAll(/\bnpm run (?:--\S+ )*([\w:-]+)/g)]
+        .map(([, name = '']) => name)
+        .filter((name) => !(name in scripts)),
+    ).toEqual([])
+    expect(
+      [...read(page).matchAll(/docs\/guide\/[\w/.-]+\.(yaml|diff)/g)]
+        .map(([file]) => file)
+        .filter((file) => !files.includes(file)),
+    ).toEqual([])
   })
 })
 
 describe('what the guide is checked for', () => {
   it('is found where it is', () => {
-    const all = english.flatMap((page) => blocksIn(read(page))).map(({ text }) => text).join('\n')
+    const all = english
+      .flatMap((page) => blocksIn(read(page)))
+      .map(({ text }) => text)
+      .join('\n')
     expect(all.match(/\bnpm run [\w:-]+/g)?.length).toBeGreaterThan(3)
     expect(all.match(/docs\/guide\/[\w/.-]+\/values\.yaml/g)?.length).toBeGreaterThanOrEqual(chapters.length)
-    expect(wordsIn('Ein `код` [слово](слово.md)\n\n```text\nкод\n```\n| ячейка |\n')).toEqual(['Ein  слово', '| ячейка |'])
+    expect(wordsIn('Ein `код` [слово](слово.md)\n\n```text\nкод\n```\n| ячейка |\n')).toEqual([
+      'Ein  слово',
+      '| ячейка |',
+    ])
     expect([cyrillicIn('два two'), cyrillicIn('two'), cyrillicIn('')]).toEqual([0.5, 0, 0])
   })
 })
 
 describe.each(exercises)('%s', (exercise) => {
   const diff = read(exercise)
-  const touched = [...diff.matchAll(/^diff --git a\/(\S+) b\/(\S+)$/gm)].map(([, before = '', after = '']) => ({ before, after }))
+  const touched = [...diff.matchAll(/^diff --git a\/(\S+) b\/(\S+)$/gm)].map(([, before = '', after = '']) => ({
+    before,
+    after,
+  }))
 
   it('is a change of this repository, and can be applied to it', () => {
     expect(touched.length).toBeGreaterThan(0)
@@ -189,13 +260,22 @@ describe('solutions', () => {
 /** The text of a page by paragraphs, list items and rows, without code and addresses. */
 function wordsIn(page: string): string[] {
   const parts = proseOf(page).split(/\n\s*\n|\n(?=[|-]|\d+\. )/)
-  return parts.map((part) => part.replaceAll(/`[^`]+`|(?<=\])\([^)]*\)/g, '').replaceAll(/[[\]]/g, '').trim()).filter((part) => part !== '')
+  return parts
+    .map((part) =>
+      part
+        .replaceAll(/`[^`]+`|(?<=\])\([^)]*\)/g, '')
+        .replaceAll(/[[\]]/g, '')
+        .trim(),
+    )
+    .filter((part) => part !== '')
 }
 
 /** Which part of the letters is Cyrillic. What stands in quotation marks may be a name in the guide. */
 function cyrillicIn(text: string): number {
   const letters = text.replaceAll(/“[^”]*”/g, '').match(/\p{L}/gu) ?? []
-  return letters.length === 0 ? 0 : letters.filter((letter) => /\p{Script=Cyrillic}/u.test(letter)).length / letters.length
+  return letters.length === 0
+    ? 0
+    : letters.filter((letter) => /\p{Script=Cyrillic}/u.test(letter)).length / letters.length
 }
 
 function emptyFolder(): string {
@@ -217,30 +297,64 @@ function checkout(): string {
   // The apps find each other in this folder, and not where they are linked to.
   const packages = join(folder, 'node_modules')
   mkdirSync(join(packages, '@chat'), { recursive: true })
-  for (const name of readdirSync(join(root, 'node_modules'))) if (name !== '@chat') symlinkSync(join(root, 'node_modules', name), join(packages, name))
-  for (const app of readdirSync(join(folder, 'apps'))) symlinkSync(join(folder, 'apps', app), join(packages, '@chat', app))
+  for (const name of readdirSync(join(root, 'node_modules')))
+    if (name !== '@chat') symlinkSync(join(root, 'node_modules', name), join(packages, name))
+  for (const app of readdirSync(join(folder, 'apps')))
+    symlinkSync(join(folder, 'apps', app), join(packages, '@chat', app))
   return folder
 }
 
 /** Git in a folder that is not part of what is around it. */
 function git(folder: string, ...args: string[]) {
-  const env = { PATH: process.env.PATH, HOME: folder, GIT_CEILING_DIRECTORIES: dirname(folder), GIT_CONFIG_NOSYSTEM: '1' }
+  const env = {
+    PATH: process.env.PATH,
+    HOME: folder,
+    GIT_CEILING_DIRECTORIES: dirname(folder),
+    GIT_CONFIG_NOSYSTEM: '1',
+  }
   return execFileSync('git', args, { cwd: folder, env, encoding: 'utf8', stdio: 'pipe' })
 }
 
 /** Runs a test file of a checkout on the built-in adapters. */
-function vitest(folder: string, project: string, test: string): Promise<{ success: boolean; passed: number; failed: number; output: string }> {
+function vitest(
+  folder: string,
+  project: string,
+  test: string,
+): Promise<{ success: boolean; passed: number; failed: number; output: string }> {
   const file = join(folder, 'results.json')
   rmSync(file, { force: true })
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(TEST_|VITEST|NODE_ENV$|GIT_)/.test(name)))
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(TEST_|VITEST|NODE_ENV$|GIT_)/.test(name)),
+  )
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`]
-  const args = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--project', project, test, '--bail=1', ...reporters]
+  const args = [
+    join(root, 'node_modules/vitest/vitest.mjs'),
+    'run',
+    '--project',
+    project,
+    test,
+    '--bail=1',
+    ...reporters,
+  ]
   return new Promise((resolve) => {
-    execFile(process.execPath, args, { cwd: folder, env, timeout: 120_000, maxBuffer: 32 * 2 ** 20 }, (error, stdout, stderr) => {
-      const output = `${stdout}\n${stderr}`
-      if (!existsSync(file)) return resolve({ success: false, passed: 0, failed: 0, output })
-      const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(file, 'utf8')) as { numPassedTests: number; numFailedTests: number }
-      resolve({ success: error === null && numPassedTests > 0, passed: numPassedTests, failed: numFailedTests, output })
-    })
+    execFile(
+      process.execPath,
+      args,
+      { cwd: folder, env, timeout: 120_000, maxBuffer: 32 * 2 ** 20 },
+      (error, stdout, stderr) => {
+        const output = `${stdout}\n${stderr}`
+        if (!existsSync(file)) return resolve({ success: false, passed: 0, failed: 0, output })
+        const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(file, 'utf8')) as {
+          numPassedTests: number
+          numFailedTests: number
+        }
+        resolve({
+          success: error === null && numPassedTests > 0,
+          passed: numPassedTests,
+          failed: numFailedTests,
+          output,
+        })
+      },
+    )
   })
 }

@@ -32,24 +32,38 @@ describe('npm run rename', () => {
     git('-c', 'user.name=Test', '-c', 'user.email=test@example.com', 'commit', '--quiet', '--message', 'A clone')
   }
   const read = (file: string) => readFileSync(join(copy, file), 'utf8')
-  const matches = (pattern: string) => git('grep', '--extended-regexp', '--line-number', pattern, '--', '.', ':!tools/rename*')
+  const matches = (pattern: string) =>
+    git('grep', '--extended-regexp', '--line-number', pattern, '--', '.', ':!tools/rename*')
   function rename(...args: string[]): Promise<{ code: number; output: string }> {
     return new Promise((resolve) => {
-      execFile(process.execPath, ['--import', tsx, join(copy, 'tools/rename.ts'), ...args], { cwd: copy }, (error, stdout, stderr) => {
-        resolve({ code: error === null ? 0 : Number(error.code), output: stdout + stderr })
-      })
+      execFile(
+        process.execPath,
+        ['--import', tsx, join(copy, 'tools/rename.ts'), ...args],
+        { cwd: copy },
+        (error, stdout, stderr) => {
+          resolve({ code: error === null ? 0 : Number(error.code), output: stdout + stderr })
+        },
+      )
     })
   }
 
   it('gives packages, imports and titles the new name, and says which files it changed', async () => {
     const { code, output } = await rename('team-talk')
-    expect({ code, output }).toMatchObject({ code: 0, output: expect.stringContaining('apps/server/package.json') as unknown })
+    expect({ code, output }).toMatchObject({
+      code: 0,
+      output: expect.stringContaining('apps/server/package.json') as unknown,
+    })
     const changed = git('diff', '--name-only').trim().split('\n')
     expect(output.match(/^ {2}\S.*$/gm)?.map((line) => line.trim())).toEqual(changed)
 
     expect(JSON.parse(read('package.json'))).toMatchObject({ name: 'team-talk' })
-    expect(JSON.parse(read('package-lock.json'))).toMatchObject({ name: 'team-talk', packages: { '': { name: 'team-talk' }, 'apps/worker': { name: '@team-talk/worker' } } })
-    expect(JSON.parse(read('apps/worker/package.json'))).toMatchObject({ dependencies: { '@team-talk/server': '1.0.0' } })
+    expect(JSON.parse(read('package-lock.json'))).toMatchObject({
+      name: 'team-talk',
+      packages: { '': { name: 'team-talk' }, 'apps/worker': { name: '@team-talk/worker' } },
+    })
+    expect(JSON.parse(read('apps/worker/package.json'))).toMatchObject({
+      dependencies: { '@team-talk/server': '1.0.0' },
+    })
     expect(() => matches(`@${oldName}/`)).toThrow() // git grep finds nothing
     expect(matches('Team Talk')).toMatch(/^apps\/server\/src\/.*'Team Talk'/m)
     expect(matches('Team Talk')).toMatch(/^apps\/web\/src\/.*>Team Talk</m)
@@ -70,16 +84,22 @@ describe('npm run rename', () => {
     expect(git('diff', '--name-only', 'HEAD~1')).toBe('')
   })
 
-  it.each(['', 'Chat', 'my chat', 'a', '-chat', 'chat_app', 'chat--app', '@me/chat', 'ünïcode', oldName])('refuses the name "%s" and changes nothing', async (name) => {
-    const { code, output } = await rename(name)
-    expect({ code, output }).toMatchObject({ code: 1, output: expect.stringMatching(/usage|already/) as unknown })
-    expect(git('status', '--porcelain')).toBe('')
-  })
+  it.each(['', 'Chat', 'my chat', 'a', '-chat', 'chat_app', 'chat--app', '@me/chat', 'ünïcode', oldName])(
+    'refuses the name "%s" and changes nothing',
+    async (name) => {
+      const { code, output } = await rename(name)
+      expect({ code, output }).toMatchObject({ code: 1, output: expect.stringMatching(/usage|already/) as unknown })
+      expect(git('status', '--porcelain')).toBe('')
+    },
+  )
 
   it('refuses a checkout with uncommitted changes', async () => {
     writeFileSync(join(copy, 'notes.txt'), 'not committed')
     const { code, output } = await rename('team-talk')
-    expect({ code, output }).toMatchObject({ code: 1, output: expect.stringContaining('uncommitted changes') as unknown })
+    expect({ code, output }).toMatchObject({
+      code: 1,
+      output: expect.stringContaining('uncommitted changes') as unknown,
+    })
     expect(git('status', '--porcelain')).toBe('?? notes.txt\n')
   })
 })

@@ -25,12 +25,19 @@ function rename(name: string) {
   const { name: oldName } = JSON.parse(readFileSync('package.json', 'utf8')) as { name: string }
   // It becomes a package, a Kubernetes namespace and a part of image names.
   if (!/^[a-z][a-z0-9-]{0,38}[a-z0-9]$/.test(name) || name.includes('--')) {
-    throw new Error(`usage: npm run rename -- <name>\nA name has 2 to 40 lower-case letters, digits and single dashes, and begins with a letter, not "${name}".`)
+    throw new Error(
+      `usage: npm run rename -- <name>\nA name has 2 to 40 lower-case letters, digits and single dashes, and begins with a letter, not "${name}".`,
+    )
   }
   if (name === oldName) throw new Error(`It is called ${name} already.`)
-  if (git('status', '--porcelain') !== '') throw new Error('There are uncommitted changes. Commit or stash them first, so that the renaming can be looked at and undone.')
+  if (git('status', '--porcelain') !== '')
+    throw new Error(
+      'There are uncommitted changes. Commit or stash them first, so that the renaming can be looked at and undone.',
+    )
 
-  const changed = git('ls-files', '-z').split('\0').filter((file) => file !== '' && !file.startsWith('tools/rename') && renameIn(file, placesOf(oldName, name)))
+  const changed = git('ls-files', '-z')
+    .split('\0')
+    .filter((file) => file !== '' && !file.startsWith('tools/rename') && renameIn(file, placesOf(oldName, name)))
   process.stdout.write(`Changed ${changed.length} files:\n${changed.map((file) => `  ${file}\n`).join('')}`)
   process.stdout.write('Next: npm install, npm test, git diff, git commit.\n')
 }
@@ -39,13 +46,25 @@ function placesOf(oldName: string, name: string): Place[] {
   const [from, title] = [escaped(oldName), titleOf(name)]
   return [
     // the scope of the packages
-    { files: /\.([cm]?[jt]sx?|json|ya?ml|md|sh)$|Dockerfile/, pattern: new RegExp(`@${from}/`, 'g'), replacement: `@${name}/` },
+    {
+      files: /\.([cm]?[jt]sx?|json|ya?ml|md|sh)$|Dockerfile/,
+      pattern: new RegExp(`@${from}/`, 'g'),
+      replacement: `@${name}/`,
+    },
     // the root package
     { files: /^package(-lock)?\.json$/, pattern: new RegExp(`("name": )"${from}"`, 'g'), replacement: `$1"${name}"` },
     // the werf project and the chart
-    { files: /^werf[^/]*\.yaml$|(^|\/)Chart\.yaml$/, pattern: new RegExp(`^((?:project|name): )${from}$`, 'gm'), replacement: `$1${name}` },
+    {
+      files: /^werf[^/]*\.yaml$|(^|\/)Chart\.yaml$/,
+      pattern: new RegExp(`^((?:project|name): )${from}$`, 'gm'),
+      replacement: `$1${name}`,
+    },
     // the same in the pipelines
-    { files: /^\.gitlab-ci\.yml$|^\.github\/workflows\/werf\.yml$/, pattern: new RegExp(`^( +PROJECT: )${from}\\b`, 'gm'), replacement: `$1${name}` },
+    {
+      files: /^\.gitlab-ci\.yml$|^\.github\/workflows\/werf\.yml$/,
+      pattern: new RegExp(`^( +PROJECT: )${from}\\b`, 'gm'),
+      replacement: `$1${name}`,
+    },
     // the title, wherever it stands in text and not in code
     {
       files: /\.(tsx?|md|example)$/,
@@ -67,7 +86,10 @@ function renameIn(file: string, places: Place[]): boolean {
 
 /** `team-talk` → `Team Talk`. */
 function titleOf(name: string): string {
-  return name.split('-').map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join(' ')
+  return name
+    .split('-')
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join(' ')
 }
 
 function escaped(text: string): string {

@@ -20,7 +20,9 @@ const packages = Object.assign(
 /** Images that files start from, without their tags. */
 function imagesIn(text: string): string[] {
   const own = new Set([...text.matchAll(/ AS (\S+)$/gm)].map(([, name]) => name))
-  const found = [...text.matchAll(/(?:^FROM |^from: |\b(?:image|name): "?)([^\s:"$]+):[\w.-]+/gm)].map(([, name = '']) => name)
+  const found = [...text.matchAll(/(?:^FROM |^from: |\b(?:image|name): "?)([^\s:"$]+):[\w.-]+/gm)].map(
+    ([, name = '']) => name,
+  )
   return found.filter((name) => !own.has(name))
 }
 
@@ -29,15 +31,21 @@ function foundBy({ managerFilePatterns, matchStrings }: Renovate['customManagers
   const patterns = managerFilePatterns.map((pattern) => new RegExp(pattern.slice(1, -1)))
   const mine = files.filter((file) => patterns.some((pattern) => pattern.test(file)))
   const matchesIn = (text: string) => matchStrings.flatMap((string) => [...text.matchAll(new RegExp(string, 'g'))])
-  return Object.fromEntries(mine.map((file) => [file, matchesIn(read(file)).map(({ groups }) => `${groups?.depName}:${groups?.currentValue}`)]))
+  return Object.fromEntries(
+    mine.map((file) => [file, matchesIn(read(file)).map(({ groups }) => `${groups?.depName}:${groups?.currentValue}`)]),
+  )
 }
 
 describe('the configuration of Renovate', () => {
   it('groups and pins only what is used', () => {
     const images = ['Dockerfile', 'compose.yaml', '.gitlab-ci.yml', 'werf.yaml'].flatMap((file) => imagesIn(read(file)))
     const used = [...Object.keys(packages), ...images]
-    expect(packageRules.flatMap(({ matchPackageNames }) => matchPackageNames).filter((name) => !used.includes(name))).toEqual([])
-    expect(packageRules.map(({ groupName }) => groupName)).toEqual(expect.arrayContaining(['pg', 'socket.io', 'webpack', 'lint', 'vitest']))
+    expect(
+      packageRules.flatMap(({ matchPackageNames }) => matchPackageNames).filter((name) => !used.includes(name)),
+    ).toEqual([])
+    expect(packageRules.map(({ groupName }) => groupName)).toEqual(
+      expect.arrayContaining(['pg', 'socket.io', 'webpack', 'lint', 'vitest']),
+    )
   })
 
   it('gives a reason for each pin', () => {
@@ -47,7 +55,9 @@ describe('the configuration of Renovate', () => {
     for (const { description } of rules) expect(description).toMatch(/\.$/)
   })
 
-  const pins = packageRules.flatMap(({ matchPackageNames, allowedVersions = '' }) => matchPackageNames.map((name) => ({ name, allowedVersions })))
+  const pins = packageRules.flatMap(({ matchPackageNames, allowedVersions = '' }) =>
+    matchPackageNames.map((name) => ({ name, allowedVersions })),
+  )
   const ofNpm = pins.filter(({ name, allowedVersions }) => name in packages && allowedVersions !== '')
   it.each(ofNpm)('pins $name to what is installed', ({ name, allowedVersions }) => {
     const wanted = packages[name] ?? ''
@@ -62,7 +72,9 @@ describe('the configuration of Renovate', () => {
     expect(from.length).toBeGreaterThan(1)
     expect(werf).toEqual({ 'werf.yaml': from })
     // The same as with Docker's compose file, which has them as one word.
-    const ofCompose = [...read('compose.yaml').matchAll(/^ +image: (docker\.io\/(?!library\/nginx)\S+)$/gm)].map(([, image]) => image)
+    const ofCompose = [...read('compose.yaml').matchAll(/^ +image: (docker\.io\/(?!library\/nginx)\S+)$/gm)].map(
+      ([, image]) => image,
+    )
     expect(Object.keys(charts)).toHaveLength(4)
     expect(Object.values(charts).flat().sort()).toEqual(ofCompose.sort())
   })
@@ -71,7 +83,9 @@ describe('the configuration of Renovate', () => {
 describe('the licence', () => {
   it('is the Apache License 2.0, to the letter', () => {
     // Of https://www.apache.org/licenses/LICENSE-2.0.txt.
-    expect(createHash('sha256').update(read('LICENSE')).digest('hex')).toBe('cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30')
+    expect(createHash('sha256').update(read('LICENSE')).digest('hex')).toBe(
+      'cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30',
+    )
     expect(JSON.parse(read('package.json'))).toMatchObject({ license: 'Apache-2.0' })
   })
 })

@@ -10,7 +10,9 @@ const [major, minor] = process.versions.node.split('.').map(Number)
 
 // As package.json says it. A package that reads such ranges may not be there yet.
 if (!(major === 20 ? minor >= 19 : major === 22 ? minor >= 12 : major > 22)) {
-  fail(`Chat needs Node.js ${engines.node}, and this is ${process.versions.node}. Install a newer one from https://nodejs.org and try again.`)
+  fail(
+    `Chat needs Node.js ${engines.node}, and this is ${process.versions.node}. Install a newer one from https://nodejs.org and try again.`,
+  )
 }
 try {
   createRequire(import.meta.url).resolve('tsx')

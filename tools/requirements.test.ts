@@ -23,7 +23,9 @@ describe('what a script needs', () => {
   /** Lets a Node of this version look. */
   function look(version: string, where = '.') {
     const older = `data:text/javascript,Object.defineProperty(process,"versions",{value:{node:"${version}"}})`
-    const { status, stderr } = spawnSync(process.execPath, ['--import', older, join(where, 'tools/requirements.js')], { encoding: 'utf8' })
+    const { status, stderr } = spawnSync(process.execPath, ['--import', older, join(where, 'tools/requirements.js')], {
+      encoding: 'utf8',
+    })
     return { status, stderr }
   }
 
@@ -31,18 +33,25 @@ describe('what a script needs', () => {
     expect(look(version)).toEqual({ status: 0, stderr: '' })
   })
 
-  it.each(['14.21.3', '18.20.8', '20.18.3', '21.7.3', '22.11.0'])('is a newer Node.js than %s, which one sentence says', (version) => {
-    expect(engines.node).toBe('^20.19 || >=22.12')
-    const sentence = `Chat needs Node.js ^20.19 || >=22.12, and this is ${version}. Install a newer one from https://nodejs.org and try again.`
-    expect(look(version)).toEqual({ status: 1, stderr: `\n${sentence}\n` })
-  })
+  it.each(['14.21.3', '18.20.8', '20.18.3', '21.7.3', '22.11.0'])(
+    'is a newer Node.js than %s, which one sentence says',
+    (version) => {
+      expect(engines.node).toBe('^20.19 || >=22.12')
+      const sentence = `Chat needs Node.js ^20.19 || >=22.12, and this is ${version}. Install a newer one from https://nodejs.org and try again.`
+      expect(look(version)).toEqual({ status: 1, stderr: `\n${sentence}\n` })
+    },
+  )
 
   it('are its packages, and one sentence says how to get them', () => {
-    expect(look(process.versions.node, elsewhere)).toEqual({ status: 1, stderr: '\nThe packages of Chat are not installed yet. Run this first: npm install\n' })
+    expect(look(process.versions.node, elsewhere)).toEqual({
+      status: 1,
+      stderr: '\nThe packages of Chat are not installed yet. Run this first: npm install\n',
+    })
   })
 
   it('is looked at before anything else, by npm as well', () => {
-    for (const script of ['prestart', 'predev', 'pretest']) expect(scripts[script]).toMatch(/^node tools\/requirements\.js/)
+    for (const script of ['prestart', 'predev', 'pretest'])
+      expect(scripts[script]).toMatch(/^node tools\/requirements\.js/)
     expect(readFileSync('.npmrc', 'utf8')).toContain('engine-strict=true')
   })
 })

@@ -40,7 +40,11 @@ const configure = (_env: unknown, { mode = 'production' }: { mode?: 'production'
     },
     module: {
       rules: [
-        { test: /\.tsx?$/, loader: 'ts-loader', options: { transpileOnly: true, configFile: join(here, 'tsconfig.json'), compilerOptions: { noEmit: false } } },
+        {
+          test: /\.tsx?$/,
+          loader: 'ts-loader',
+          options: { transpileOnly: true, configFile: join(here, 'tsconfig.json'), compilerOptions: { noEmit: false } },
+        },
       ],
     },
     plugins: [
@@ -50,11 +54,19 @@ const configure = (_env: unknown, { mode = 'production' }: { mode?: 'production'
         ? [
             // Less memory makes shorter blocks, each with a code of its own, and a smaller whole.
             new CompressionPlugin({ test: /\.(js|css|svg)$/, compressionOptions: { memLevel: 6 } }),
-            new CompressionPlugin({ test: /\.(js|css|svg)$/, algorithm: 'brotliCompress', filename: '[path][base].br' }),
+            new CompressionPlugin({
+              test: /\.(js|css|svg)$/,
+              algorithm: 'brotliCompress',
+              filename: '[path][base].br',
+            }),
           ]
         : []),
     ],
-    cache: { type: 'filesystem', cacheDirectory: join(here, '.cache'), buildDependencies: { config: [fileURLToPath(import.meta.url)] } },
+    cache: {
+      type: 'filesystem',
+      cacheDirectory: join(here, '.cache'),
+      buildDependencies: { config: [fileURLToPath(import.meta.url)] },
+    },
     performance: { hints: false },
     stats: 'errors-warnings',
   }

@@ -11,7 +11,16 @@ export function launchBrowser(...more: string[]): Promise<Browser> {
   if (executablePath === undefined) throw new Error('TEST_CHROMIUM is missing: run the browser tests through npm test')
   return chromium.launch({
     executablePath,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', ...more],
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      ...more,
+    ],
   })
 }
 
@@ -31,12 +40,22 @@ export class Visitor {
     page.on('pageerror', (error) => this.faults.push(error.message))
     page.on('console', (message) => {
       // What the network does is judged by what people see; a broken policy is never fine.
-      if (message.type() === 'error' && !message.text().startsWith('Failed to load resource') && !message.text().includes('WebSocket')) this.faults.push(message.text())
+      if (
+        message.type() === 'error' &&
+        !message.text().startsWith('Failed to load resource') &&
+        !message.text().includes('WebSocket')
+      )
+        this.faults.push(message.text())
     })
     page.on('dialog', (dialog) => this.faults.push(`dialog: ${dialog.message()}`))
   }
 
-  static async arrive(browser: Browser, url: string, name: string, size = { width: 1280, height: 800 }): Promise<Visitor> {
+  static async arrive(
+    browser: Browser,
+    url: string,
+    name: string,
+    size = { width: 1280, height: 800 },
+  ): Promise<Visitor> {
     const context = await browser.newContext({ viewport: size, reducedMotion: 'reduce' })
     context.setDefaultTimeout(60_000)
     const email = `${name.toLowerCase().replaceAll(/\W/g, '')}-${Date.now().toString(36)}@example.com`
@@ -104,7 +123,10 @@ export class Visitor {
   /** Leaves the open room. */
   async leaveRoom(): Promise<void> {
     await this.page.getByRole('button', { name: 'Leave room' }).click()
-    await this.page.getByRole('dialog', { name: /^Leave / }).getByRole('button', { name: 'Leave' }).click()
+    await this.page
+      .getByRole('dialog', { name: /^Leave / })
+      .getByRole('button', { name: 'Leave' })
+      .click()
     await this.page.getByRole('textbox', { name: 'Message', exact: true }).waitFor({ state: 'hidden' })
   }
 
@@ -125,14 +147,23 @@ export class Visitor {
 
   /** The conversation as it is shown: numbers and texts, from the first to the last. */
   async conversation(): Promise<{ seq: number; text: string }[]> {
-    return this.page.locator('[data-seq]').evaluateAll((items) => items.map((item) => ({ seq: Number(item.getAttribute('data-seq')), text: item.querySelector('.body')?.textContent ?? '' })))
+    return this.page.locator('[data-seq]').evaluateAll((items) =>
+      items.map((item) => ({
+        seq: Number(item.getAttribute('data-seq')),
+        text: item.querySelector('.body')?.textContent ?? '',
+      })),
+    )
   }
 
   /** What axe has to say against the page as it is now. */
   async accessibilityProblems(): Promise<string[]> {
     await this.page.evaluate(axe)
-    const { violations } = await this.page.evaluate<{ violations: { id: string; help: string; nodes: { html: string }[] }[] }>('axe.run(document, { resultTypes: ["violations"] })')
-    return violations.map(({ id, help, nodes }) => `${id}: ${help}\n${nodes.map(({ html }) => `    ${html}`).join('\n')}`)
+    const { violations } = await this.page.evaluate<{
+      violations: { id: string; help: string; nodes: { html: string }[] }[]
+    }>('axe.run(document, { resultTypes: ["violations"] })')
+    return violations.map(
+      ({ id, help, nodes }) => `${id}: ${help}\n${nodes.map(({ html }) => `    ${html}`).join('\n')}`,
+    )
   }
 
   async leave(): Promise<void> {

@@ -21,7 +21,13 @@ describe('two people in two browsers', () => {
   beforeAll(async () => {
     mailgun = await startMailgun()
     const { apiKey, domain, from, url } = mailgun.config
-    const env = { MAILGUN_APIKEY: apiKey, MAILGUN_DOMAIN: domain, MAILGUN_FROM: from, MAILGUN_URL: url, LIMIT_POST: '10000/10' }
+    const env = {
+      MAILGUN_APIKEY: apiKey,
+      MAILGUN_DOMAIN: domain,
+      MAILGUN_FROM: from,
+      MAILGUN_URL: url,
+      LIMIT_POST: '10000/10',
+    }
     ;[stack, browser] = await Promise.all([startStack({ replicas: 2, env }), launchBrowser()])
     ann = await Visitor.arrive(browser, stack.url, 'Ann Archer')
     ben = await Visitor.arrive(browser, stack.url, 'Ben Baker')
@@ -54,7 +60,11 @@ describe('two people in two browsers', () => {
   })
 
   it('show a picture of themselves, which lies in the bucket and comes back as one', async () => {
-    await ann.chooseAvatar(await sharp({ create: { width: 640, height: 480, channels: 3, background: '#cc3344' } }).png().toBuffer())
+    await ann.chooseAvatar(
+      await sharp({ create: { width: 640, height: 480, channels: 3, background: '#cc3344' } })
+        .png()
+        .toBuffer(),
+    )
     const picture = ann.page.locator('img').first()
     await picture.waitFor()
     const source = await picture.getAttribute('src')
@@ -76,7 +86,9 @@ describe('two people in two browsers', () => {
   })
 
   it('got one welcome mail each', async () => {
-    await expect.poll(() => mailgun.taken.map(({ to }) => to).sort(), { timeout: 60_000 }).toEqual([ann.email, ben.email].sort())
+    await expect
+      .poll(() => mailgun.taken.map(({ to }) => to).sort(), { timeout: 60_000 })
+      .toEqual([ann.email, ben.email].sort())
   })
 
   it('talk, and see each other’s words and pictures at once', async () => {
@@ -97,7 +109,9 @@ describe('two people in two browsers', () => {
 
   it('see who is typing', async () => {
     // Longer than the client keeps quiet after it has said so once.
-    const typing = ann.page.getByRole('textbox', { name: 'Message', exact: true }).pressSequentially('h'.repeat(50), { delay: 200 })
+    const typing = ann.page
+      .getByRole('textbox', { name: 'Message', exact: true })
+      .pressSequentially('h'.repeat(50), { delay: 200 })
     await ben.page.getByText('Ann Archer is typing…').waitFor()
     await typing
     await ann.page.getByRole('textbox', { name: 'Message', exact: true }).fill('')
@@ -189,7 +203,10 @@ describe('two people in two browsers', () => {
       await first.scrollIntoViewIfNeeded()
       await ben.page.locator('.scroller').hover()
       await ben.page.mouse.wheel(0, -3000)
-      await ben.page.waitForFunction((before) => document.querySelector('[data-seq]')?.getAttribute('data-seq') !== before, seq)
+      await ben.page.waitForFunction(
+        (before) => document.querySelector('[data-seq]')?.getAttribute('data-seq') !== before,
+        seq,
+      )
     }
     const numbers = (await ben.conversation()).map(({ seq }) => seq)
     expect(numbers).toEqual(numbers.map((_, index) => (numbers[0] ?? 0) + index))
@@ -228,7 +245,10 @@ describe('every page', () => {
     await stack.stop()
   })
 
-  for (const [size, viewport] of Object.entries({ wide: { width: 1280, height: 800 }, narrow: { width: 390, height: 844 } })) {
+  for (const [size, viewport] of Object.entries({
+    wide: { width: 1280, height: 800 },
+    narrow: { width: 390, height: 844 },
+  })) {
     for (const colorScheme of ['light', 'dark'] as const) {
       it(`is accessible, ${size} and ${colorScheme}`, async () => {
         const visitor = await Visitor.arrive(browser, stack.url, `Eve ${size} ${colorScheme}`, viewport)
@@ -236,7 +256,9 @@ describe('every page', () => {
         await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
         const judge = async (what: string) => {
           expect({ what, problems: await visitor.accessibilityProblems() }).toEqual({ what, problems: [] })
-          const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+          const overflow = await page.evaluate(
+            () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+          )
           expect({ what, overflow }).toEqual({ what, overflow: 0 })
         }
         await page.goto(`${stack.url}/sign-in`)
@@ -293,11 +315,14 @@ describe('every page', () => {
   it('lets people find a room among many, whatever goes on meanwhile, and join it', async () => {
     const db = new pg.Client({ connectionString: stack.databaseUrl })
     await db.connect()
-    await db.query(`insert into rooms (name, kind) select 'Shelf ' || lpad(n::text, 5, '0'), 'public' from generate_series(1, 10000) n`)
+    await db.query(
+      `insert into rooms (name, kind) select 'Shelf ' || lpad(n::text, 5, '0'), 'public' from generate_series(1, 10000) n`,
+    )
     const visitor = await Visitor.arrive(browser, stack.url, 'Moe Many')
     await visitor.signUp()
     const { page } = visitor
-    const ownRooms = () => page.getByRole('navigation', { name: 'Rooms' }).locator('a[href^="/rooms/"]').allTextContents()
+    const ownRooms = () =>
+      page.getByRole('navigation', { name: 'Rooms' }).locator('a[href^="/rooms/"]').allTextContents()
     await visitor.openRoom('Desk', 'Private')
     await page.goto(stack.url)
     await page.getByRole('link', { name: 'Desk' }).waitFor()
@@ -317,7 +342,10 @@ describe('every page', () => {
     await page.getByText('You are offline.').waitFor({ state: 'attached' })
     const listed = page.waitForResponse((response) => new URL(response.url()).pathname === '/api/rooms')
     await page.context().setOffline(false)
-    expect(((await (await listed).json()) as { rooms: { name: string }[] }).rooms.map((room) => room.name)).toEqual(['Desk', 'General'])
+    expect(((await (await listed).json()) as { rooms: { name: string }[] }).rooms.map((room) => room.name)).toEqual([
+      'Desk',
+      'General',
+    ])
     expect(await field.inputValue()).toBe('shelf 0777')
     await field.press('7')
     await dialog.getByRole('status').getByText('1 to join').waitFor()
@@ -345,7 +373,11 @@ describe('every page', () => {
       for (let presses = 0; presses < 40; presses += 1) {
         await page.keyboard.press('Tab')
         // Behind the last element comes the page itself, which has all of its text.
-        const focused = await page.evaluate(() => (document.activeElement === document.body ? '' : (document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent ?? '')))
+        const focused = await page.evaluate(() =>
+          document.activeElement === document.body
+            ? ''
+            : (document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent ?? ''),
+        )
         if (focused.includes(name)) return
       }
       throw new Error(`Tab never reached ${name}`)
@@ -385,7 +417,9 @@ describe('every page', () => {
   it('comes from nginx with the right headers, and its first load is under 40 KB', async () => {
     const response = await fetch(`${stack.url}/sign-in`)
     const html = await response.text()
-    expect(response.headers.get('content-security-policy')).toContain("default-src 'none';script-src 'self';style-src 'self'")
+    expect(response.headers.get('content-security-policy')).toContain(
+      "default-src 'none';script-src 'self';style-src 'self'",
+    )
     const assets = [...html.matchAll(/(?:src|href)="(\/assets\/[^"]+\.(?:js|css))"/g)].map(([, path = '']) => path)
     expect(assets).toHaveLength(2)
     let bytes = 0
@@ -412,9 +446,16 @@ describe('every page', () => {
       const answer = await fetch(stack.url + script, { headers: { 'accept-encoding': encoding } })
       expect(await answer.text()).toBe(plain)
       const { headers } = answer
-      return ['content-encoding', 'content-type', 'cache-control', 'vary', 'x-content-type-options'].map((name) => headers.get(name))
+      return ['content-encoding', 'content-type', 'cache-control', 'vary', 'x-content-type-options'].map((name) =>
+        headers.get(name),
+      )
     }
-    const forEver = ['text/javascript; charset=utf-8', 'public, max-age=31536000, immutable', 'Accept-Encoding', 'nosniff']
+    const forEver = [
+      'text/javascript; charset=utf-8',
+      'public, max-age=31536000, immutable',
+      'Accept-Encoding',
+      'nosniff',
+    ]
     expect(await ask('gzip, br')).toEqual(['br', ...forEver])
     expect(await ask('gzip, br;q=0')).toEqual(['gzip', ...forEver])
     expect(await ask('identity')).toEqual([null, ...forEver])

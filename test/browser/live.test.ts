@@ -45,7 +45,8 @@ describe('without a reload, people see', () => {
     await cleo.join('Garden')
     for (const person of [ann, ben]) await members(person).filter({ hasText: 'Cleo Clay' }).waitFor()
     await cleo.leaveRoom()
-    for (const person of [ann, ben]) await members(person).filter({ hasText: 'Cleo Clay' }).waitFor({ state: 'detached' })
+    for (const person of [ann, ben])
+      await members(person).filter({ hasText: 'Cleo Clay' }).waitFor({ state: 'detached' })
     await cleo.leave()
   })
 
@@ -71,9 +72,16 @@ describe('without a reload, people see', () => {
     const roses = ben.message('Who waters the roses?')
     await roses.getByText('Anna Archer', { exact: true }).waitFor()
     await members(ben).filter({ hasText: 'Anna Archer' }).waitFor()
-    await rooms(ann).getByRole('link', { name: /Anna Archer/ }).waitFor()
-    const buffer = await sharp({ create: { width: 64, height: 64, channels: 3, background: '#33aa55' } }).png().toBuffer()
-    await elsewhere.put(`${stack.url}/api/me/avatar`, { headers: { ...headers, 'content-type': 'image/png' }, data: buffer })
+    await rooms(ann)
+      .getByRole('link', { name: /Anna Archer/ })
+      .waitFor()
+    const buffer = await sharp({ create: { width: 64, height: 64, channels: 3, background: '#33aa55' } })
+      .png()
+      .toBuffer()
+    await elsewhere.put(`${stack.url}/api/me/avatar`, {
+      headers: { ...headers, 'content-type': 'image/png' },
+      data: buffer,
+    })
     await roses.locator('img').waitFor()
     await members(ben).filter({ hasText: 'Anna Archer' }).locator('img').waitFor()
     await rooms(ann).locator('img').waitFor()
@@ -101,7 +109,8 @@ describe('people who come to the chat', () => {
     await stack.stop()
   })
 
-  const heading = ({ page }: Visitor, name: string) => page.getByRole('heading', { level: 1, name, exact: true }).waitFor()
+  const heading = ({ page }: Visitor, name: string) =>
+    page.getByRole('heading', { level: 1, name, exact: true }).waitFor()
   const newLine = ({ page }: Visitor) => page.locator('.unread')
 
   it('are in the room where everybody begins, read what was said, and can write at once', async () => {
@@ -131,7 +140,9 @@ describe('people who come to the chat', () => {
     await ann.page.getByRole('link', { name: 'Garden 1 unread' }).click()
     await ann.sees('Which sort are they?')
     expect(await newLine(ann).count()).toBe(1)
-    expect(await newLine(ann).evaluate((line) => line.nextElementSibling?.textContent)).toContain('Which sort are they?')
+    expect(await newLine(ann).evaluate((line) => line.nextElementSibling?.textContent)).toContain(
+      'Which sort are they?',
+    )
     await cleo.leave()
   })
 
@@ -154,7 +165,10 @@ describe('people who come to the chat', () => {
     const dialog = await ben.browse()
     await dialog.getByRole('link', { name: 'Garden', exact: true }).click()
     await ben.sees('Which sort are they?')
-    expect([await newLine(ben).count(), await page.getByRole('textbox', { name: 'Message', exact: true }).count()]).toEqual([0, 0])
+    expect([
+      await newLine(ben).count(),
+      await page.getByRole('textbox', { name: 'Message', exact: true }).count(),
+    ]).toEqual([0, 0])
     await ann.write('Old ones, from my aunt.')
     await ben.sees('Old ones, from my aunt.')
     await page.getByRole('button', { name: 'Join room' }).click()
@@ -164,15 +178,25 @@ describe('people who come to the chat', () => {
   })
 
   it('are told which picture will do, and keep the one they have', async () => {
-    await ann.chooseAvatar(await sharp({ create: { width: 64, height: 64, channels: 3, background: '#3355aa' } }).png().toBuffer())
+    await ann.chooseAvatar(
+      await sharp({ create: { width: 64, height: 64, channels: 3, background: '#3355aa' } })
+        .png()
+        .toBuffer(),
+    )
     const picture = ann.page.locator('.profile-who img')
     const before = await picture.getAttribute('src')
     // One that nobody sends, and one that only the server sees through.
-    for (const [mimeType, sentence] of [['image/gif', 'Choose a JPEG, PNG or WebP picture of up to 5 MB.'], ['image/png', 'This is not a JPEG, PNG or WebP picture']] as const) {
+    for (const [mimeType, sentence] of [
+      ['image/gif', 'Choose a JPEG, PNG or WebP picture of up to 5 MB.'],
+      ['image/png', 'This is not a JPEG, PNG or WebP picture'],
+    ] as const) {
       await ann.page.getByLabel('Avatar').setInputFiles({ name: 'me', mimeType, buffer: Buffer.from('GIF89a') })
       await ann.page.getByRole('button', { name: 'Save picture' }).click()
       await ann.page.getByRole('alert').getByText(sentence).waitFor()
-      expect([await picture.getAttribute('src'), await ann.page.getByLabel('Avatar').inputValue()]).toEqual([before, ''])
+      expect([await picture.getAttribute('src'), await ann.page.getByLabel('Avatar').inputValue()]).toEqual([
+        before,
+        '',
+      ])
     }
     await ann.page.goto(stack.url)
     await heading(ann, 'Garden')

@@ -20,9 +20,15 @@ describe('what somebody reads', () => {
       Visitor.arrive(browser, stack.url, 'Ann', { width: 390, height: 844 }),
       Visitor.arrive(browser, stack.url, 'Ben'),
     ])
-    for (const [visitor, name] of [[ann, names.ann], [ben, names.ben]] as const) {
+    for (const [visitor, name] of [
+      [ann, names.ann],
+      [ben, names.ben],
+    ] as const) {
       await visitor.signUp()
-      const answer = await visitor.page.request.patch(`${stack.url}/api/me`, { headers: { origin: stack.url }, data: { name } })
+      const answer = await visitor.page.request.patch(`${stack.url}/api/me`, {
+        headers: { origin: stack.url },
+        data: { name },
+      })
       expect(answer.status()).toBe(200)
       await visitor.page.goto(stack.url)
     }
@@ -37,17 +43,18 @@ describe('what somebody reads', () => {
     const { ann, ben } = await meet(names)
     const { page } = ben
     /** A mark after the last letter stands to the left of the first one. */
-    const runs = (text: Locator) => text.evaluate((element) => {
-      const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT)
-      const node = walker.nextNode()!
-      const leftOf = (at: number) => {
-        const range = document.createRange()
-        range.setStart(node, at)
-        range.setEnd(node, at + 1)
-        return range.getBoundingClientRect().left
-      }
-      return leftOf(node.textContent!.length - 1) < leftOf(0) ? 'from right to left' : 'from left to right'
-    })
+    const runs = (text: Locator) =>
+      text.evaluate((element) => {
+        const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT)
+        const node = walker.nextNode()!
+        const leftOf = (at: number) => {
+          const range = document.createRange()
+          range.setStart(node, at)
+          range.setEnd(node, at + 1)
+          return range.getBoundingClientRect().left
+        }
+        return leftOf(node.textContent!.length - 1) < leftOf(0) ? 'from right to left' : 'from left to right'
+      })
     const said = 'שלום לכולם!'
     await box(ann.page).pressSequentially(said, { delay: 20 })
     expect(await box(ann.page).evaluate((field) => getComputedStyle(field).direction)).toBe('rtl')
@@ -84,18 +91,20 @@ describe('what somebody reads', () => {
     await ben.write('first in English!\nושורה בעברית: https://example.com/a/!')
     const lines = page.locator('.body').last()
     await lines.getByRole('link').waitFor()
-    expect(await lines.evaluate((element) => {
-      const range = document.createRange()
-      const text = element.firstChild!
-      const at = (place: number) => {
-        range.setStart(text, place)
-        range.setEnd(text, place + 1)
-        return range.getBoundingClientRect().left
-      }
-      const link = element.querySelector('a')!.getBoundingClientRect()
-      const hebrew = text.textContent!.indexOf('\n') + 1
-      return { english: at(16) > at(0), hebrew: at(hebrew + 3) < at(hebrew), link: link.left < at(hebrew) }
-    })).toEqual({ english: true, hebrew: true, link: true })
+    expect(
+      await lines.evaluate((element) => {
+        const range = document.createRange()
+        const text = element.firstChild!
+        const at = (place: number) => {
+          range.setStart(text, place)
+          range.setEnd(text, place + 1)
+          return range.getBoundingClientRect().left
+        }
+        const link = element.querySelector('a')!.getBoundingClientRect()
+        const hebrew = text.textContent!.indexOf('\n') + 1
+        return { english: at(16) > at(0), hebrew: at(hebrew + 3) < at(hebrew), link: link.left < at(hebrew) }
+      }),
+    ).toEqual({ english: true, hebrew: true, link: true })
     await Promise.all([ann.leave(), ben.leave()])
   })
 
@@ -103,25 +112,40 @@ describe('what somebody reads', () => {
     const names = { ann: 'W'.repeat(60), ben: 'M'.repeat(60), room: 'Q'.repeat(60) }
     const { ann, ben } = await meet(names)
     /** Where a name is shown in another way than on one line that ends within the window, in an ellipsis where it has to. */
-    const unfit = (page: Page) => page.evaluate((names) => {
-      const found: string[] = []
-      let shown = 0
-      const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
-      for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-        const element = node.parentElement!
-        const name = names.find((name) => node.textContent!.includes(name))
-        if (!name || element.closest('.hidden, .body, textarea') || !element.checkVisibility()) continue
-        shown += 1
-        const { textOverflow, whiteSpaceCollapse, textWrapMode, overflowX } = getComputedStyle(element)
-        const { left, right } = element.getBoundingClientRect()
-        const fits = textOverflow === 'ellipsis' && textWrapMode === 'nowrap' && overflowX === 'hidden' && left >= 0 && right <= innerWidth && element.title === name
-        if (!fits) found.push(`${element.parentElement!.outerHTML.slice(0, 120)} ${textOverflow} ${whiteSpaceCollapse} ${left} ${right}`)
-      }
-      return { found, some: shown > 0, overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth }
-    }, Object.values(names))
+    const unfit = (page: Page) =>
+      page.evaluate((names) => {
+        const found: string[] = []
+        let shown = 0
+        const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+        for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+          const element = node.parentElement!
+          const name = names.find((name) => node.textContent!.includes(name))
+          if (!name || element.closest('.hidden, .body, textarea') || !element.checkVisibility()) continue
+          shown += 1
+          const { textOverflow, whiteSpaceCollapse, textWrapMode, overflowX } = getComputedStyle(element)
+          const { left, right } = element.getBoundingClientRect()
+          const fits =
+            textOverflow === 'ellipsis' &&
+            textWrapMode === 'nowrap' &&
+            overflowX === 'hidden' &&
+            left >= 0 &&
+            right <= innerWidth &&
+            element.title === name
+          if (!fits)
+            found.push(
+              `${element.parentElement!.outerHTML.slice(0, 120)} ${textOverflow} ${whiteSpaceCollapse} ${left} ${right}`,
+            )
+        }
+        return {
+          found,
+          some: shown > 0,
+          overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+        }
+      }, Object.values(names))
     const fine = { found: [], some: true, overflow: 0 }
     expect({ at: 'empty room', ...(await unfit(ann.page)) }).toEqual({ at: 'empty room', ...fine })
-    const lines = (field: HTMLElement) => Math.round((field.clientHeight - 12) / Number.parseFloat(getComputedStyle(field).lineHeight))
+    const lines = (field: HTMLElement) =>
+      Math.round((field.clientHeight - 12) / Number.parseFloat(getComputedStyle(field).lineHeight))
     expect(await box(ann.page).evaluate(lines)).toBe(1)
     await ann.write('Hello')
     await ben.sees('Hello')
@@ -134,7 +158,10 @@ describe('what somebody reads', () => {
       expect({ at: 'reply', ...(await unfit(page)) }).toEqual({ at: 'reply', ...fine })
       await visitor.write('Hello to you')
       await visitor.sees('Hello to you')
-      await page.getByRole('button', { name: /In reply to/ }).first().waitFor()
+      await page
+        .getByRole('button', { name: /In reply to/ })
+        .first()
+        .waitFor()
       const members = page.getByRole('button', { name: 'Members', exact: true })
       if ((await members.getAttribute('aria-expanded')) === 'false') await members.click()
       await page.getByText(names.ben).last().waitFor()
@@ -171,14 +198,20 @@ describe('what somebody reads', () => {
       Visitor.arrive(large, stack.url, 'Fay'),
       Visitor.arrive(browser, stack.url, 'Gus'),
     ])
-    await gus.page.addInitScript(() => addEventListener('DOMContentLoaded', () => { document.documentElement.style.fontSize = '200%' }))
+    await gus.page.addInitScript(() =>
+      addEventListener('DOMContentLoaded', () => {
+        document.documentElement.style.fontSize = '200%'
+      }),
+    )
     for (const visitor of [fay, gus]) {
       const { page } = visitor
       await visitor.signUp()
       expect(await page.evaluate(() => getComputedStyle(document.documentElement).fontSize)).toBe('32px')
       await visitor.openRoom(`Large ${visitor.name}`)
-      const share = () => page.evaluate(() => document.querySelector('.scroller')!.getBoundingClientRect().width / innerWidth)
-      const overflow = () => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+      const share = () =>
+        page.evaluate(() => document.querySelector('.scroller')!.getBoundingClientRect().width / innerWidth)
+      const overflow = () =>
+        page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
       expect(await share()).toBeGreaterThan(1 / 3)
       expect(await overflow()).toBe(0)
       await page.setViewportSize({ width: 390, height: 844 })
@@ -212,10 +245,16 @@ describe('what somebody reads', () => {
     expect(await hal.accessibilityProblems()).toEqual([])
     expect(await panel.evaluate((element) => element.contains(document.activeElement))).toBe(true)
     // What lies under it cannot be reached.
-    expect(await box(page).evaluate((field: HTMLElement) => (field.focus(), field === document.activeElement))).toBe(false)
+    expect(await box(page).evaluate((field: HTMLElement) => (field.focus(), field === document.activeElement))).toBe(
+      false,
+    )
     for (let presses = 0; presses < 12; presses += 1) {
       await page.keyboard.press('Tab')
-      expect(await page.evaluate(() => document.activeElement!.closest('dialog, body')!.tagName + document.activeElement!.tagName)).toMatch(/^DIALOG|BODYBODY/)
+      expect(
+        await page.evaluate(
+          () => document.activeElement!.closest('dialog, body')!.tagName + document.activeElement!.tagName,
+        ),
+      ).toMatch(/^DIALOG|BODYBODY/)
     }
     await panel.getByLabel('Email').focus()
     await page.keyboard.press('Escape')

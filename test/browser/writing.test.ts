@@ -14,8 +14,13 @@ describe('what somebody writes', () => {
   const garden = `Garden ${randomUUID().slice(0, 8)}`
 
   beforeAll(async () => {
-    ;[stack, browser] = await Promise.all([startStack({ replicas: 1, env: { LIMIT_POST: '10000/10' } }), launchBrowser()])
-    ;[ann, ben, cid] = await Promise.all(['Ann', 'Ben', 'Cid'].map((name) => Visitor.arrive(browser, stack.url, name))) as [Visitor, Visitor, Visitor]
+    ;[stack, browser] = await Promise.all([
+      startStack({ replicas: 1, env: { LIMIT_POST: '10000/10' } }),
+      launchBrowser(),
+    ])
+    ;[ann, ben, cid] = (await Promise.all(
+      ['Ann', 'Ben', 'Cid'].map((name) => Visitor.arrive(browser, stack.url, name)),
+    )) as [Visitor, Visitor, Visitor]
     await Promise.all([ann.signUp(), ben.signUp(), cid.signUp()])
     await ann.openRoom('Attic', 'Private')
     await ann.page.goto(stack.url)
@@ -48,14 +53,20 @@ describe('what somebody writes', () => {
       // The other tab reads it, and says so to this one.
       await reader.locator('[data-seq]').getByText(text, { exact: true }).waitFor()
       await reader.getByRole('link', { name: garden, exact: true }).waitFor()
-      const arrived = () => ['messages:posted', 'typing:changed', 'presence:changed'].filter((event) => heard.slice(before).some((frame) => frame.includes(event)))
+      const arrived = () =>
+        ['messages:posted', 'typing:changed', 'presence:changed'].filter((event) =>
+          heard.slice(before).some((frame) => frame.includes(event)),
+        )
       await expect.poll(arrived, { timeout: 60_000 }).toHaveLength(3)
       await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))))
     }
-    const fieldsOf = (page: Page) => page.evaluate(() => ({
-      focused: document.activeElement?.getAttribute('name') ?? document.activeElement?.getAttribute('aria-label'),
-      fields: [...document.querySelectorAll<HTMLInputElement>('input, textarea')].map(({ name, type, value, checked, files }) => ({ name, type, value, checked, files: files?.length })),
-    }))
+    const fieldsOf = (page: Page) =>
+      page.evaluate(() => ({
+        focused: document.activeElement?.getAttribute('name') ?? document.activeElement?.getAttribute('aria-label'),
+        fields: [...document.querySelectorAll<HTMLInputElement>('input, textarea')].map(
+          ({ name, type, value, checked, files }) => ({ name, type, value, checked, files: files?.length }),
+        ),
+      }))
     const stays = async (form: string) => {
       const before = await fieldsOf(page)
       await news()
@@ -93,7 +104,9 @@ describe('what somebody writes', () => {
     await ann.message('Lunch at noon? edited').waitFor()
 
     await page.getByRole('link', { name: /Profile/ }).click()
-    await page.getByLabel('Avatar').setInputFiles({ name: 'me.png', mimeType: 'image/png', buffer: Buffer.from('no picture') })
+    await page
+      .getByLabel('Avatar')
+      .setInputFiles({ name: 'me.png', mimeType: 'image/png', buffer: Buffer.from('no picture') })
     await page.getByLabel('Current password').fill(password)
     await page.getByLabel('New password').fill('a new password')
     await page.getByLabel('Name').fill('Anna-Maria')
@@ -111,7 +124,11 @@ describe('what somebody writes', () => {
     await page.goto(stack.url)
     await ann.openRoom('Cellar', 'Private')
     const roomId = new URL(page.url()).pathname.slice('/rooms/'.length)
-    const { rows: [membership] } = await db.query<{ account_id: string }>('delete from memberships where room_id = $1 returning account_id', [roomId])
+    const {
+      rows: [membership],
+    } = await db.query<{ account_id: string }>('delete from memberships where room_id = $1 returning account_id', [
+      roomId,
+    ])
     await ann.write('Is anybody down here?')
     await page.getByText('Not sent:').waitFor()
     await ann.write('I will shut the door.')
@@ -154,7 +171,11 @@ describe('what somebody writes', () => {
     await page.getByText('Replying to Ben').waitFor()
     await page.keyboard.type('!')
     await page.keyboard.press('Enter')
-    await ben.page.getByRole('listitem').filter({ hasText: 'I do!' }).getByRole('button', { name: 'In reply to Ben Who brings the cake?' }).waitFor()
+    await ben.page
+      .getByRole('listitem')
+      .filter({ hasText: 'I do!' })
+      .getByRole('button', { name: 'In reply to Ben Who brings the cake?' })
+      .waitFor()
     await page.getByText('Replying to Ben').waitFor({ state: 'hidden' })
   })
 

@@ -11,11 +11,19 @@ const argoCd = ['--api-versions', 'argoproj.io/v1alpha1']
 const application = parse(read('.argocd/application.yaml')) as {
   metadata: { name: string }
   spec: {
-    source: { repoURL: string; chart: string; targetRevision: string; helm: { releaseName?: string; valuesObject: Record<string, object> } }
+    source: {
+      repoURL: string
+      chart: string
+      targetRevision: string
+      helm: { releaseName?: string; valuesObject: Record<string, object> }
+    }
     destination: { namespace: string }
   }
 }
-const repository = parse(read('.argocd/repository.yaml')) as { metadata: { labels: Record<string, string> }; stringData: Record<string, string> }
+const repository = parse(read('.argocd/repository.yaml')) as {
+  metadata: { labels: Record<string, string> }
+  stringData: Record<string, string>
+}
 const { source, destination } = application.spec
 const values = source.helm.valuesObject
 
@@ -25,7 +33,9 @@ describe('the Application for Argo CD', () => {
     // A bundle that Helm can read is called like the last part of its repository, which is the project's name.
     expect([source.chart, chartName]).toEqual([project, project])
     for (const pipeline of ['.gitlab-ci.yml', '.github/workflows/pipeline.yml']) {
-      expect(read(pipeline)).toContain('werf bundle publish --require-built-images --helm-compatible-chart --tag "${VERSION#v}"\n')
+      expect(read(pipeline)).toContain(
+        'werf bundle publish --require-built-images --helm-compatible-chart --tag "${VERSION#v}"\n',
+      )
     }
   })
 
@@ -45,17 +55,25 @@ describe('the Application for Argo CD', () => {
     ['v0.9.0', 'left alone'],
     ['the default branch', 'left alone'],
   ])('lets what the pipelines publish of %s be %s', async (tag, expected) => {
-    const { rules } = (parse(read('.gitlab-ci.yml'), { customTags: [{ tag: '!reference', collection: 'seq' }] }) as { workflow: Workflow }).workflow
+    const { rules } = (
+      parse(read('.gitlab-ci.yml'), { customTags: [{ tag: '!reference', collection: 'seq' }] }) as {
+        workflow: Workflow
+      }
+    ).workflow
     const published = rules
       .filter((rule) => isFor(rule, tag))
-      .map(({ variables = {} }) => variables.VERSION?.replace('$CI_COMMIT_TAG', tag).replace('$CI_PIPELINE_IID', '12').replace(/^v/, ''))
+      .map(({ variables = {} }) =>
+        variables.VERSION?.replace('$CI_COMMIT_TAG', tag).replace('$CI_PIPELINE_IID', '12').replace(/^v/, ''),
+      )
     expect(published).toHaveLength(1)
     expect(await isWithin(source.targetRevision, published[0] ?? '')).toBe(expected === 'followed')
   })
 
   it('is called like the release and the namespace that the pipelines make, so that it takes over what they have deployed', () => {
     const { name } = application.metadata
-    expect([name, source.helm.releaseName ?? name, destination.namespace]).toEqual(Array(3).fill(`${chartName}-production`))
+    expect([name, source.helm.releaseName ?? name, destination.namespace]).toEqual(
+      Array(3).fill(`${chartName}-production`),
+    )
   })
 
   // The chart refuses unknown values, and secrets as values beside a Secret made outside.
@@ -67,7 +85,9 @@ describe('the Application for Argo CD', () => {
 
   it('would not be rendered without the Secret that it names', async () => {
     const { global, ...others } = values
-    await expect(renderAnew({ ...others, global: { ...global, existingSecret: '' } }, argoCd)).rejects.toThrow('global.existingSecret')
+    await expect(renderAnew({ ...others, global: { ...global, existingSecret: '' } }, argoCd)).rejects.toThrow(
+      'global.existingSecret',
+    )
   })
 
   it('has nothing to ignore: who scales by load leaves the number of copies to Kubernetes', async () => {
@@ -96,7 +116,9 @@ interface Workflow {
 function isFor({ if: condition, variables }: Workflow['rules'][number], tag: string): boolean {
   if (variables?.VERSION === undefined) return false
   const pattern = /^\$CI_COMMIT_TAG =~ \/(.+)\/$/.exec(condition)?.[1]
-  return pattern === undefined ? condition === '$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH' && !tag.startsWith('v') : new RegExp(pattern).test(tag)
+  return pattern === undefined
+    ? condition === '$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH' && !tag.startsWith('v')
+    : new RegExp(pattern).test(tag)
 }
 
 /** Asks Helm, which reads ranges by the same library as Argo CD: a dependency on a chart that is there in this version. */
@@ -106,9 +128,17 @@ async function isWithin(range: string, version: string): Promise<boolean> {
   mkdirSync(join(folder, 'charts/bundle'), { recursive: true })
   writeFileSync(join(folder, 'charts/bundle/Chart.yaml'), JSON.stringify({ apiVersion: 'v2', name: 'bundle', version }))
   const dependencies = [{ name: 'bundle', version: range }]
-  writeFileSync(join(folder, 'Chart.yaml'), JSON.stringify({ apiVersion: 'v2', name: 'range', version: '1.0.0', dependencies }))
+  writeFileSync(
+    join(folder, 'Chart.yaml'),
+    JSON.stringify({ apiVersion: 'v2', name: 'range', version: '1.0.0', dependencies }),
+  )
   const { stdout } = await run(inject('helm'), ['dependency', 'list', folder])
-  const status = stdout.split('\n')[1]?.trim().split(/\t|\s{2,}/).at(-1)?.trim()
+  const status = stdout
+    .split('\n')[1]
+    ?.trim()
+    .split(/\t|\s{2,}/)
+    .at(-1)
+    ?.trim()
   if (status !== 'unpacked' && status !== 'wrong version') throw new Error(stdout)
   return status === 'unpacked'
 }

@@ -10,17 +10,22 @@ const isTree = (value: unknown): value is Tree => typeof value === 'object' && v
 
 /** Every path to a map of values, the root as an empty one. */
 function mapsIn(values: Tree, path: string[] = []): string[][] {
-  return [path, ...Object.entries(values).flatMap(([key, value]) => (isTree(value) ? mapsIn(value, [...path, key]) : []))]
+  return [
+    path,
+    ...Object.entries(values).flatMap(([key, value]) => (isTree(value) ? mapsIn(value, [...path, key]) : [])),
+  ]
 }
-const at = (path: string[], value: unknown): Tree => path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as Tree
+const at = (path: string[], value: unknown): Tree =>
+  path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as Tree
 
 const read = (folder: string) => parse(readFileSync(join(folder, 'values.yaml'), 'utf8')) as Tree
 const subcharts = readdirSync(join(chart, 'charts')).map((name) => [name, read(join(chart, 'charts', name))] as const)
 /** Maps that users fill as they like: labels and annotations of others, and what werf adds. */
 const open = ['global', 'global.werf', 'ingress.annotations', 'ingress.tls.annotations']
-const closed = [...mapsIn(defaults), ...subcharts.flatMap(([name, values]) => mapsIn(values).map((path) => [name, ...path]))].filter(
-  (path) => !open.includes(path.join('.')) && !path.includes('global'),
-)
+const closed = [
+  ...mapsIn(defaults),
+  ...subcharts.flatMap(([name, values]) => mapsIn(values).map((path) => [name, ...path])),
+].filter((path) => !open.includes(path.join('.')) && !path.includes('global'))
 
 describe('a misspelt value', () => {
   it.concurrent.each([...new Set(closed.map((path) => path.join('.')))])('is refused below "%s"', async (path) => {
@@ -75,7 +80,10 @@ describe('what werf adds', () => {
     }
     const { code, stderr } = await helm('template', {
       werf,
-      global: { env: 'production', werf: { ...werf, images: { tests: { ref_tag: 'registry.example.com/chat/tests:1' } } } },
+      global: {
+        env: 'production',
+        werf: { ...werf, images: { tests: { ref_tag: 'registry.example.com/chat/tests:1' } } },
+      },
       dockerconfigjson: 'e30=',
     })
     expect(stderr).toBe('')
@@ -84,11 +92,14 @@ describe('what werf adds', () => {
 })
 
 describe('an unknown environment', () => {
-  it.each(['prodution', 'reviewfeature-x', 'Production', '-'])('is refused with those that there are: %s', async (env) => {
-    const message = await refusal({ global: { env } })
-    expect(message).toContain(`"${env}"`)
-    for (const name of defaults.environments) expect(message).toContain(name)
-  })
+  it.each(['prodution', 'reviewfeature-x', 'Production', '-'])(
+    'is refused with those that there are: %s',
+    async (env) => {
+      const message = await refusal({ global: { env } })
+      expect(message).toContain(`"${env}"`)
+      for (const name of defaults.environments) expect(message).toContain(name)
+    },
+  )
 })
 
 describe('a missing image', () => {
@@ -151,29 +162,48 @@ describe('mail', () => {
 
 describe('contradictions', () => {
   it('are refused: secrets as values beside a Secret made outside', async () => {
-    expect(await refusal({ global: { existingSecret: 'mine' }, app: { redis_password: { _default: 'given-redis-password' } } })).toContain(
+    expect(
+      await refusal({
+        global: { existingSecret: 'mine' },
+        app: { redis_password: { _default: 'given-redis-password' } },
+      }),
+    ).toContain('global.existingSecret')
+  })
+
+  it('are refused: addresses of services outside beside a Secret made outside', async () => {
+    expect(await refusal({ ...everythingOutside, global: { existingSecret: 'mine' } })).toContain(
       'global.existingSecret',
     )
   })
 
-  it('are refused: addresses of services outside beside a Secret made outside', async () => {
-    expect(await refusal({ ...everythingOutside, global: { existingSecret: 'mine' } })).toContain('global.existingSecret')
-  })
+  it.each(Object.entries({ storage: 's3', sessions: 'redis', bus: 'rabbitmq' }))(
+    'are refused: %s built in beside %s',
+    async (part, service) => {
+      expect(await refusal({ builtIn: { [part]: true } })).toContain(`${service}.enabled=false`)
+      const { app } = outside[service as keyof typeof outside]
+      expect(await refusal({ ...builtIn[part as keyof typeof builtIn], app })).toMatch(
+        new RegExp(`builtIn\\.${part} does without app\\.`),
+      )
+    },
+  )
 
-  it.each(Object.entries({ storage: 's3', sessions: 'redis', bus: 'rabbitmq' }))('are refused: %s built in beside %s', async (part, service) => {
-    expect(await refusal({ builtIn: { [part]: true } })).toContain(`${service}.enabled=false`)
-    const { app } = outside[service as keyof typeof outside]
-    expect(await refusal({ ...builtIn[part as keyof typeof builtIn], app })).toMatch(new RegExp(`builtIn\\.${part} does without app\\.`))
-  })
-
-  it.each(['sessions', 'storage'] as const)('are refused: several copies of the server with %s built in', async (part) => {
-    expect(await refusal({ ...builtIn[part], server: { replicas: { _default: 2 } } })).toContain('server.replicas')
-    expect(await refusal({ ...builtIn[part], server: { autoscaling: { enabled: true } } })).toContain('server.replicas')
-    expect(await refusal({ ...everythingBuiltIn, global: { env: 'production' } })).toContain('server.replicas')
-  })
+  it.each(['sessions', 'storage'] as const)(
+    'are refused: several copies of the server with %s built in',
+    async (part) => {
+      expect(await refusal({ ...builtIn[part], server: { replicas: { _default: 2 } } })).toContain('server.replicas')
+      expect(await refusal({ ...builtIn[part], server: { autoscaling: { enabled: true } } })).toContain(
+        'server.replicas',
+      )
+      expect(await refusal({ ...everythingBuiltIn, global: { env: 'production' } })).toContain('server.replicas')
+    },
+  )
 
   it('are none: several copies of the server with the rest built in', async () => {
-    const { stderr } = await helm('template', { ...builtIn.bus, builtIn: { bus: true, assets: true }, server: { replicas: { _default: 2 } } })
+    const { stderr } = await helm('template', {
+      ...builtIn.bus,
+      builtIn: { bus: true, assets: true },
+      server: { replicas: { _default: 2 } },
+    })
     expect(stderr).toBe('')
   })
 
@@ -188,7 +218,10 @@ describe('contradictions', () => {
 
 describe('a Secret made outside', () => {
   it('serves Argo CD', async () => {
-    const { stderr } = await helm('template', { global: { existingSecret: 'mine' } }, ['--api-versions', 'argoproj.io/v1alpha1'])
+    const { stderr } = await helm('template', { global: { existingSecret: 'mine' } }, [
+      '--api-versions',
+      'argoproj.io/v1alpha1',
+    ])
     expect(stderr).toBe('')
   })
 

@@ -2,12 +2,27 @@ import { defaults } from './chart.js'
 
 /** Values for a service that is not part of the release. */
 export const outside = {
-  postgres: { postgres: { enabled: false }, app: { database_url: { _default: 'postgres://chat:outside-postgres-password@db.example.com:5432/chat' } } },
-  redis: { redis: { enabled: false }, app: { session_redis: { _default: 'rediss://:outside-redis-password@redis.example.com:6379' } } },
-  rabbitmq: { rabbitmq: { enabled: false }, app: { amqp_uri: { _default: 'amqps://chat:outside-rabbitmq-password@mq.example.com:5671' } } },
+  postgres: {
+    postgres: { enabled: false },
+    app: { database_url: { _default: 'postgres://chat:outside-postgres-password@db.example.com:5432/chat' } },
+  },
+  redis: {
+    redis: { enabled: false },
+    app: { session_redis: { _default: 'rediss://:outside-redis-password@redis.example.com:6379' } },
+  },
+  rabbitmq: {
+    rabbitmq: { enabled: false },
+    app: { amqp_uri: { _default: 'amqps://chat:outside-rabbitmq-password@mq.example.com:5671' } },
+  },
   s3: {
     s3: { enabled: false },
-    app: { s3: { host: { _default: 's3.example.com' }, access_key: { _default: 'outside-access-key' }, secret_key: { _default: 'outside-secret-key' } } },
+    app: {
+      s3: {
+        host: { _default: 's3.example.com' },
+        access_key: { _default: 'outside-access-key' },
+        secret_key: { _default: 'outside-secret-key' },
+      },
+    },
   },
 }
 
@@ -59,23 +74,32 @@ export const given = {
 
 const environment = (env: string) => ({ global: { env } })
 const on = { enabled: { _default: true } }
-const dockerconfigjson = Buffer.from(JSON.stringify({ auths: { 'registry.example.com': { auth: 'cmVnaXN0cnktdXNlcjpyZWdpc3RyeS1wYXNzd29yZA==' } } })).toString(
-  'base64',
-)
+const dockerconfigjson = Buffer.from(
+  JSON.stringify({ auths: { 'registry.example.com': { auth: 'cmVnaXN0cnktdXNlcjpyZWdpc3RyeS1wYXNzd29yZA==' } } }),
+).toString('base64')
 
 /** The chart in each environment, and with each switch turned. */
 export const cases: Record<string, object> = {
   'no environment': {},
   ...Object.fromEntries([...defaults.environments, 'review-feature-x'].map((name) => [name, environment(name)])),
   'an address of its own': { global: { ci_url: 'feature-x.example.com' } },
-  'autoscaling': { server: { autoscaling: { enabled: true } } },
-  'an HTTPRoute instead of an Ingress': { ingress: { enabled: false }, httpRoute: { enabled: true, parentRefs: [{ name: 'public', namespace: 'gateways' }] } },
-  'TLS': { ingress: { tls: { ...on, secretName: 'certificate', annotations: { 'cert-manager.io/cluster-issuer': 'letsencrypt' } } } },
+  autoscaling: { server: { autoscaling: { enabled: true } } },
+  'an HTTPRoute instead of an Ingress': {
+    ingress: { enabled: false },
+    httpRoute: { enabled: true, parentRefs: [{ name: 'public', namespace: 'gateways' }] },
+  },
+  TLS: {
+    ingress: {
+      tls: { ...on, secretName: 'certificate', annotations: { 'cert-manager.io/cluster-issuer': 'letsencrypt' } },
+    },
+  },
   'no Ingress class': { ingress: { class: { _default: '' } } },
   'no network policies': { networkPolicies: { enabled: false } },
-  'network policies for known neighbours': { networkPolicies: { ingressNamespace: 'ingress-nginx', metricsNamespace: 'monitoring' } },
+  'network policies for known neighbours': {
+    networkPolicies: { ingressNamespace: 'ingress-nginx', metricsNamespace: 'monitoring' },
+  },
   'the acceptance test': { acceptance: on },
-  'fixtures': { fixtures: on },
+  fixtures: { fixtures: on },
   'fixtures in production': { ...environment('production'), fixtures: { enabled: { production: true } } },
   ...Object.fromEntries(Object.entries(outside).map(([name, values]) => [`a ${name} outside`, values])),
   'every service outside': everythingOutside,
@@ -87,7 +111,7 @@ export const cases: Record<string, object> = {
   'a Secret made outside': { global: { existingSecret: 'outside-secrets' } },
   'a registry Secret made outside': { registry: { existingSecret: 'outside-registry' } },
   'a registry Secret from a Docker config': { dockerconfigjson },
-  'Mailgun': mailgun,
+  Mailgun: mailgun,
   'every secret given': given,
   'everything optional': {
     app: {
@@ -95,7 +119,12 @@ export const cases: Record<string, object> = {
       cdn_prefix: { _default: 'https://cdn.example.com' },
       session_ttl: { _default: 3600 },
       session_max_age: { _default: 86400 },
-      limits: Object.fromEntries(['sign_in', 'sign_up', 'post', 'upload', 'guess', 'invite', 'signal', 'room'].map((name) => [name, { _default: '10/60' }])),
+      limits: Object.fromEntries(
+        ['sign_in', 'sign_up', 'post', 'upload', 'guess', 'invite', 'signal', 'room'].map((name) => [
+          name,
+          { _default: '10/60' },
+        ]),
+      ),
     },
     publicUrl: { _default: 'https://chat.example.com:8443' },
     domain: { _default: 'https://chat.example.com' },

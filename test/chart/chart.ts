@@ -9,9 +9,16 @@ import { releases, type Minor } from '../../tools/kubernetes/schemas.js'
 import { root } from './werf-config.js'
 
 export const chart = join(root, '.helm')
-export const defaults = parse(readFileSync(join(chart, 'values.yaml'), 'utf8')) as Record<string, unknown> & { environments: string[] }
-export const { name: chartName, kubeVersion } = parse(readFileSync(join(chart, 'Chart.yaml'), 'utf8')) as { name: string; kubeVersion?: string }
-export const images = Object.fromEntries(['server', 'worker', 'web'].map((name) => [name, { ref_tag: `registry.example.com/chat/${name}:1` }]))
+export const defaults = parse(readFileSync(join(chart, 'values.yaml'), 'utf8')) as Record<string, unknown> & {
+  environments: string[]
+}
+export const { name: chartName, kubeVersion } = parse(readFileSync(join(chart, 'Chart.yaml'), 'utf8')) as {
+  name: string
+  kubeVersion?: string
+}
+export const images = Object.fromEntries(
+  ['server', 'worker', 'web'].map((name) => [name, { ref_tag: `registry.example.com/chat/${name}:1` }]),
+)
 export const minors = Object.keys(releases) as Minor[]
 
 export interface Resource {
@@ -36,7 +43,16 @@ export interface Workload {
 
 /** What kubeconform says against resources in YAML, one sentence each. */
 export async function conform(minor: Minor, resources: string): Promise<string[]> {
-  const args = ['-strict', '-output', 'json', '-kubernetes-version', releases[minor], '-schema-location', inject('schemas')[minor], '-']
+  const args = [
+    '-strict',
+    '-output',
+    'json',
+    '-kubernetes-version',
+    releases[minor],
+    '-schema-location',
+    inject('schemas')[minor],
+    '-',
+  ]
   const { stdout, stderr } = await run(inject('kubeconform'), args, resources)
   if (stderr !== '') throw new Error(stderr)
   const { resources: refused } = JSON.parse(stdout) as { resources: { kind: string; name: string; msg: string }[] }
@@ -44,7 +60,12 @@ export async function conform(minor: Minor, resources: string): Promise<string[]
 }
 
 /** Runs `helm template` or `helm lint` as somebody would who has built the images. */
-export async function helm(command: 'template' | 'lint', values: object, args: string[] = [], minor: Minor = '1.34'): Promise<Result> {
+export async function helm(
+  command: 'template' | 'lint',
+  values: object,
+  args: string[] = [],
+  minor: Minor = '1.34',
+): Promise<Result> {
   const names = command === 'template' ? ['chat', chart] : [chart, '--strict']
   return run(
     inject('helm'),
@@ -102,12 +123,25 @@ export function parseResources(text: string): Resource[] {
 export function workloadsOf(resources: Resource[]): Workload[] {
   return resources.flatMap((resource) => {
     const spec = resource.spec as
-      | { replicas?: number; template?: Pod & { metadata: { labels?: Labels } }; jobTemplate?: { spec: { template: Pod & { metadata: { labels?: Labels } } } } }
+      | {
+          replicas?: number
+          template?: Pod & { metadata: { labels?: Labels } }
+          jobTemplate?: { spec: { template: Pod & { metadata: { labels?: Labels } } } }
+        }
       | undefined
     const template = spec?.template ?? spec?.jobTemplate?.spec.template
     if (template === undefined || !['Deployment', 'StatefulSet', 'Job', 'CronJob'].includes(resource.kind)) return []
     const name = resource.metadata.name.replace(/-[0-9a-f]{8}$/, '')
-    return [{ kind: resource.kind, name, resource, replicas: spec?.replicas ?? 1, pod: template, labels: template.metadata.labels ?? {} }]
+    return [
+      {
+        kind: resource.kind,
+        name,
+        resource,
+        replicas: spec?.replicas ?? 1,
+        pod: template,
+        labels: template.metadata.labels ?? {},
+      },
+    ]
   })
 }
 
@@ -116,7 +150,9 @@ export function secretsOf(resources: Resource[]): Record<string, string> {
   const secrets = resources.filter(({ kind }) => kind === 'Secret')
   return Object.fromEntries(
     secrets.flatMap(({ metadata, data = {}, stringData = {} }) => [
-      ...Object.entries(data).map(([key, value]) => [`${metadata.name}/${key}`, Buffer.from(value, 'base64').toString()] as const),
+      ...Object.entries(data).map(
+        ([key, value]) => [`${metadata.name}/${key}`, Buffer.from(value, 'base64').toString()] as const,
+      ),
       ...Object.entries(stringData).map(([key, value]) => [`${metadata.name}/${key}`, value] as const),
     ]),
   )

@@ -34,7 +34,11 @@ describe('compose.yaml', () => {
   it('gives the apps a complete environment', () => {
     for (const name of ['server', 'worker', 'migrations', 'fixtures', 'bucket']) {
       const config = readConfig({ NODE_ENV: 'production', ...services[name]?.environment })
-      expect([config.sessions.store.kind, config.bus.kind, config.storage.kind], name).toEqual(['redis', 'rabbitmq', 's3'])
+      expect([config.sessions.store.kind, config.bus.kind, config.storage.kind], name).toEqual([
+        'redis',
+        'rabbitmq',
+        's3',
+      ])
     }
   })
 
@@ -44,7 +48,9 @@ describe('compose.yaml', () => {
       const { databaseUrl, migrationsDatabaseUrl } = readConfig({ NODE_ENV: 'production', ...environment })
       const [apps, owner] = [databaseUrl, migrationsDatabaseUrl].map((url) => new URL(url))
       expect(apps?.username, name).not.toBe(services.postgres?.environment?.POSTGRES_USER)
-      expect(owner?.username, name).toBe(name === 'migrations' ? services.postgres?.environment?.POSTGRES_USER : apps?.username)
+      expect(owner?.username, name).toBe(
+        name === 'migrations' ? services.postgres?.environment?.POSTGRES_USER : apps?.username,
+      )
       expect(apps?.password, name).not.toBe(services.postgres?.environment?.POSTGRES_PASSWORD)
     }
   })
@@ -55,7 +61,10 @@ describe('compose.yaml', () => {
     expect(password).toMatch(/.{8,}/)
     expect(ports).toBeUndefined()
     // redis-cli, which answers for its health, has it from there.
-    expect([environment.REDISCLI_AUTH, JSON.stringify(healthcheck)]).toEqual([password, expect.stringContaining('redis-cli')])
+    expect([environment.REDISCLI_AUTH, JSON.stringify(healthcheck)]).toEqual([
+      password,
+      expect.stringContaining('redis-cli'),
+    ])
     for (const [name, { environment: own = {} }] of ours) {
       if (name !== 'web') expect(decodeURIComponent(new URL(own.SESSION_REDIS ?? '').password), name).toBe(password)
     }
@@ -63,18 +72,24 @@ describe('compose.yaml', () => {
 
   it('runs the services in the versions of the chart', () => {
     for (const name of ['postgres', 'redis', 'rabbitmq', 's3']) {
-      const { image } = parse(readFileSync(join(chart, 'charts', name, 'values.yaml'), 'utf8')) as { image: { repository: string; tag: string } }
+      const { image } = parse(readFileSync(join(chart, 'charts', name, 'values.yaml'), 'utf8')) as {
+        image: { repository: string; tag: string }
+      }
       expect(services[name]?.image).toBe(`${image.repository}:${image.tag}`)
     }
   })
 
   it('waits only for services there are, in a way they can answer', () => {
     for (const [name, { depends_on = {} }] of Object.entries(services)) {
-      const needed = Array.isArray(depends_on) ? Object.fromEntries(depends_on.map((one) => [one, { condition: 'service_started' }])) : depends_on
+      const needed = Array.isArray(depends_on)
+        ? Object.fromEntries(depends_on.map((one) => [one, { condition: 'service_started' }]))
+        : depends_on
       for (const [other, { condition }] of Object.entries(needed)) {
         expect(Object.keys(services), name).toContain(other)
-        if (condition === 'service_healthy') expect(services[other]?.healthcheck, `${name} waits for ${other}`).toBeDefined()
-        if (condition === 'service_completed_successfully') expect(services[other]?.command, `${name} waits for ${other}`).toContain('apps/server/dist/cli.js')
+        if (condition === 'service_healthy')
+          expect(services[other]?.healthcheck, `${name} waits for ${other}`).toBeDefined()
+        if (condition === 'service_completed_successfully')
+          expect(services[other]?.command, `${name} waits for ${other}`).toContain('apps/server/dist/cli.js')
       }
     }
   })

@@ -15,13 +15,41 @@ const withWorker = [...withRedis, 'Job fixtures', 'StatefulSet rabbitmq', 'Deplo
 
 /** How far the system has come with each chapter: what runs, and what is special about it. */
 const states: Record<string, { runs: string[]; has: string[]; lacks: string[] }> = {
-  '01-hello-world': { runs: small, has: ['PersistentVolumeClaim server'], lacks: ['Ingress', 'container web', 'volume of postgres'] },
-  '02-local-build': { runs: small, has: ['PersistentVolumeClaim server'], lacks: ['Ingress', 'container web', 'volume of postgres'] },
-  '03-ci': { runs: small, has: ['PersistentVolumeClaim server'], lacks: ['Ingress', 'container web', 'volume of postgres'] },
-  '04-deploy': { runs: small, has: ['PersistentVolumeClaim server', 'Ingress'], lacks: ['container web', 'volume of postgres'] },
-  '05-dependencies': { runs: small, has: ['PersistentVolumeClaim server', 'Ingress'], lacks: ['container web', 'volume of postgres'] },
-  '06-assets': { runs: small, has: ['PersistentVolumeClaim server', 'Ingress', 'container web'], lacks: ['volume of postgres'] },
-  '07-files': { runs: withFiles, has: ['Ingress', 'container web'], lacks: ['PersistentVolumeClaim server', 'volume of postgres'] },
+  '01-hello-world': {
+    runs: small,
+    has: ['PersistentVolumeClaim server'],
+    lacks: ['Ingress', 'container web', 'volume of postgres'],
+  },
+  '02-local-build': {
+    runs: small,
+    has: ['PersistentVolumeClaim server'],
+    lacks: ['Ingress', 'container web', 'volume of postgres'],
+  },
+  '03-ci': {
+    runs: small,
+    has: ['PersistentVolumeClaim server'],
+    lacks: ['Ingress', 'container web', 'volume of postgres'],
+  },
+  '04-deploy': {
+    runs: small,
+    has: ['PersistentVolumeClaim server', 'Ingress'],
+    lacks: ['container web', 'volume of postgres'],
+  },
+  '05-dependencies': {
+    runs: small,
+    has: ['PersistentVolumeClaim server', 'Ingress'],
+    lacks: ['container web', 'volume of postgres'],
+  },
+  '06-assets': {
+    runs: small,
+    has: ['PersistentVolumeClaim server', 'Ingress', 'container web'],
+    lacks: ['volume of postgres'],
+  },
+  '07-files': {
+    runs: withFiles,
+    has: ['Ingress', 'container web'],
+    lacks: ['PersistentVolumeClaim server', 'volume of postgres'],
+  },
   '08-e-mail': { runs: withFiles, has: ['Ingress', 'container web'], lacks: ['two servers', 'volume of postgres'] },
   '09-redis': { runs: withRedis, has: ['two servers'], lacks: ['volume of postgres'] },
   '10-database': { runs: withRedis, has: ['two servers', 'volume of postgres'], lacks: [] },
@@ -30,7 +58,11 @@ const states: Record<string, { runs: string[]; has: string[]; lacks: string[] }>
   '13-applications': { runs: withWorker, has: ['two servers', 'volume of postgres'], lacks: [] },
   '14-environments': { runs: withWorker, has: ['two servers', 'volume of postgres'], lacks: [] },
   '15-argo-cd': { runs: withWorker, has: ['two servers', 'volume of postgres'], lacks: [] },
-  '16-scheduled-job': { runs: [...withWorker, 'CronJob upkeep'], has: ['two servers', 'volume of postgres'], lacks: [] },
+  '16-scheduled-job': {
+    runs: [...withWorker, 'CronJob upkeep'],
+    has: ['two servers', 'volume of postgres'],
+    lacks: [],
+  },
 }
 
 const guide = join(root, 'docs/guide')
@@ -43,22 +75,25 @@ describe('the values of a chapter', () => {
     expect(chapters.sort()).toEqual(Object.keys(states))
   })
 
-  it.concurrent.each(Object.entries(states))('deploy the system as far as %s has come', async (chapter, { runs, has, lacks }) => {
-    const resources = parseResources(await renderChapter(chapter))
-    const workloads = workloadsOf(resources)
-    expect(workloads.map(({ kind, name }) => `${kind} ${name}`).sort()).toEqual([...runs].sort())
+  it.concurrent.each(Object.entries(states))(
+    'deploy the system as far as %s has come',
+    async (chapter, { runs, has, lacks }) => {
+      const resources = parseResources(await renderChapter(chapter))
+      const workloads = workloadsOf(resources)
+      expect(workloads.map(({ kind, name }) => `${kind} ${name}`).sort()).toEqual([...runs].sort())
 
-    const server = workloads.find(({ name }) => name === 'server')
-    const postgres = workloads.find(({ name }) => name === 'postgres')
-    const found = [
-      ...resources.map(({ kind, metadata }) => (kind === 'Ingress' ? kind : `${kind} ${metadata.name}`)),
-      ...(server?.pod.spec.containers.map(({ name }) => `container ${name}`) ?? []),
-      ...(server?.replicas === 2 ? ['two servers'] : []),
-      ...('volumeClaimTemplates' in (postgres?.resource.spec as object) ? ['volume of postgres'] : []),
-    ]
-    expect(found).toEqual(expect.arrayContaining(has))
-    expect(lacks.filter((one) => found.includes(one))).toEqual([])
-  })
+      const server = workloads.find(({ name }) => name === 'server')
+      const postgres = workloads.find(({ name }) => name === 'postgres')
+      const found = [
+        ...resources.map(({ kind, metadata }) => (kind === 'Ingress' ? kind : `${kind} ${metadata.name}`)),
+        ...(server?.pod.spec.containers.map(({ name }) => `container ${name}`) ?? []),
+        ...(server?.replicas === 2 ? ['two servers'] : []),
+        ...('volumeClaimTemplates' in (postgres?.resource.spec as object) ? ['volume of postgres'] : []),
+      ]
+      expect(found).toEqual(expect.arrayContaining(has))
+      expect(lacks.filter((one) => found.includes(one))).toEqual([])
+    },
+  )
 
   it.concurrent.each(chapters)('mean resources that Kubernetes knows: %s', async (chapter) => {
     for (const minor of minors) expect(await conform(minor, await renderChapter(chapter))).toEqual([])
@@ -74,24 +109,38 @@ const shell = { PATH: process.env.PATH ?? '', HOME: home, WERF_ENV: 'local', url
 const pages = files.filter((file) => /^(README|docs\/.+)\.md$/.test(file))
 const printed = pages
   .filter((page) => !page.endsWith('.ru.md'))
-  .flatMap((page) => stepsOf(read(page)).flatMap((step) => deploysIn(step, shell).map((deploy) => ({ page, ...deploy }))))
+  .flatMap((page) =>
+    stepsOf(read(page)).flatMap((step) => deploysIn(step, shell).map((deploy) => ({ page, ...deploy }))),
+  )
 
 describe('a printed command', () => {
   it('is found in each chapter, and where deploying is explained', () => {
     const others = ['README.md', 'docs/deploy.md', 'docs/production.md', 'docs/guide/secrets.md']
-    expect(printed.map(({ page }) => page)).toEqual(expect.arrayContaining([...others, ...chapters.map((chapter) => `docs/guide/${chapter}/README.md`)]))
+    expect(printed.map(({ page }) => page)).toEqual(
+      expect.arrayContaining([...others, ...chapters.map((chapter) => `docs/guide/${chapter}/README.md`)]),
+    )
   })
 
-  it.concurrent.each(printed.map((each) => [each.page, each.args.join(' '), each] as const))('does in a new shell what the page says: %s: %s', async (page, _, { error, env, args }) => {
-    const isHelm = args[0] === '--install'
-    const { env: other = env, secretValues, flags } = isHelm ? { env: undefined, secretValues: [], flags: args.slice(args.indexOf('--set')) } : forHelm(args.flatMap(inFull))
-    const given = ['--set', `global.env=${other}`, ...flags]
-    const values = secretValues.length === 0 ? {} : secretsOn(page)
-    const refused = refusalIn({ error })
-    // What is in the cluster, and what is not, is for test:guide.
-    if (refused !== undefined && !/not in the namespace/.test(refused)) expect(await refusal(values, given)).toContain(refused)
-    else expect(parseResources(await render(values, given)).map(({ kind }) => kind)).toContain('Deployment')
-  })
+  it.concurrent.each(printed.map((each) => [each.page, each.args.join(' '), each] as const))(
+    'does in a new shell what the page says: %s: %s',
+    async (page, _, { error, env, args }) => {
+      const isHelm = args[0] === '--install'
+      const {
+        env: other = env,
+        secretValues,
+        flags,
+      } = isHelm
+        ? { env: undefined, secretValues: [], flags: args.slice(args.indexOf('--set')) }
+        : forHelm(args.flatMap(inFull))
+      const given = ['--set', `global.env=${other}`, ...flags]
+      const values = secretValues.length === 0 ? {} : secretsOn(page)
+      const refused = refusalIn({ error })
+      // What is in the cluster, and what is not, is for test:guide.
+      if (refused !== undefined && !/not in the namespace/.test(refused))
+        expect(await refusal(values, given)).toContain(refused)
+      else expect(parseResources(await render(values, given)).map(({ kind }) => kind)).toContain('Deployment')
+    },
+  )
 
   it('needs nothing that an older shell has set', () => {
     expect(shellLines().filter((line) => /\b(export|unset)\b.* WERF_(SET|SECRET_VALUES)/.test(line))).toEqual([])

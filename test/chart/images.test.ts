@@ -2,7 +2,20 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { copiesOf, files, filesBelow, isIgnored, isInCheckout, isMeant, listOf, read, readDockerfile, readWerfConfig, root, type Image } from './werf-config.js'
+import {
+  copiesOf,
+  files,
+  filesBelow,
+  isIgnored,
+  isInCheckout,
+  isMeant,
+  listOf,
+  read,
+  readDockerfile,
+  readWerfConfig,
+  root,
+  type Image,
+} from './werf-config.js'
 
 const stapel = readWerfConfig('werf.yaml')
 const docker = readWerfConfig('werf.dockerfile.yaml')
@@ -16,8 +29,14 @@ const stageNames = stages.map(({ name }) => name)
 /** Keys that werf 2 and 3 both know; deprecated ones are not among them. */
 const known = {
   meta: ['configVersion', 'project', 'build', 'deploy', 'cleanup', 'gitWorktree'],
-  stapel: 'image final cacheVersion from fromCacheVersion disableGitAfterPatch platform git shell import dependencies mount secrets imageSpec'.split(' '),
-  docker: 'image final cacheVersion dockerfile context target args contextAddFiles dependencies secrets imageSpec platform staged'.split(' '),
+  stapel:
+    'image final cacheVersion from fromCacheVersion disableGitAfterPatch platform git shell import dependencies mount secrets imageSpec'.split(
+      ' ',
+    ),
+  docker:
+    'image final cacheVersion dockerfile context target args contextAddFiles dependencies secrets imageSpec platform staged'.split(
+      ' ',
+    ),
   git: ['add', 'to', 'owner', 'group', 'includePaths', 'excludePaths', 'stageDependencies'],
   stages: ['install', 'beforeSetup', 'setup'],
   shell: [
@@ -40,8 +59,10 @@ const known = {
   ],
   giterminism: ['giterminismConfigVersion', 'cli', 'config', 'helm', 'includes'],
 }
-const unknown = (value: object | undefined, keys: string[]) => Object.keys(value ?? {}).filter((key) => !keys.includes(key))
-const hasTag = (image: string) => /^[^:@]+(?::\d+\/[^:@]+)?:[\w.-]+(?:@sha256:[0-9a-f]{64})?$/.test(image) && !image.endsWith(':latest')
+const unknown = (value: object | undefined, keys: string[]) =>
+  Object.keys(value ?? {}).filter((key) => !keys.includes(key))
+const hasTag = (image: string) =>
+  /^[^:@]+(?::\d+\/[^:@]+)?:[\w.-]+(?:@sha256:[0-9a-f]{64})?$/.test(image) && !image.endsWith(':latest')
 
 describe('werf.yaml and werf.dockerfile.yaml', () => {
   it('are about the same project', () => {
@@ -54,16 +75,24 @@ describe('werf.yaml and werf.dockerfile.yaml', () => {
     expect(named(docker.images)).toEqual({ server: true, worker: true, web: true, tests: false })
     expect(images).toMatchObject(named(docker.images))
     // What werf.yaml has besides helps to build them.
-    expect(Object.keys(images).filter((name) => images[name])).toEqual(expect.arrayContaining(['server', 'worker', 'web']))
+    expect(Object.keys(images).filter((name) => images[name])).toEqual(
+      expect.arrayContaining(['server', 'worker', 'web']),
+    )
     expect(Object.values(images).filter((isFinal) => isFinal)).toHaveLength(3)
     expect(stapel.images).toHaveLength(Object.keys(images).length)
   })
 
   it('say the same about how an image is run', () => {
     const runs = (images: Image[]) =>
-      Object.fromEntries(images.filter(({ image }) => ['server', 'worker', 'web'].includes(image)).map(({ image, imageSpec }) => [image, imageSpec?.config]))
+      Object.fromEntries(
+        images
+          .filter(({ image }) => ['server', 'worker', 'web'].includes(image))
+          .map(({ image, imageSpec }) => [image, imageSpec?.config]),
+      )
     for (const [name, config = {}] of Object.entries(runs(stapel.images))) {
-      const said = stages.find((stage) => stage.name === docker.images.find(({ image }) => image === name)?.target)?.instructions ?? []
+      const said =
+        stages.find((stage) => stage.name === docker.images.find(({ image }) => image === name)?.target)
+          ?.instructions ?? []
       const last = (instruction: string) => said.findLast((one) => one.name === instruction)?.text
       expect({ name, user: config.user }).toEqual({ name, user: last('USER') })
       expect(config.cmd, `cmd of ${name}`).toEqual(JSON.parse(last('CMD') ?? 'null'))
@@ -89,7 +118,9 @@ describe('werf.yaml and werf.dockerfile.yaml', () => {
       ...stapel.images.flatMap(({ shell = {} }) => Object.values(shell).flat()),
       ...stages.flatMap(({ instructions }) => instructions.map(({ text }) => text)),
     ]
-    const called = commands.flatMap((command) => [...command.matchAll(/\bnpm run (?:--\S+ )*([\w:-]+)/g)].map(([, script = '']) => script))
+    const called = commands.flatMap((command) =>
+      [...command.matchAll(/\bnpm run (?:--\S+ )*([\w:-]+)/g)].map(([, script = '']) => script),
+    )
     expect(called.length).toBeGreaterThan(0)
     expect(called.filter((script) => !scripts.includes(script))).toEqual([])
   })
@@ -107,7 +138,10 @@ describe('werf.yaml', () => {
         ...unknown(config, known.config),
         ...(image.mount ?? []).flatMap((mount) => unknown(mount, known.mount)),
         ...(image.import ?? []).flatMap((one) => unknown(one, known.import)),
-        ...(image.git ?? []).flatMap((git) => [...unknown(git, known.git), ...unknown(git.stageDependencies, known.stages)]),
+        ...(image.git ?? []).flatMap((git) => [
+          ...unknown(git, known.git),
+          ...unknown(git.stageDependencies, known.stages),
+        ]),
       ]
       expect(found, `keys of ${name}`).toEqual([])
     }
@@ -127,14 +161,21 @@ describe('werf.yaml', () => {
     }
   })
 
-  it.each(stapelImages)('builds %s anew when anything changes that its commands may read', (_, { git = [], shell = {} }) => {
-    if (shell.setup === undefined && shell.beforeSetup === undefined) return
-    for (const { add, includePaths, excludePaths, stageDependencies = {} } of git) {
-      const below = filesBelow(add)
-      const dependencies = Object.values(stageDependencies).flat()
-      expect(includedIn(below, includePaths, excludePaths).filter((file) => !dependencies.some((pattern) => isMeant(file, pattern)))).toEqual([])
-    }
-  })
+  it.each(stapelImages)(
+    'builds %s anew when anything changes that its commands may read',
+    (_, { git = [], shell = {} }) => {
+      if (shell.setup === undefined && shell.beforeSetup === undefined) return
+      for (const { add, includePaths, excludePaths, stageDependencies = {} } of git) {
+        const below = filesBelow(add)
+        const dependencies = Object.values(stageDependencies).flat()
+        expect(
+          includedIn(below, includePaths, excludePaths).filter(
+            (file) => !dependencies.some((pattern) => isMeant(file, pattern)),
+          ),
+        ).toEqual([])
+      }
+    },
+  )
 
   it('installs dependencies anew only when package.json or the lock changes', () => {
     const installing = stapel.images.filter(({ shell = {} }) =>
@@ -144,7 +185,9 @@ describe('werf.yaml', () => {
     )
     expect(installing).not.toEqual([])
     for (const { shell = {}, git = [] } of installing) {
-      expect(Object.keys(shell).filter((stage) => listOf(shell[stage]).some((command) => /npm (ci|install)/.test(command)))).toEqual(['install'])
+      expect(
+        Object.keys(shell).filter((stage) => listOf(shell[stage]).some((command) => /npm (ci|install)/.test(command))),
+      ).toEqual(['install'])
       const dependencies = git.flatMap(({ stageDependencies = {} }) => listOf(stageDependencies.install))
       expect(dependencies).not.toEqual([])
       expect(dependencies.filter((pattern) => !/package(-lock)?\.json$|package\*\.json$/.test(pattern))).toEqual([])
@@ -166,7 +209,11 @@ describe('werf.yaml', () => {
           where,
         ).toEqual([])
         const mapping = mappingsOf(from).find((git) => isMeant(add.slice(1), git.to))
-        if (mapping !== undefined) expect(isInCheckout(`${mapping.add}/${add.slice(mapping.to.length)}`.replace(/\/+/g, '/').slice(1)), where).toBe(true)
+        if (mapping !== undefined)
+          expect(
+            isInCheckout(`${mapping.add}/${add.slice(mapping.to.length)}`.replace(/\/+/g, '/').slice(1)),
+            where,
+          ).toBe(true)
       }
     }
   })
@@ -181,7 +228,12 @@ describe('werf.yaml', () => {
 describe('werf.dockerfile.yaml and its Dockerfile', () => {
   it('has only keys that werf knows and goes on knowing', () => {
     expect(docker.images.flatMap((image) => unknown(image, known.docker))).toEqual([])
-    expect(docker.images.flatMap(({ imageSpec }) => [...unknown(imageSpec, known.spec), ...unknown(imageSpec?.config, known.config)])).toEqual([])
+    expect(
+      docker.images.flatMap(({ imageSpec }) => [
+        ...unknown(imageSpec, known.spec),
+        ...unknown(imageSpec?.config, known.config),
+      ]),
+    ).toEqual([])
   })
 
   it('builds stages of a Dockerfile that is there', () => {
@@ -193,7 +245,9 @@ describe('werf.dockerfile.yaml and its Dockerfile', () => {
 
   it('gives each stage a name of its own, and begins with what is there', () => {
     expect(stageNames).toEqual([...new Set(stageNames)])
-    stages.forEach(({ name, from }, index) => expect(stageNames.slice(0, index).includes(from) || hasTag(from), `${name} from ${from}`).toBe(true))
+    stages.forEach(({ name, from }, index) =>
+      expect(stageNames.slice(0, index).includes(from) || hasTag(from), `${name} from ${from}`).toBe(true),
+    )
   })
 
   it('copies from stages above, and what there is', () => {
@@ -222,7 +276,9 @@ describe('werf.dockerfile.yaml and its Dockerfile', () => {
       const stage = stages.find((one) => one.name === name)
       return stage === undefined ? [] : [...layersOf(stage.from), ...stage.instructions]
     }
-    for (const { name, instructions } of stages.filter((stage) => stage.instructions.some(({ text }) => /npm (ci|install)/.test(text)))) {
+    for (const { name, instructions } of stages.filter((stage) =>
+      stage.instructions.some(({ text }) => /npm (ci|install)/.test(text)),
+    )) {
       const layers = layersOf(name)
       const copies = layers
         .slice(0, layers.indexOf(instructions.find(({ text }) => /npm (ci|install)/.test(text)) ?? { name, text: '' }))
@@ -237,7 +293,14 @@ describe('werf.dockerfile.yaml and its Dockerfile', () => {
   })
 
   it('keeps what nobody should find in an image from the builder', () => {
-    const kept = ['.env', '.git/config', 'node_modules/pg/package.json', 'apps/server/dist/main.js', '.werf_secret_key', '.data/postgres/PG_VERSION']
+    const kept = [
+      '.env',
+      '.git/config',
+      'node_modules/pg/package.json',
+      'apps/server/dist/main.js',
+      '.werf_secret_key',
+      '.data/postgres/PG_VERSION',
+    ]
     expect(kept.filter((file) => !isIgnored(file))).toEqual([])
   })
 })
@@ -250,14 +313,28 @@ describe('werf-giterminism.yaml', () => {
   })
 
   it('allows each mount from the build machine', () => {
-    const paths = stapel.images.flatMap(({ mount = [] }) => mount.flatMap(({ from, fromPath }) => fromPath ?? (from === 'build_dir' ? from : [])))
-    const { config } = parse(read('werf-giterminism.yaml')) as { config?: { stapel?: { mount?: { allowBuildDir?: boolean; allowFromPaths?: string[] } } } }
-    const allowed = [...(config?.stapel?.mount?.allowFromPaths ?? []), ...(config?.stapel?.mount?.allowBuildDir ? ['build_dir'] : [])]
+    const paths = stapel.images.flatMap(({ mount = [] }) =>
+      mount.flatMap(({ from, fromPath }) => fromPath ?? (from === 'build_dir' ? from : [])),
+    )
+    const { config } = parse(read('werf-giterminism.yaml')) as {
+      config?: { stapel?: { mount?: { allowBuildDir?: boolean; allowFromPaths?: string[] } } }
+    }
+    const allowed = [
+      ...(config?.stapel?.mount?.allowFromPaths ?? []),
+      ...(config?.stapel?.mount?.allowBuildDir ? ['build_dir'] : []),
+    ]
     expect(paths.filter((path) => !allowed.includes(path))).toEqual([])
   })
 })
 
-function includedIn(below: string[], includePaths: string | string[] | undefined, excludePaths: string | string[] | undefined): string[] {
-  const included = includePaths === undefined ? below : below.filter((file) => listOf(includePaths).some((pattern) => isMeant(file, pattern)))
+function includedIn(
+  below: string[],
+  includePaths: string | string[] | undefined,
+  excludePaths: string | string[] | undefined,
+): string[] {
+  const included =
+    includePaths === undefined
+      ? below
+      : below.filter((file) => listOf(includePaths).some((pattern) => isMeant(file, pattern)))
   return included.filter((file) => !listOf(excludePaths).some((pattern) => isMeant(file, pattern)))
 }

@@ -1,28 +1,40 @@
 import { describe, expect, it } from 'vitest'
-import { isAllowed, type Endpoint, type Namespace, type NetworkPolicy, type Port } from '../../tools/kubernetes/network-policies.js'
+import {
+  isAllowed,
+  type Endpoint,
+  type Namespace,
+  type NetworkPolicy,
+  type Port,
+} from '../../tools/kubernetes/network-policies.js'
 import { containersOf } from '../../tools/kubernetes/pod-security.js'
 import { builtIn, cases, everythingBuiltIn, everythingOutside, mailgun, outside } from './cases.js'
 import { parseResources, render, workloadsOf } from './chart.js'
 
 const namespace = (name: string): Namespace => ({ name, labels: { 'kubernetes.io/metadata.name': name } })
 const home = namespace('chat')
-const pod = (ip: string, where: string, app: string): Endpoint => ({ ip, namespace: namespace(where), labels: { 'app.kubernetes.io/name': app } })
+const pod = (ip: string, where: string, app: string): Endpoint => ({
+  ip,
+  namespace: namespace(where),
+  labels: { 'app.kubernetes.io/name': app },
+})
 /** Who does not belong to the release; some live in its namespace, so the policies hold for them too. */
 const others: Record<string, Endpoint> = {
-  'world': { ip: '203.0.113.7' },
-  'ingress': pod('10.244.1.1', 'ingress-nginx', 'ingress-nginx'),
-  'prometheus': pod('10.244.1.2', 'monitoring', 'prometheus'),
+  world: { ip: '203.0.113.7' },
+  ingress: pod('10.244.1.1', 'ingress-nginx', 'ingress-nginx'),
+  prometheus: pod('10.244.1.2', 'monitoring', 'prometheus'),
   // Called like one of ours, where we are not.
-  'stranger': pod('10.244.1.3', 'elsewhere', 'server'),
-  'neighbour': pod('10.244.1.4', 'chat', 'neighbour'),
+  stranger: pod('10.244.1.3', 'elsewhere', 'server'),
+  neighbour: pod('10.244.1.4', 'chat', 'neighbour'),
   // cert-manager's, beside our own for as long as a certificate is being made.
-  'solver': { ...pod('10.244.1.6', 'chat', ''), labels: { 'acme.cert-manager.io/http01-solver': 'true' } },
-  'dns': { ...pod('10.244.1.5', 'kube-system', 'coredns'), labels: { 'k8s-app': 'kube-dns' } },
+  solver: { ...pod('10.244.1.6', 'chat', ''), labels: { 'acme.cert-manager.io/http01-solver': 'true' } },
+  dns: { ...pod('10.244.1.5', 'kube-system', 'coredns'), labels: { 'k8s-app': 'kube-dns' } },
   'dns-of-the-node': { ip: '169.254.20.10' },
 }
 const tcp = (port: number): Port => ({ port, protocol: 'TCP' })
 /** What is tried at everybody: every port that anybody here listens on, and some that are popular elsewhere. */
-const ports = [22, 53, 80, 443, 4369, 5432, 5671, 5672, 6379, 7070, 8080, 8081, 8089, 9000, 9464, 15672, 25672].map(tcp).concat({ port: 53, protocol: 'UDP' })
+const ports = [22, 53, 80, 443, 4369, 5432, 5671, 5672, 6379, 7070, 8080, 8081, 8089, 9000, 9464, 15672, 25672]
+  .map(tcp)
+  .concat({ port: 53, protocol: 'UDP' })
 
 const everybody = ['world', 'ingress', 'prometheus', 'stranger', 'dns', 'dns-of-the-node']
 const ours = [
@@ -64,7 +76,10 @@ const visitors = Object.fromEntries(everybody.map((who) => [who, ['server:8080',
 function without(flows: Flows, service: string, port: number): Flows {
   const isIts = (to: string) => to.startsWith(`${service}:`)
   return Object.fromEntries(
-    Object.entries(flows).map(([who, all]) => [who, all.flatMap((to) => (isIts(to) ? everybody.map((whom) => `${whom}:${port}`) : to))]),
+    Object.entries(flows).map(([who, all]) => [
+      who,
+      all.flatMap((to) => (isIts(to) ? everybody.map((whom) => `${whom}:${port}`) : to)),
+    ]),
   )
 }
 
@@ -72,10 +87,13 @@ function without(flows: Flows, service: string, port: number): Flows {
 function notTo(flows: Flows, ...services: string[]): Flows {
   const gone = services.flatMap((service) => ({ s3: ['bucket'], rabbitmq: ['worker'] })[service] ?? [])
   const kept = Object.entries(flows).filter(([who]) => !gone.includes(who))
-  return Object.fromEntries(kept.map(([who, all]) => [who, all.filter((to) => !services.includes(to.split(':')[0] ?? ''))]))
+  return Object.fromEntries(
+    kept.map(([who, all]) => [who, all.filter((to) => !services.includes(to.split(':')[0] ?? ''))]),
+  )
 }
 
-const withoutPort = (flows: Flows, port: string): Flows => Object.fromEntries(Object.entries(flows).map(([who, all]) => [who, all.filter((to) => to !== port)]))
+const withoutPort = (flows: Flows, port: string): Flows =>
+  Object.fromEntries(Object.entries(flows).map(([who, all]) => [who, all.filter((to) => to !== port)]))
 
 describe.each<[string, object, Flows]>([
   ['as it comes', {}, { ...inside, ...visitors }],
@@ -92,7 +110,12 @@ describe.each<[string, object, Flows]>([
   [
     'with Mailgun',
     mailgun,
-    { ...inside, ...visitors, worker: [...(inside.worker ?? []), ...mailgunAt443], doctor: [...(inside.doctor ?? []), ...mailgunAt443] },
+    {
+      ...inside,
+      ...visitors,
+      worker: [...(inside.worker ?? []), ...mailgunAt443],
+      doctor: [...(inside.doctor ?? []), ...mailgunAt443],
+    },
   ],
   ['with a postgres outside', outside.postgres, { ...without(inside, 'postgres', 5432), ...visitors }],
   ['with a redis outside', outside.redis, { ...without(inside, 'redis', 6379), ...visitors }],
@@ -114,12 +137,23 @@ describe.each<[string, object, Flows]>([
   [
     'with everything built in, and Mailgun',
     { ...everythingBuiltIn, ...mailgun },
-    withoutPort({ ...notTo(inside, 's3', 'redis', 'rabbitmq'), ...visitors, server: [...postgres, ...mailgunAt443], doctor: [...postgres, 'server:8080', ...mailgunAt443] }, 'server:8081'),
+    withoutPort(
+      {
+        ...notTo(inside, 's3', 'redis', 'rabbitmq'),
+        ...visitors,
+        server: [...postgres, ...mailgunAt443],
+        doctor: [...postgres, 'server:8080', ...mailgunAt443],
+      },
+      'server:8081',
+    ),
   ],
   [
     'with every service outside',
     everythingOutside,
-    { ...without(without(without(without(inside, 'postgres', 5432), 'redis', 6379), 'rabbitmq', 5672), 's3', 443), ...visitors },
+    {
+      ...without(without(without(without(inside, 'postgres', 5432), 'redis', 6379), 'rabbitmq', 5672), 's3', 443),
+      ...visitors,
+    },
   ],
 ])('the network of the chart, %s,', (_, values, needed) => {
   it('lets pass what is needed, and nothing else', async () => {
@@ -132,14 +166,19 @@ describe.each<[string, object, Flows]>([
 describe('the Redis of the chart', () => {
   const protectedCases = Object.entries(cases).filter(([name]) => name !== 'no network policies')
 
-  it.concurrent.each(protectedCases)('is reached by servers, workers and the doctor only, and reaches nobody: %s', async (_, values) => {
-    const { policies, endpoints } = await network(values)
-    const flows = flowsOf(policies, endpoints).filter((flow) => !flow.includes(' → dns'))
-    const present = ['doctor', 'server', 'worker'].filter((name) => name in endpoints)
-    const isUsed = 'redis' in endpoints
-    expect(flows.filter((flow) => flow.includes(' → redis:'))).toEqual(isUsed ? present.map((name) => `${name} → redis:6379`) : [])
-    expect(flows.filter((flow) => flow.startsWith('redis → '))).toEqual([])
-  })
+  it.concurrent.each(protectedCases)(
+    'is reached by servers, workers and the doctor only, and reaches nobody: %s',
+    async (_, values) => {
+      const { policies, endpoints } = await network(values)
+      const flows = flowsOf(policies, endpoints).filter((flow) => !flow.includes(' → dns'))
+      const present = ['doctor', 'server', 'worker'].filter((name) => name in endpoints)
+      const isUsed = 'redis' in endpoints
+      expect(flows.filter((flow) => flow.includes(' → redis:'))).toEqual(
+        isUsed ? present.map((name) => `${name} → redis:6379`) : [],
+      )
+      expect(flows.filter((flow) => flow.startsWith('redis → '))).toEqual([])
+    },
+  )
 })
 
 describe('the network of the chart without policies', () => {
@@ -157,7 +196,9 @@ async function network(values: object): Promise<{ policies: NetworkPolicy[]; end
     .filter(({ kind }) => kind === 'NetworkPolicy')
     .map((policy) => ({ ...policy, metadata: { ...policy.metadata, namespace: home.name } }) as NetworkPolicy)
   const workloads = workloadsOf(resources).map(({ name, labels, pod: { spec } }, index) => {
-    const named = containersOf(spec).flatMap(({ ports: own = [] }) => own.map(({ name: port = '', containerPort }) => [port, containerPort] as const))
+    const named = containersOf(spec).flatMap(({ ports: own = [] }) =>
+      own.map(({ name: port = '', containerPort }) => [port, containerPort] as const),
+    )
     return [name, { ip: `10.244.0.${index + 1}`, namespace: home, labels, ports: Object.fromEntries(named) }] as const
   })
   return { policies, endpoints: { ...Object.fromEntries(workloads), ...others } }
@@ -166,11 +207,15 @@ async function network(values: object): Promise<{ policies: NetworkPolicy[]; end
 /** Every connection that is allowed and concerns the release: "who → whom:port". */
 function flowsOf(policies: NetworkPolicy[], endpoints: Record<string, Endpoint>): string[] {
   const isOurs = (endpoint: Endpoint) => endpoint.namespace?.name === home.name
-  const pairs = Object.entries(endpoints).flatMap(([who, from]) => Object.entries(endpoints).map(([whom, to]) => ({ who, from, whom, to })))
+  const pairs = Object.entries(endpoints).flatMap(([who, from]) =>
+    Object.entries(endpoints).map(([whom, to]) => ({ who, from, whom, to })),
+  )
   return pairs
     .filter(({ from, to }) => isOurs(from) || isOurs(to))
     .flatMap(({ who, from, whom, to }) =>
-      ports.filter((port) => isAllowed(policies, from, to, port)).map(({ port, protocol }) => `${who} → ${whom}:${port}${protocol === 'UDP' ? '/UDP' : ''}`),
+      ports
+        .filter((port) => isAllowed(policies, from, to, port))
+        .map(({ port, protocol }) => `${who} → ${whom}:${port}${protocol === 'UDP' ? '/UDP' : ''}`),
     )
     .sort()
 }
@@ -178,5 +223,7 @@ function flowsOf(policies: NetworkPolicy[], endpoints: Record<string, Endpoint>)
 /** The table in the words of flowsOf. Everybody of ours may ask for names. */
 function expected(needed: Flows, present: string[]): string[] {
   const asking = Object.fromEntries(ours.filter((who) => present.includes(who)).map((who) => [who, dns]))
-  return [needed, asking].flatMap((flows) => Object.entries(flows).flatMap(([who, all]) => all.map((to) => `${who} → ${to}`))).sort()
+  return [needed, asking]
+    .flatMap((flows) => Object.entries(flows).flatMap(([who, all]) => all.map((to) => `${who} → ${to}`)))
+    .sort()
 }

@@ -25,7 +25,11 @@ function dependenciesOf(resources: Resource[]): Dependency[] {
   return resources.flatMap((of) =>
     Object.entries(of.metadata.annotations ?? {}).flatMap(([key, value]) => {
       if (!key.startsWith('werf.io/deploy-dependency-')) return []
-      const { state = '', kind = '', name = '' } = Object.fromEntries(value.split(',').map((pair) => pair.split('='))) as Record<string, string>
+      const {
+        state = '',
+        kind = '',
+        name = '',
+      } = Object.fromEntries(value.split(',').map((pair) => pair.split('='))) as Record<string, string>
       return [{ of, state, kind, name }]
     }),
   )
@@ -37,17 +41,22 @@ describe.concurrent.each(Object.entries(cases))('the order of the chart with %s'
   it('is about resources that there are, in the same rendering', async () => {
     const all = await resources
     const missing = dependenciesOf(all).filter(
-      ({ kind, name, state }) => state !== 'ready' || !all.some((one) => one.kind === kind && one.metadata.name === name && !isHook(one)),
+      ({ kind, name, state }) =>
+        state !== 'ready' || !all.some((one) => one.kind === kind && one.metadata.name === name && !isHook(one)),
     )
     expect(missing.map(({ of, kind, name }) => `${called(of)} waits for ${kind} ${name}`)).toEqual([])
   })
 
   it('lets server and worker wait for bucket and schema, and these for their services', async () => {
     const all = await resources
-    const waits = dependenciesOf(all).map(({ of, name }) => `${of.metadata.name} > ${name}`.replace(/-[0-9a-f]{8}(?= |$)/g, ''))
+    const waits = dependenciesOf(all).map(({ of, name }) =>
+      `${of.metadata.name} > ${name}`.replace(/-[0-9a-f]{8}(?= |$)/g, ''),
+    )
     const has = (name: string) => all.some(({ kind, metadata }) => kind === 'StatefulSet' && metadata.name === name)
     const apps = all.flatMap(({ kind, metadata }) => (kind === 'Deployment' ? metadata.name : []))
-    const tasks = all.flatMap((one) => (one.kind === 'Job' && !isHook(one) ? one.metadata.name.replace(/-[0-9a-f]{8}$/, '') : []))
+    const tasks = all.flatMap((one) =>
+      one.kind === 'Job' && !isHook(one) ? one.metadata.name.replace(/-[0-9a-f]{8}$/, '') : [],
+    )
     expect([apps, tasks]).toEqual([expect.arrayContaining(['server']), expect.arrayContaining(['migrations'])])
     expect(waits).toEqual(expect.arrayContaining(apps.flatMap((app) => tasks.map((task) => `${app} > ${task}`))))
     expect(waits.includes('migrations > postgres')).toBe(has('postgres'))
@@ -59,7 +68,9 @@ describe.concurrent.each(Object.entries(cases))('the order of the chart with %s'
     const contrary = dependenciesOf(all).filter(({ of, kind, name }) =>
       all.some((one) => one.kind === kind && one.metadata.name === name && wave(one) >= wave(of)),
     )
-    expect(contrary.map(({ of, kind, name }) => `${called(of)} is not in a later wave than ${kind} ${name}`)).toEqual([])
+    expect(contrary.map(({ of, kind, name }) => `${called(of)} is not in a later wave than ${kind} ${name}`)).toEqual(
+      [],
+    )
   })
 
   it('brings what pods refer to before the pods, or with them', async () => {
@@ -101,7 +112,8 @@ describe.concurrent.each(Object.entries(cases))('the order of the chart with %s'
       expect(activeDeadlineSeconds, name).toBeGreaterThan(0)
       expect(template.spec.restartPolicy, name).toBe('Never')
       if (name === 'migrations' || name === 'bucket') expect(backoffLimit, name).toBe(0)
-      if (isHook(resource)) expect(resource.metadata.annotations?.['helm.sh/hook-delete-policy'], name).toContain('before-hook-creation')
+      if (isHook(resource))
+        expect(resource.metadata.annotations?.['helm.sh/hook-delete-policy'], name).toContain('before-hook-creation')
       // A Job that goes by itself would be made again by the next converge.
       expect(Object.keys(resource.spec as object), name).not.toContain('ttlSecondsAfterFinished')
     }
@@ -111,15 +123,21 @@ describe.concurrent.each(Object.entries(cases))('the order of the chart with %s'
 describe('fixtures', () => {
   it('come with the first deploy only, and before the acceptance test', async () => {
     const resources = parseResources(await render({ ...cases['the acceptance test'], ...cases.fixtures }))
-    const hookOf = (name: string) => resources.find(({ kind, metadata }) => kind === 'Job' && metadata.name === name)?.metadata.annotations ?? {}
+    const hookOf = (name: string) =>
+      resources.find(({ kind, metadata }) => kind === 'Job' && metadata.name === name)?.metadata.annotations ?? {}
     expect(hookOf('fixtures')['helm.sh/hook']).toBe('post-install')
     expect(hookOf('acceptance')['helm.sh/hook']).toBe('post-install,post-upgrade')
-    expect(Number(hookOf('fixtures')['helm.sh/hook-weight'])).toBeLessThan(Number(hookOf('acceptance')['helm.sh/hook-weight']))
+    expect(Number(hookOf('fixtures')['helm.sh/hook-weight'])).toBeLessThan(
+      Number(hookOf('acceptance')['helm.sh/hook-weight']),
+    )
   })
 })
 
 describe('a Job', () => {
-  const other = (name: string) => ['--set-json', `global.werf.images.${name}={"ref_tag":"registry.example.com/chat/${name}:2"}`]
+  const other = (name: string) => [
+    '--set-json',
+    `global.werf.images.${name}={"ref_tag":"registry.example.com/chat/${name}:2"}`,
+  ]
 
   it('has another name when its image is another one, and only then', async () => {
     const [usual, again, web, worker, server] = await Promise.all([
@@ -137,10 +155,16 @@ describe('a Job', () => {
 
   it('has another name when it reads something else', async () => {
     const usual = jobsOf(await render(given))
-    const bucket = jobsOf(await render({ app: { ...given.app, s3: { ...given.app.s3, bucket: { _default: 'pictures' } } } }))
+    const bucket = jobsOf(
+      await render({ app: { ...given.app, s3: { ...given.app.s3, bucket: { _default: 'pictures' } } } }),
+    )
     expect(bucket.filter((name) => !usual.includes(name)).map((name) => name.replace(/-.*/, ''))).toEqual(['bucket'])
-    const secret = jobsOf(await render({ app: { ...given.app, postgres_password: { _default: 'another-postgres-password' } } }))
-    expect(secret.filter((name) => !usual.includes(name)).map((name) => name.replace(/-.*/, ''))).toContain('migrations')
+    const secret = jobsOf(
+      await render({ app: { ...given.app, postgres_password: { _default: 'another-postgres-password' } } }),
+    )
+    expect(secret.filter((name) => !usual.includes(name)).map((name) => name.replace(/-.*/, ''))).toContain(
+      'migrations',
+    )
   })
 
   it('keeps its name when something changes that it does not read', async () => {
@@ -164,28 +188,37 @@ describe('rendering twice', () => {
   it('gives the same but for the generated secrets', async () => {
     const rest = async () => {
       const text = await renderAnew()
-      const secrets = Object.values(secretsOf(parseResources(text))).map((value) => Buffer.from(value).toString('base64'))
+      const secrets = Object.values(secretsOf(parseResources(text))).map((value) =>
+        Buffer.from(value).toString('base64'),
+      )
       return secrets.filter((value) => value !== '').reduce((all, value) => all.replaceAll(value, '…'), text)
     }
     expect(await rest()).toBe(await rest())
   })
 
   it('cannot give something else some other day', () => {
-    const templates = readdirSync(chart, { recursive: true, encoding: 'utf8' }).filter((file) => /templates\/.*\.(yaml|tpl)$/.test(file))
+    const templates = readdirSync(chart, { recursive: true, encoding: 'utf8' }).filter((file) =>
+      /templates\/.*\.(yaml|tpl)$/.test(file),
+    )
     expect(templates.length).toBeGreaterThan(10)
     for (const file of templates) {
-      const code = [...readFileSync(join(chart, file), 'utf8').matchAll(/\{\{(?!-?\s*\/\*)[\s\S]*?\}\}/g)].map(([action]) => action).join('\n')
+      const code = [...readFileSync(join(chart, file), 'utf8').matchAll(/\{\{(?!-?\s*\/\*)[\s\S]*?\}\}/g)]
+        .map(([action]) => action)
+        .join('\n')
       expect(code, file).not.toMatch(
         /Release\.Revision|Release\.Is(Install|Upgrade)|\b(now|dateInZone|htmlDate|ago|uuidv4|genPrivateKey|genSelfSignedCert|genCA|getHostByName|expandenv)\b/,
       )
-      if (!file.endsWith('app-secrets.yaml')) expect(code, file).not.toMatch(/\brand(Alpha|AlphaNum|Numeric|Ascii|Bytes|Int)\b/)
+      if (!file.endsWith('app-secrets.yaml'))
+        expect(code, file).not.toMatch(/\brand(Alpha|AlphaNum|Numeric|Ascii|Bytes|Int)\b/)
     }
   })
 })
 
 describe('a new start of the pods', () => {
   const templatesOf = async (values: object) =>
-    Object.fromEntries(workloadsOf(parseResources(await render(values))).map(({ name, pod }) => [name, JSON.stringify(pod)]))
+    Object.fromEntries(
+      workloadsOf(parseResources(await render(values))).map(({ name, pod }) => [name, JSON.stringify(pod)]),
+    )
   const restartedBy = async (values: object) => {
     const [before, after] = await Promise.all([templatesOf(given), templatesOf({ ...given, ...values })])
     return Object.keys(before).filter((name) => before[name] !== after[name])

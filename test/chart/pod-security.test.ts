@@ -6,7 +6,10 @@ import { podSecurityViolations, type Pod } from '../../tools/kubernetes/pod-secu
 import { goModule } from '../../tools/services/programs.js'
 
 /** Pods that Kubernetes' own admission is tested with; those for Windows follow other rules. */
-const pods = join(goModule('k8s.io/pod-security-admission', 'v0.34.4', 'Install Go from https://go.dev/dl/.'), 'test/testdata/restricted/v1.34')
+const pods = join(
+  goModule('k8s.io/pod-security-admission', 'v0.34.4', 'Install Go from https://go.dev/dl/.'),
+  'test/testdata/restricted/v1.34',
+)
 const each = (folder: 'pass' | 'fail') => {
   const files = readdirSync(join(pods, folder)).filter((file) => file !== 'base_windows.yaml')
   return files.map((file) => [file, parse(readFileSync(join(pods, folder, file), 'utf8')) as Pod] as const)
@@ -45,7 +48,11 @@ describe('the rules of "restricted"', () => {
   })
 
   it.each(each('fail'))('refuse %s, and say why', (file, pod) => {
-    expect(podSecurityViolations(pod).some((violation) => new RegExp(objections[ruleOf(file)] ?? 'unknown', 'i').test(violation))).toBe(true)
+    expect(
+      podSecurityViolations(pod).some((violation) =>
+        new RegExp(objections[ruleOf(file)] ?? 'unknown', 'i').test(violation),
+      ),
+    ).toBe(true)
   })
 })
 

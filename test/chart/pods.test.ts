@@ -40,12 +40,20 @@ describe.concurrent.each(Object.entries(cases))('every pod of the chart with %s'
   const resources = render(values).then(parseResources)
   const workloads = resources.then(workloadsOf)
   const containers = workloads.then((all) =>
-    all.flatMap(({ name, pod }) => containersOf(pod.spec).map((container) => ({ where: `${name}/${container.name}`, ...container }))),
+    all.flatMap(({ name, pod }) =>
+      containersOf(pod.spec).map((container) => ({ where: `${name}/${container.name}`, ...container })),
+    ),
   )
 
   it('is admitted by Pod Security "restricted"', async () => {
-    expect((await workloads).flatMap(({ name, pod }) => podSecurityViolations(pod).map((violation) => `${name}: ${violation}`))).toEqual([])
-    expect((await workloads).map(({ name }) => name)).toEqual(expect.arrayContaining(['server', 'migrations', 'doctor']))
+    expect(
+      (await workloads).flatMap(({ name, pod }) =>
+        podSecurityViolations(pod).map((violation) => `${name}: ${violation}`),
+      ),
+    ).toEqual([])
+    expect((await workloads).map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['server', 'migrations', 'doctor']),
+    )
   })
 
   it('names a numeric user, so that the node can see that it is not root', async () => {
@@ -59,14 +67,17 @@ describe.concurrent.each(Object.entries(cases))('every pod of the chart with %s'
 
   it('says which version of an image it runs', async () => {
     const untagged = (await containers).filter(
-      ({ image }) => !/^[^@]+:[\w][\w.-]*(@sha256:[0-9a-f]{64})?$/.test(image.replace(/^[^/]+:\d+\//, '')) || /:latest\b/.test(image),
+      ({ image }) =>
+        !/^[^@]+:[\w][\w.-]*(@sha256:[0-9a-f]{64})?$/.test(image.replace(/^[^/]+:\d+\//, '')) ||
+        /:latest\b/.test(image),
     )
     expect(untagged.map(({ where, image }) => `${where}: ${image}`)).toEqual([])
   })
 
   it('asks for resources, and is limited in what it can take from others', async () => {
     const bad = (await containers).filter(
-      ({ resources: { requests = {}, limits = {} } = {} }) => !('cpu' in requests && 'memory' in requests && 'memory' in limits),
+      ({ resources: { requests = {}, limits = {} } = {} }) =>
+        !('cpu' in requests && 'memory' in requests && 'memory' in limits),
     )
     expect(bad.map(({ where }) => where)).toEqual([])
   })
@@ -78,15 +89,22 @@ describe.concurrent.each(Object.entries(cases))('every pod of the chart with %s'
         .map((account) => [account.metadata.name, account as Resource & { automountServiceAccountToken?: boolean }]),
     )
     for (const { name, pod } of await workloads) {
-      expect(pod.spec.automountServiceAccountToken ?? accounts.get(pod.spec.serviceAccountName ?? 'default')?.automountServiceAccountToken, name).toBe(false)
-      if (pod.spec.serviceAccountName !== undefined) expect([...accounts.keys()], name).toContain(pod.spec.serviceAccountName)
+      expect(
+        pod.spec.automountServiceAccountToken ??
+          accounts.get(pod.spec.serviceAccountName ?? 'default')?.automountServiceAccountToken,
+        name,
+      ).toBe(false)
+      if (pod.spec.serviceAccountName !== undefined)
+        expect([...accounts.keys()], name).toContain(pod.spec.serviceAccountName)
     }
   })
 
   it('cannot write to its own programs, where they are ours', async () => {
     const ours = (await containers).filter(({ image }) => image.startsWith('registry.example.com/'))
     expect(ours.length).toBeGreaterThan(4)
-    expect(ours.filter(({ securityContext }) => securityContext?.readOnlyRootFilesystem !== true).map(({ where }) => where)).toEqual([])
+    expect(
+      ours.filter(({ securityContext }) => securityContext?.readOnlyRootFilesystem !== true).map(({ where }) => where),
+    ).toEqual([])
   })
 
   it('is asked whether it lives and whether it is ready, when it is there to stay', async () => {
@@ -95,9 +113,13 @@ describe.concurrent.each(Object.entries(cases))('every pod of the chart with %s'
       for (const { name: container, livenessProbe, readinessProbe, startupProbe, ports = [] } of pod.spec.containers) {
         const where = `${name}/${container}`
         expect([livenessProbe, readinessProbe], where).not.toContain(undefined)
-        const asked = [livenessProbe, readinessProbe, startupProbe].flatMap((probe) => probe?.httpGet?.port ?? probe?.tcpSocket?.port ?? [])
+        const asked = [livenessProbe, readinessProbe, startupProbe].flatMap(
+          (probe) => probe?.httpGet?.port ?? probe?.tcpSocket?.port ?? [],
+        )
         expect(
-          asked.filter((port) => !ports.some(({ name: portName, containerPort }) => port === portName || port === containerPort)),
+          asked.filter(
+            (port) => !ports.some(({ name: portName, containerPort }) => port === portName || port === containerPort),
+          ),
           where,
         ).toEqual([])
       }
@@ -124,7 +146,9 @@ describe.concurrent.each(Object.entries(cases))('every pod of the chart with %s'
           ).toEqual([])
       }
       const maps = all.filter(({ kind }) => kind === 'ConfigMap').map(({ metadata }) => metadata.name)
-      const mounted = ((pod.spec.volumes ?? []) as { configMap?: { name: string } }[]).flatMap(({ configMap }) => configMap?.name ?? [])
+      const mounted = ((pod.spec.volumes ?? []) as { configMap?: { name: string } }[]).flatMap(
+        ({ configMap }) => configMap?.name ?? [],
+      )
       expect(maps, name).toEqual(expect.arrayContaining(mounted))
     }
   })
@@ -132,7 +156,10 @@ describe.concurrent.each(Object.entries(cases))('every pod of the chart with %s'
   it('finds a place for each mount, and mounts each place', async () => {
     for (const { name, pod, resource } of await workloads) {
       const claims = (resource.spec as { volumeClaimTemplates?: Resource[] }).volumeClaimTemplates ?? []
-      const places = [...(pod.spec.volumes ?? []).map((volume) => volume.name), ...claims.map(({ metadata }) => metadata.name)]
+      const places = [
+        ...(pod.spec.volumes ?? []).map((volume) => volume.name),
+        ...claims.map(({ metadata }) => metadata.name),
+      ]
       const mounted = containersOf(pod.spec).flatMap((container) =>
         ((container as { volumeMounts?: { name: string }[] }).volumeMounts ?? []).map((mount) => mount.name),
       )
@@ -145,7 +172,9 @@ describe.concurrent.each(Object.entries(cases))('every pod of the chart with %s'
     const secrets = Object.entries(secretsOf(all)).filter(([, value]) => value.length >= 8)
     const others = JSON.stringify(all.filter(({ kind }) => kind !== 'Secret'))
     const seen = secrets.filter(([, value]) =>
-      [value, encodeURIComponent(value), Buffer.from(value).toString('base64')].some((form) => others.includes(JSON.stringify(form).slice(1, -1))),
+      [value, encodeURIComponent(value), Buffer.from(value).toString('base64')].some((form) =>
+        others.includes(JSON.stringify(form).slice(1, -1)),
+      ),
     )
     expect(seen.map(([key]) => key)).toEqual([])
   })
@@ -179,15 +208,30 @@ describe('a given secret', () => {
     ] as const) {
       const url = new URL(secrets[`app-secrets/${key}`] ?? '')
       expect(decodeURIComponent(url.password)).toBe(password._default)
-      expect([url.protocol, url.username, url.host, url.pathname]).toEqual(['postgres:', user, 'postgres:5432', '/chat'])
+      expect([url.protocol, url.username, url.host, url.pathname]).toEqual([
+        'postgres:',
+        user,
+        'postgres:5432',
+        '/chat',
+      ])
     }
   })
 })
 
 describe('a generated secret', () => {
   it('is long, and another one each time', async () => {
-    const [one, two] = await Promise.all([renderAnew(), renderAnew()]).then((texts) => texts.map((text) => secretsOf(parseResources(text))))
-    for (const key of ['COOKIE_SECRET', 'POSTGRES_PASSWORD', 'POSTGRES_APP_PASSWORD', 'REDIS_PASSWORD', 'RABBITMQ_PASSWORD', 'S3_ACCESS_KEY', 'S3_SECRET_KEY']) {
+    const [one, two] = await Promise.all([renderAnew(), renderAnew()]).then((texts) =>
+      texts.map((text) => secretsOf(parseResources(text))),
+    )
+    for (const key of [
+      'COOKIE_SECRET',
+      'POSTGRES_PASSWORD',
+      'POSTGRES_APP_PASSWORD',
+      'REDIS_PASSWORD',
+      'RABBITMQ_PASSWORD',
+      'S3_ACCESS_KEY',
+      'S3_SECRET_KEY',
+    ]) {
       expect(one?.[`app-secrets/${key}`], key).toMatch(/^[A-Za-z0-9]{16,}$/)
       expect(one?.[`app-secrets/${key}`], key).not.toBe(two?.[`app-secrets/${key}`])
     }
@@ -199,11 +243,19 @@ describe('Redis', () => {
     const secrets = secretsOf(parseResources(await render(given)))
     const password = secrets['app-secrets/REDIS_PASSWORD'] ?? ''
     // What it is told, with a program in the place of redis-server that repeats it.
-    const { command = [], args = [] } = (await find('redis')).pod.spec.containers[0] as { command?: string[]; args?: string[] }
+    const { command = [], args = [] } = (await find('redis')).pod.spec.containers[0] as {
+      command?: string[]
+      args?: string[]
+    }
     const folder = mkdtempSync(join(tmpdir(), 'chat-redis-'))
     onTestFinished(() => rmSync(folder, { recursive: true }))
     writeFileSync(join(folder, 'redis-server'), '#!/bin/sh\ncat\n', { mode: 0o755 })
-    const { stdout } = await run('env', [`PATH=${folder}:${process.env.PATH}`, `REDISCLI_AUTH=${password}`, ...command, ...args])
+    const { stdout } = await run('env', [
+      `PATH=${folder}:${process.env.PATH}`,
+      `REDISCLI_AUTH=${password}`,
+      ...command,
+      ...args,
+    ])
     expect(stdout).toMatch(new RegExp(`^requirepass "${password}"$`, 'm'))
     expect(decodeURIComponent(new URL(secrets['app-secrets/SESSION_REDIS'] ?? '').password)).toBe(password)
   })
@@ -220,17 +272,24 @@ describe('the roles in the database', () => {
     expect([apps?.username, migrations?.username]).toEqual(['chat_app', 'chat'])
     expect(apps?.password).not.toBe(migrations?.password)
     expect(apps?.host + (apps?.pathname ?? '')).toBe(migrations?.host + (migrations?.pathname ?? ''))
-    const owner = (await find('postgres')).pod.spec.containers[0]?.env?.find(({ name }) => name === 'POSTGRES_USER')?.value
+    const owner = (await find('postgres')).pod.spec.containers[0]?.env?.find(
+      ({ name }) => name === 'POSTGRES_USER',
+    )?.value
     expect(owner).toBe(migrations?.username)
   })
 
-  it.concurrent.each(Object.entries(cases))('let only the Job of the migrations, and PostgreSQL itself, be the owner: %s', async (_, values) => {
-    const secrets = ['MIGRATIONS_DATABASE_URL', 'POSTGRES_PASSWORD']
-    const readers = workloadsOf(parseResources(await render(values))).filter(({ pod }) =>
-      containersOf(pod.spec).some(({ env = [] }) => env.some(({ valueFrom }) => secrets.includes((valueFrom?.secretKeyRef as KeyRef | undefined)?.key ?? ''))),
-    )
-    expect(readers.map(({ name }) => name).filter((name) => name !== 'postgres')).toEqual(['migrations'])
-  })
+  it.concurrent.each(Object.entries(cases))(
+    'let only the Job of the migrations, and PostgreSQL itself, be the owner: %s',
+    async (_, values) => {
+      const secrets = ['MIGRATIONS_DATABASE_URL', 'POSTGRES_PASSWORD']
+      const readers = workloadsOf(parseResources(await render(values))).filter(({ pod }) =>
+        containersOf(pod.spec).some(({ env = [] }) =>
+          env.some(({ valueFrom }) => secrets.includes((valueFrom?.secretKeyRef as KeyRef | undefined)?.key ?? '')),
+        ),
+      )
+      expect(readers.map(({ name }) => name).filter((name) => name !== 'postgres')).toEqual(['migrations'])
+    },
+  )
 
   it('are those that are given, of a database outside', async () => {
     const migrations_database_url = { _default: 'postgres://owner:outside-owner-password@db.example.com:5432/chat' }
@@ -244,7 +303,11 @@ describe('the roles in the database', () => {
     const { pod } = await find('migrations', cases['a Secret made outside'])
     for (const { name, env = [] } of containersOf(pod.spec)) {
       const ref = (key: string) => env.find((one) => one.name === key)?.valueFrom?.secretKeyRef
-      expect(ref('MIGRATIONS_DATABASE_URL'), name).toEqual({ name: 'outside-secrets', key: 'MIGRATIONS_DATABASE_URL', optional: true })
+      expect(ref('MIGRATIONS_DATABASE_URL'), name).toEqual({
+        name: 'outside-secrets',
+        key: 'MIGRATIONS_DATABASE_URL',
+        optional: true,
+      })
       expect(ref('DATABASE_URL'), name).toEqual({ name: 'outside-secrets', key: 'DATABASE_URL' })
     }
   })
@@ -256,7 +319,10 @@ describe('the server pod', () => {
   it('has the time to leave: nginx stays longer than the server needs, and the node waits for both', async () => {
     const spec = await pod()
     const sleeps = Object.fromEntries(
-      spec.containers.map(({ name, lifecycle }) => [name, Number(/sleep[ ,"]+(\d+)/.exec(lifecycle?.preStop?.exec?.command.join(' ') ?? '')?.[1])]),
+      spec.containers.map(({ name, lifecycle }) => [
+        name,
+        Number(/sleep[ ,"]+(\d+)/.exec(lifecycle?.preStop?.exec?.command.join(' ') ?? '')?.[1]),
+      ]),
     )
     expect(sleeps).toEqual({ server: 5, web: 20 })
     // The server's own: DRAIN_MS once to serve on and once for its sockets, STOP_TIMEOUT_MS at the latest.
@@ -266,7 +332,9 @@ describe('the server pod', () => {
 
   it('tells nginx to leave by the pid file that its configuration names', async () => {
     const [, pidFile = ''] = /^pid (.*);$/m.exec(read('apps/web/nginx.conf')) ?? []
-    const command = (await pod()).containers.find(({ name }) => name === 'web')?.lifecycle?.preStop?.exec?.command.join(' ')
+    const command = (await pod()).containers
+      .find(({ name }) => name === 'web')
+      ?.lifecycle?.preStop?.exec?.command.join(' ')
     expect(pidFile).not.toBe('')
     expect(command).toContain(`kill -QUIT "$(cat ${pidFile})"`)
   })
@@ -291,21 +359,33 @@ describe('the server pod', () => {
   })
 
   it('reads what an nginx would have told browsers', async () => {
-    const values = { ...builtIn.assets, domain: { _default: 'https://chat.example.com' }, loginUrl: { _default: '/welcome' } }
-    const env = Object.fromEntries((await find('server', values)).pod.spec.containers[0]!.env!.map(({ name, value }) => [name, value]))
+    const values = {
+      ...builtIn.assets,
+      domain: { _default: 'https://chat.example.com' },
+      loginUrl: { _default: '/welcome' },
+    }
+    const env = Object.fromEntries(
+      (await find('server', values)).pod.spec.containers[0]!.env!.map(({ name, value }) => [name, value]),
+    )
     expect(env).toMatchObject({ WEB_DOMAIN: 'https://chat.example.com', WEB_LOGIN_URL: '/welcome' })
   })
 
   it('finds in its variables a choice for each part that the server accepts', async () => {
     for (const values of Object.values(cases)) {
-      const env = (await find('server', values)).pod.spec.containers[0]!.env!.map(({ name, value }) => [name, value ?? stand[name] ?? 'a secret of sixteen'] as const)
+      const env = (await find('server', values)).pod.spec.containers[0]!.env!.map(
+        ({ name, value }) => [name, value ?? stand[name] ?? 'a secret of sixteen'] as const,
+      )
       expect(() => readConfig({ NODE_ENV: 'production', ...Object.fromEntries(env) })).not.toThrow()
     }
   })
 })
 
 /** What a Secret could say where addresses are asked for. */
-const stand: Record<string, string> = { DATABASE_URL: 'postgres://chat@postgres/chat', SESSION_REDIS: 'redis://redis', AMQP_URI: 'amqp://rabbitmq' }
+const stand: Record<string, string> = {
+  DATABASE_URL: 'postgres://chat@postgres/chat',
+  SESSION_REDIS: 'redis://redis',
+  AMQP_URI: 'amqp://rabbitmq',
+}
 
 async function find(name: string, values: object = {}): Promise<Workload> {
   const workload = workloadsOf(parseResources(await render(values))).find((one) => one.name === name)

@@ -23,7 +23,8 @@ const services: Record<string, string> = {
 }
 
 const named = (resources: Resource[], kind: string) => resources.filter((resource) => resource.kind === kind)
-const foundBy = (workloads: Workload[], selector: Selector) => workloads.filter(({ labels }) => selects(selector, labels)).map(({ name }) => name)
+const foundBy = (workloads: Workload[], selector: Selector) =>
+  workloads.filter(({ labels }) => selects(selector, labels)).map(({ name }) => name)
 
 describe.concurrent.each(Object.entries(cases))('in the chart with %s', (_, values) => {
   const resources = render(values).then(parseResources)
@@ -37,7 +38,9 @@ describe.concurrent.each(Object.entries(cases))('in the chart with %s', (_, valu
       const leads = found.flatMap(({ name, pod }) =>
         pod.spec.containers.flatMap(({ ports: own = [] }) =>
           own
-            .filter((one) => ports.some(({ targetPort }) => targetPort === one.name || targetPort === one.containerPort))
+            .filter((one) =>
+              ports.some(({ targetPort }) => targetPort === one.name || targetPort === one.containerPort),
+            )
             .map((one) => `${name} ${one.name} ${one.containerPort}`),
         ),
       )
@@ -52,7 +55,8 @@ describe.concurrent.each(Object.entries(cases))('in the chart with %s', (_, valu
     for (const { name, kind, resource } of await workloads) {
       const { selector, serviceName } = resource.spec as { selector?: Selector; serviceName?: string }
       if (selector !== undefined) expect(foundBy(await workloads, selector), name).toEqual([name])
-      if (kind === 'StatefulSet') expect(named(await resources, 'Service').map(({ metadata }) => metadata.name)).toContain(serviceName)
+      if (kind === 'StatefulSet')
+        expect(named(await resources, 'Service').map(({ metadata }) => metadata.name)).toContain(serviceName)
     }
   })
 
@@ -63,7 +67,10 @@ describe.concurrent.each(Object.entries(cases))('in the chart with %s', (_, valu
     for (const { kind, spec } of entrances) {
       const { hosts, routes } = kind === 'Ingress' ? ingressRoutes(spec) : httpRoutes(spec)
       expect(hosts).toHaveLength(1)
-      expect(Object.fromEntries(routes.map(({ path, backend }) => [path, backend.name]))).toEqual({ '/assets': assetsBy, '/': 'server' })
+      expect(Object.fromEntries(routes.map(({ path, backend }) => [path, backend.name]))).toEqual({
+        '/assets': assetsBy,
+        '/': 'server',
+      })
       for (const { backend } of routes) {
         const ports = services
           .filter(({ metadata }) => metadata.name === backend.name)
@@ -78,15 +85,23 @@ describe.concurrent.each(Object.entries(cases))('in the chart with %s', (_, valu
     const { hosts } = entrance?.kind === 'Ingress' ? ingressRoutes(entrance.spec) : httpRoutes(entrance?.spec)
     const hasTls = (entrance?.spec as { tls?: unknown } | undefined)?.tls !== undefined
     const urls = new Set(
-      (await workloads).flatMap(({ pod }) => pod.spec.containers.flatMap(({ env = [] }) => env.find(({ name }) => name === 'PUBLIC_URL')?.value ?? [])),
+      (await workloads).flatMap(({ pod }) =>
+        pod.spec.containers.flatMap(({ env = [] }) => env.find(({ name }) => name === 'PUBLIC_URL')?.value ?? []),
+      ),
     )
-    expect([...urls]).toEqual('publicUrl' in values ? ['https://chat.example.com:8443'] : [`${hasTls ? 'https' : 'http'}://${hosts[0]}`])
+    expect([...urls]).toEqual(
+      'publicUrl' in values ? ['https://chat.example.com:8443'] : [`${hasTls ? 'https' : 'http'}://${hosts[0]}`],
+    )
   })
 
   it('a node can be drained, even of the only copy', async () => {
     const budgets = named(await resources, 'PodDisruptionBudget')
     for (const { metadata, spec } of budgets) {
-      const { selector, maxUnavailable, minAvailable } = spec as { selector: Selector; maxUnavailable?: number; minAvailable?: number }
+      const { selector, maxUnavailable, minAvailable } = spec as {
+        selector: Selector
+        maxUnavailable?: number
+        minAvailable?: number
+      }
       expect(foundBy(await workloads, selector), metadata.name).toEqual([metadata.name])
       // minAvailable: 1 would hold a single copy forever.
       expect({ maxUnavailable, minAvailable }, metadata.name).toEqual({ maxUnavailable: 1, minAvailable: undefined })
@@ -97,7 +112,8 @@ describe.concurrent.each(Object.entries(cases))('in the chart with %s', (_, valu
 
   it('one hand decides about the number of copies', async () => {
     const scaled = named(await resources, 'HorizontalPodAutoscaler').map(
-      ({ spec }) => spec as { scaleTargetRef: { kind: string; name: string }; minReplicas: number; maxReplicas: number },
+      ({ spec }) =>
+        spec as { scaleTargetRef: { kind: string; name: string }; minReplicas: number; maxReplicas: number },
     )
     for (const { kind, name, resource } of await workloads) {
       const scaler = scaled.find(({ scaleTargetRef }) => scaleTargetRef.kind === kind && scaleTargetRef.name === name)
@@ -125,7 +141,11 @@ describe.concurrent.each(Object.entries(cases))('in the chart with %s', (_, valu
   it('everything says what it belongs to', async () => {
     for (const { kind, metadata } of await resources) {
       expect(Object.keys(metadata.labels ?? {}), `${kind} ${metadata.name}`).toEqual(
-        expect.arrayContaining(['name', 'instance', 'component', 'part-of', 'version', 'managed-by'].map((label) => `app.kubernetes.io/${label}`)),
+        expect.arrayContaining(
+          ['name', 'instance', 'component', 'part-of', 'version', 'managed-by'].map(
+            (label) => `app.kubernetes.io/${label}`,
+          ),
+        ),
       )
       expect(metadata.labels).toMatchObject({
         'app.kubernetes.io/part-of': chartName,
@@ -138,7 +158,9 @@ describe.concurrent.each(Object.entries(cases))('in the chart with %s', (_, valu
 
 describe('a switch', () => {
   const kindsOf = async (name: string) =>
-    (await render(cases[name]).then(parseResources)).map(({ kind, metadata }) => `${kind} ${metadata.name.replace(/-[0-9a-f]{8}$/, '')}`)
+    (await render(cases[name]).then(parseResources)).map(
+      ({ kind, metadata }) => `${kind} ${metadata.name.replace(/-[0-9a-f]{8}$/, '')}`,
+    )
 
   it.each([
     ['autoscaling', ['HorizontalPodAutoscaler server'], []],
@@ -167,11 +189,16 @@ describe('a switch', () => {
     expect(unmade.filter((one) => kinds.includes(one))).toEqual([])
   })
 
-  it.each(['_default', 'production', 'staging', 'review', 'acceptance', 'test', 'dev', 'local'])('that nobody has turned makes no demo people, whose passwords are published: %s', async (env) => {
-    const kinds = parseResources(await render({ global: { env } })).map(({ kind, metadata }) => `${kind} ${metadata.name}`)
-    expect(kinds).toContain('Deployment server')
-    expect(kinds).not.toContain('Job fixtures')
-  })
+  it.each(['_default', 'production', 'staging', 'review', 'acceptance', 'test', 'dev', 'local'])(
+    'that nobody has turned makes no demo people, whose passwords are published: %s',
+    async (env) => {
+      const kinds = parseResources(await render({ global: { env } })).map(
+        ({ kind, metadata }) => `${kind} ${metadata.name}`,
+      )
+      expect(kinds).toContain('Deployment server')
+      expect(kinds).not.toContain('Job fixtures')
+    },
+  )
 
   it('of network policies takes all of them away', async () => {
     expect((await kindsOf('no environment')).filter((one) => one.startsWith('NetworkPolicy')).length).toBeGreaterThan(5)
@@ -193,12 +220,16 @@ describe('a switch', () => {
 
   it('of an environment changes what that environment says', async () => {
     const replicas = async (env: string) =>
-      (named(parseResources(await render({ global: { env } })), 'Deployment').find(({ metadata }) => metadata.name === 'server')?.spec as { replicas: number })
-        .replicas
+      (
+        named(parseResources(await render({ global: { env } })), 'Deployment').find(
+          ({ metadata }) => metadata.name === 'server',
+        )?.spec as { replicas: number }
+      ).replicas
     expect(await Promise.all(['_default', 'production'].map(replicas))).toEqual([1, 3])
     const hosts = await Promise.all(
       ['review', 'review-feature-x', 'production'].map(
-        async (env) => ingressRoutes(named(parseResources(await render({ global: { env } })), 'Ingress')[0]?.spec).hosts,
+        async (env) =>
+          ingressRoutes(named(parseResources(await render({ global: { env } })), 'Ingress')[0]?.spec).hosts,
       ),
     )
     expect(hosts[1]).toEqual(hosts[0])
@@ -215,7 +246,13 @@ function ingressRoutes(spec: unknown): { hosts: string[]; routes: { path: string
   const { rules } = spec as {
     rules: {
       host: string
-      http: { paths: { path: string; pathType: string; backend: { service: { name: string; port: { name?: string; number?: number } } } }[] }
+      http: {
+        paths: {
+          path: string
+          pathType: string
+          backend: { service: { name: string; port: { name?: string; number?: number } } }
+        }[]
+      }
     }[]
   }
   return {
@@ -231,9 +268,14 @@ function ingressRoutes(spec: unknown): { hosts: string[]; routes: { path: string
 }
 
 function httpRoutes(spec: unknown): { hosts: string[]; routes: { path: string; backend: Backend }[] } {
-  const { hostnames, rules } = spec as { hostnames: string[]; rules: { matches: { path: { value: string } }[]; backendRefs: Backend[] }[] }
+  const { hostnames, rules } = spec as {
+    hostnames: string[]
+    rules: { matches: { path: { value: string } }[]; backendRefs: Backend[] }[]
+  }
   return {
     hosts: hostnames,
-    routes: rules.flatMap(({ matches, backendRefs }) => matches.flatMap(({ path }) => backendRefs.map((backend) => ({ path: path.value, backend })))),
+    routes: rules.flatMap(({ matches, backendRefs }) =>
+      matches.flatMap(({ path }) => backendRefs.map((backend) => ({ path: path.value, backend }))),
+    ),
   }
 }

@@ -26,7 +26,10 @@ const route = (match: object) => ({
 describe.each(minors)('the schemas of Kubernetes %s', (minor) => {
   it.each([
     ['a Deployment', deployment()],
-    ['a port by name or by number', deployment({ livenessProbe: { httpGet: { port: 'http' } }, readinessProbe: { httpGet: { port: 8080 } } })],
+    [
+      'a port by name or by number',
+      deployment({ livenessProbe: { httpGet: { port: 'http' } }, readinessProbe: { httpGet: { port: 8080 } } }),
+    ],
     ['a quantity as text or as a number', deployment({ resources: { limits: { memory: '64Mi', cpu: 1 } } })],
     ['a list that a template has left empty', deployment({ env: null })],
     ['an HTTPRoute', route({ path: { type: 'PathPrefix', value: '/assets' } })],
@@ -36,8 +39,16 @@ describe.each(minors)('the schemas of Kubernetes %s', (minor) => {
 
   it.each([
     ['a misspelt field', deployment({}, { replica: 1 }), "'replica' not allowed"],
-    ['a misspelt field deep inside', deployment({ securityContext: { runAsNotRoot: true } }), "'runAsNotRoot' not allowed"],
-    ['a misspelt field of the metadata', { ...deployment(), metadata: { name: 'cat', label: {} } }, "'label' not allowed"],
+    [
+      'a misspelt field deep inside',
+      deployment({ securityContext: { runAsNotRoot: true } }),
+      "'runAsNotRoot' not allowed",
+    ],
+    [
+      'a misspelt field of the metadata',
+      { ...deployment(), metadata: { name: 'cat', label: {} } },
+      "'label' not allowed",
+    ],
     ['a wrong type', deployment({}, { replicas: '1' }), 'want integer'],
     ['text where a list belongs', deployment({ args: '--quiet' }), 'want null or array'],
     ['a number where only text is allowed', deployment({ env: [{ name: 'PORT', value: 8080 }] }), 'want string'],
@@ -48,7 +59,11 @@ describe.each(minors)('the schemas of Kubernetes %s', (minor) => {
     ['a kind that nobody knows', { ...deployment(), kind: 'Deploy' }, 'could not find schema'],
     ['an HTTPRoute with a misspelt field', route({ path: { typ: 'Exact' } }), "'typ' not allowed"],
     ['an HTTPRoute with an impossible value', route({ path: { type: 'Prefix', value: '/' } }), 'value must be one of'],
-    ['an HTTPRoute with a misspelt metadata field', { ...route({}), metadata: { name: 'cat', label: {} } }, "'label' not allowed"],
+    [
+      'an HTTPRoute with a misspelt metadata field',
+      { ...route({}), metadata: { name: 'cat', label: {} } },
+      "'label' not allowed",
+    ],
   ])('refuse %s', async (_, resource, message) => {
     expect((await conform(minor, JSON.stringify(resource))).join('\n')).toContain(message)
   })

@@ -12,9 +12,24 @@ export interface Image {
   image: string
   final?: boolean
   from?: string
-  git?: { add: string; to: string; includePaths?: string | string[]; excludePaths?: string | string[]; stageDependencies?: Record<string, string | string[]> }[]
+  git?: {
+    add: string
+    to: string
+    includePaths?: string | string[]
+    excludePaths?: string | string[]
+    stageDependencies?: Record<string, string | string[]>
+  }[]
   shell?: Record<string, string | string[]>
-  import?: { from: string; stage?: string; add: string; to: string; before?: string; after?: string; includePaths?: string[]; excludePaths?: string[] }[]
+  import?: {
+    from: string
+    stage?: string
+    add: string
+    to: string
+    before?: string
+    after?: string
+    includePaths?: string[]
+    excludePaths?: string[]
+  }[]
   dependencies?: { image: string }[]
   mount?: Record<string, string>[]
   imageSpec?: { config?: Record<string, unknown> }
@@ -101,7 +116,10 @@ export function copiesOf({ instructions }: Stage): { from?: string; sources: str
     if (name !== 'COPY' && name !== 'ADD') return mounts
     const words = text.split(/\s+/)
     return [
-      { from: words.find((word) => word.startsWith('--from='))?.replace('--from=', ''), sources: words.filter((word) => !word.startsWith('--')).slice(0, -1) },
+      {
+        from: words.find((word) => word.startsWith('--from='))?.replace('--from=', ''),
+        sources: words.filter((word) => !word.startsWith('--')).slice(0, -1),
+      },
     ]
   })
 }

@@ -15,5 +15,11 @@ declare module 'vitest' {
 export default async function setup(project: TestProject) {
   project.provide('helm', await findHelm())
   project.provide('kubeconform', await findKubeconform())
-  project.provide('schemas', Object.fromEntries(Object.keys(releases).map((minor) => [minor, schemaFolder(minor as Minor)])) as Record<Minor, string>)
+  project.provide(
+    'schemas',
+    Object.fromEntries(Object.keys(releases).map((minor) => [minor, schemaFolder(minor as Minor)])) as Record<
+      Minor,
+      string
+    >,
+  )
 }

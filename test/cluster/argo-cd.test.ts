@@ -44,7 +44,9 @@ function life() {
   })
   afterEach(async ({ task }) => {
     if (task.result?.state !== 'fail') return
-    process.stdout.write(`\n${await application?.describe().catch(String)}\n${await namespace.describe().catch(String)}\n`)
+    process.stdout.write(
+      `\n${await application?.describe().catch(String)}\n${await namespace.describe().catch(String)}\n`,
+    )
   })
   afterAll(async () => {
     for (const person of [ann, ben, crowd]) person?.leave()
@@ -56,17 +58,30 @@ function life() {
     await publisher.build(versions.first)
     await publisher.publish(versions.first, '1.0.0')
     await run('kubectl', ['delete', 'namespace', namespace.name])
-    application = await createApplication({ namespace: namespace.name, repository: `${registry}/${namespace.name}`, host: address.host })
-    const labels = async () => JSON.parse(await namespace.kubectl('get', 'namespace', namespace.name, '-o', 'jsonpath={.metadata.labels}')) as object
-    await until('the namespace', async () => expect(await labels()).toMatchObject({ 'pod-security.kubernetes.io/enforce': 'restricted' }))
+    application = await createApplication({
+      namespace: namespace.name,
+      repository: `${registry}/${namespace.name}`,
+      host: address.host,
+    })
+    const labels = async () =>
+      JSON.parse(
+        await namespace.kubectl('get', 'namespace', namespace.name, '-o', 'jsonpath={.metadata.labels}'),
+      ) as object
+    await until('the namespace', async () =>
+      expect(await labels()).toMatchObject({ 'pod-security.kubernetes.io/enforce': 'restricted' }),
+    )
     await makeSecrets()
     // An Application is not healthy before its Ingress has an address, and not every controller of test clusters gives it one.
     const patch = JSON.stringify({ status: { loadBalancer: { ingress: [{ hostname: address.host }] } } })
-    await until('the Ingress', () => namespace.kubectl('patch', 'ingress', 'chat', '--subresource=status', '--type=merge', '--patch', patch))
+    await until('the Ingress', () =>
+      namespace.kubectl('patch', 'ingress', 'chat', '--subresource=status', '--type=merge', '--patch', patch),
+    )
     await application.reaches('at 1.0.0', isAt('1.0.0'))
     await namespace.ready('server', 3)
     await namespace.ready('worker', 2)
-    expect(await namespace.kubectl('get', 'events', '-o', 'jsonpath={.items[*].message}')).not.toMatch(/violates PodSecurity/)
+    expect(await namespace.kubectl('get', 'events', '-o', 'jsonpath={.items[*].message}')).not.toMatch(
+      /violates PodSecurity/,
+    )
   })
 
   it('lets two people talk', async () => {
@@ -80,7 +95,9 @@ function life() {
     await ben.post('Hello Ann!')
     for (const { screen } of [ann, ben]) {
       const words = () => screen.map(({ body }) => body)
-      await until('both messages on both screens', () => expect(words()).toEqual(expect.arrayContaining(['Hello Ben!', 'Hello Ann!'])))
+      await until('both messages on both screens', () =>
+        expect(words()).toEqual(expect.arrayContaining(['Hello Ben!', 'Hello Ann!'])),
+      )
     }
   })
 
@@ -116,10 +133,15 @@ function life() {
     crowd.start()
     await publisher.publish(versions.broken, '1.1.1')
     await application.refresh()
-    const { sync, health, operationState } = await application.reaches('at its end', ({ operationState }) => operationState?.phase === 'Failed')
+    const { sync, health, operationState } = await application.reaches(
+      'at its end',
+      ({ operationState }) => operationState?.phase === 'Failed',
+    )
     expect([sync, health]).toMatchObject([{ status: 'OutOfSync', revision: '1.1.1' }, { status: 'Degraded' }])
     expect(operationState?.syncResult?.revision).toBe('1.1.1')
-    const job = operationState?.syncResult?.resources?.find(({ kind, name }) => kind === 'Job' && name.startsWith('migrations-'))
+    const job = operationState?.syncResult?.resources?.find(
+      ({ kind, name }) => kind === 'Job' && name.startsWith('migrations-'),
+    )
     expect(job).toMatchObject({ hookPhase: 'Failed', message: expect.stringMatching(/backoff limit/) as string })
     expect(await namespace.logsOf(`job/${job?.name}`)).toContain(brokenTable)
     expect(await crowd.stop()).toEqual([])
@@ -133,7 +155,9 @@ function life() {
     await application.refresh()
     await application.reaches('at 1.1.2', isAt('1.1.2'))
     await ann.post('Still here, Ben?')
-    await until('the message on the other screen', () => expect(ben.screen.map(({ body }) => body)).toContain('Still here, Ben?'))
+    await until('the message on the other screen', () =>
+      expect(ben.screen.map(({ body }) => body)).toContain('Still here, Ben?'),
+    )
   })
 
   it('is changed back when somebody changes it by hand', async () => {
@@ -157,14 +181,29 @@ function life() {
 
   /** What the manifests name and do not contain, made as docs/guide/15-argo-cd tells. */
   async function makeSecrets(): Promise<void> {
-    const chart = ['template', namespace.name, `oci://${surroundings.registry}/${namespace.name}/chat`, '--plain-http', '--version', '1.0.0']
-    const { stdout: secret } = await run('helm', [...chart, '--set', 'global.env=production', '--show-only', 'templates/app-secrets.yaml'])
+    const chart = [
+      'template',
+      namespace.name,
+      `oci://${surroundings.registry}/${namespace.name}/chat`,
+      '--plain-http',
+      '--version',
+      '1.0.0',
+    ]
+    const { stdout: secret } = await run('helm', [
+      ...chart,
+      '--set',
+      'global.env=production',
+      '--show-only',
+      'templates/app-secrets.yaml',
+    ])
     await run('kubectl', ['--namespace', namespace.name, 'create', '--filename', '-'], { input: secret })
     const login = [`--docker-server=${registry}`, '--docker-username=nobody', '--docker-password=nothing']
     await namespace.kubectl('create', 'secret', 'docker-registry', 'registrysecret', ...login)
   }
 
   async function migrations(): Promise<string[]> {
-    return (await namespace.jobs()).map(({ metadata }) => metadata.name).filter((name) => name.startsWith('migrations-'))
+    return (await namespace.jobs())
+      .map(({ metadata }) => metadata.name)
+      .filter((name) => name.startsWith('migrations-'))
   }
 }

@@ -23,13 +23,17 @@ export interface Application {
     operationState?: {
       phase: string
       message?: string
-      syncResult?: { revision: string; resources?: { kind: string; name: string; hookPhase?: string; message?: string }[] }
+      syncResult?: {
+        revision: string
+        resources?: { kind: string; name: string; hookPhase?: string; message?: string }[]
+      }
     }
   }
 }
 
 const kubectl = async (args: string[], input?: object) =>
-  (await run('kubectl', ['--namespace', home, ...args], input === undefined ? {} : { input: JSON.stringify(input) })).stdout
+  (await run('kubectl', ['--namespace', home, ...args], input === undefined ? {} : { input: JSON.stringify(input) }))
+    .stdout
 
 /** What keeps these tests from running, as a sentence; undefined when Argo CD works in this cluster. */
 export async function whatIsMissing(): Promise<string | undefined> {
@@ -52,7 +56,8 @@ export async function whatIsMissing(): Promise<string | undefined> {
   }
 }
 
-const get = async (name: string) => JSON.parse(await kubectl(['get', 'application', name, '--output', 'json'])) as Application
+const get = async (name: string) =>
+  JSON.parse(await kubectl(['get', 'application', name, '--output', 'json'])) as Application
 
 /** What the manifests in .argocd leave open. */
 export interface Placeholders {
@@ -66,8 +71,16 @@ export interface Placeholders {
 
 /** A manifest of the repository's own, filled in. */
 function manifest<Resource>(file: string, { namespace, repository, host }: Placeholders): Resource {
-  const given = { 'chat-production': namespace, 'chat-registry': namespace, 'registry.example.com': repository, 'chat.example.com': host }
-  const filled = Object.entries(given).reduce((text, [from, to]) => text.replaceAll(from, to), readFileSync(join(root, '.argocd', file), 'utf8'))
+  const given = {
+    'chat-production': namespace,
+    'chat-registry': namespace,
+    'registry.example.com': repository,
+    'chat.example.com': host,
+  }
+  const filled = Object.entries(given).reduce(
+    (text, [from, to]) => text.replaceAll(from, to),
+    readFileSync(join(root, '.argocd', file), 'utf8'),
+  )
   return parse(filled) as Resource
 }
 
@@ -94,7 +107,11 @@ export async function createApplication(placeholders: Placeholders) {
   await apply(repository)
   // As the comment in the manifest says.
   const credentials = `printf 'stringData: {username: "%s", password: "%s"}' nobody nothing`
-  await run('sh', ['-c', `${credentials} | kubectl patch secret "$0" --namespace ${home} --patch-file /dev/stdin`, name])
+  await run('sh', [
+    '-c',
+    `${credentials} | kubectl patch secret "$0" --namespace ${home} --patch-file /dev/stdin`,
+    name,
+  ])
   await apply(application)
 
   return {
@@ -106,17 +123,25 @@ export async function createApplication(placeholders: Placeholders) {
     async refresh(): Promise<void> {
       await kubectl(['annotate', 'application', name, 'argocd.argoproj.io/refresh=normal', '--overwrite'])
       await until('Argo CD to have looked', async () => {
-        if ((await get(name)).metadata.annotations?.['argocd.argoproj.io/refresh'] !== undefined) throw new Error('It has not.')
+        if ((await get(name)).metadata.annotations?.['argocd.argoproj.io/refresh'] !== undefined)
+          throw new Error('It has not.')
       })
     },
 
     /** Waits until something holds for the Application, and shows how it is when it never does. */
-    async reaches(what: string, holds: (status: NonNullable<Application['status']>) => boolean): Promise<NonNullable<Application['status']>> {
-      return until(`the Application to be ${what}`, async () => {
-        const { status = {} } = await get(name)
-        if (!holds(status)) throw new Error(summaryOf(status))
-        return status
-      }, 300_000)
+    async reaches(
+      what: string,
+      holds: (status: NonNullable<Application['status']>) => boolean,
+    ): Promise<NonNullable<Application['status']>> {
+      return until(
+        `the Application to be ${what}`,
+        async () => {
+          const { status = {} } = await get(name)
+          if (!holds(status)) throw new Error(summaryOf(status))
+          return status
+        },
+        300_000,
+      )
     },
 
     /** Removes the Application, and with it the release. */
@@ -147,9 +172,11 @@ function summaryOf({ sync, health, conditions = [], operationState }: NonNullabl
 }
 
 /** Deployed to the last resource, and everything well. */
-export const isAt = (version: string) => ({ sync, health, operationState }: NonNullable<Application['status']>) =>
-  sync?.status === 'Synced' &&
-  sync.revision === version &&
-  health?.status === 'Healthy' &&
-  operationState?.phase === 'Succeeded' &&
-  operationState.syncResult?.revision === version
+export const isAt =
+  (version: string) =>
+  ({ sync, health, operationState }: NonNullable<Application['status']>) =>
+    sync?.status === 'Synced' &&
+    sync.revision === version &&
+    health?.status === 'Healthy' &&
+    operationState?.phase === 'Succeeded' &&
+    operationState.syncResult?.revision === version

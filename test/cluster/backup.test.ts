@@ -62,7 +62,12 @@ describe('the chat, backed up and restored as docs/production.md tells', () => {
     }
     await greeted('Ben')
     ben.account = await ben.ask<Account>('PUT', '/api/me/avatar', await pictureIn('#3366cc'))
-    kept = { messages: await ann.history(), rooms: await roomsOf(ben), picture: await pictureOf(ben), secrets: await secrets() }
+    kept = {
+      messages: await ann.history(),
+      rooms: await roomsOf(ben),
+      picture: await pictureOf(ben),
+      secrets: await secrets(),
+    }
     expect(kept.messages).toHaveLength(7)
 
     await follow('Back up')
@@ -79,7 +84,9 @@ describe('the chat, backed up and restored as docs/production.md tells', () => {
     await deployer.remove()
     await namespace.kubectl('delete', 'persistentvolumeclaims,secrets', '--all')
     const own = /^(configmap\/(kube-root-ca\.crt|werf-synchronization)|serviceaccount\/default)$/
-    await until('nothing to be left', async () => expect((await namespace.everything()).filter((name) => !own.test(name))).toEqual([]))
+    await until('nothing to be left', async () =>
+      expect((await namespace.everything()).filter((name) => !own.test(name))).toEqual([]),
+    )
   })
 
   it('is empty when it is installed again, with the passwords of before', async () => {
@@ -136,7 +143,11 @@ describe('the chat, backed up and restored as docs/production.md tells', () => {
     const commands = blocksIn(section).filter(({ language }) => language === 'bash')
     expect(commands.length, heading).toBeGreaterThan(0)
     const script = commands.map(({ text }) => text).join('\n')
-    const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', script], { cwd: join(scratch, 'backup'), env: ownContext(), timeoutMs: 240_000 })
+    const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', script], {
+      cwd: join(scratch, 'backup'),
+      env: ownContext(),
+      timeoutMs: 240_000,
+    })
     return stdout
   }
 
@@ -158,7 +169,9 @@ describe('the chat, backed up and restored as docs/production.md tells', () => {
     expect(await roomsOf(ben)).toEqual(kept.rooms)
     expect((await pictureOf(ben)).equals(kept.picture)).toBe(true)
     expect(await ann.post('Here we are again.')).toMatchObject({ seq: 8 })
-    await until('the message on Ben’s screen', () => expect(ben.screen.at(-1)).toMatchObject({ seq: 8, body: 'Here we are again.' }))
+    await until('the message on Ben’s screen', () =>
+      expect(ben.screen.at(-1)).toMatchObject({ seq: 8, body: 'Here we are again.' }),
+    )
   }
 
   async function signUp(name: string): Promise<Person> {
@@ -172,7 +185,9 @@ describe('the chat, backed up and restored as docs/production.md tells', () => {
   }
 
   async function greeted(name: string): Promise<void> {
-    await until('the greeting', async () => expect((await ann.history()).map(({ body }) => body)).toContain(`Welcome, ${name}!`))
+    await until('the greeting', async () =>
+      expect((await ann.history()).map(({ body }) => body)).toContain(`Welcome, ${name}!`),
+    )
   }
 
   async function welcomesTo(person: Person): Promise<string[]> {
@@ -180,11 +195,18 @@ describe('the chat, backed up and restored as docs/production.md tells', () => {
   }
 
   async function roomsOf(person: Person): Promise<unknown> {
-    return (await person.ask<{ rooms: Room[] }>('GET', '/api/rooms')).rooms.map(({ id, name, kind, joined }) => ({ id, name, kind, joined }))
+    return (await person.ask<{ rooms: Room[] }>('GET', '/api/rooms')).rooms.map(({ id, name, kind, joined }) => ({
+      id,
+      name,
+      kind,
+      joined,
+    }))
   }
 
   function pictureIn(background: string): Promise<Buffer> {
-    return sharp({ create: { width: 300, height: 200, channels: 3, background } }).png().toBuffer()
+    return sharp({ create: { width: 300, height: 200, channels: 3, background } })
+      .png()
+      .toBuffer()
   }
 
   async function pictureOf({ account }: Person): Promise<Buffer> {
@@ -194,5 +216,6 @@ describe('the chat, backed up and restored as docs/production.md tells', () => {
   }
 
   const secrets = () => namespace.kubectl('get', 'secret', 'app-secrets', '-o', 'jsonpath={.data}')
-  const sql = (statement: string) => namespace.kubectl('exec', 'statefulset/postgres', '--', 'psql', '-U', 'chat', '-qAtc', statement)
+  const sql = (statement: string) =>
+    namespace.kubectl('exec', 'statefulset/postgres', '--', 'psql', '-U', 'chat', '-qAtc', statement)
 })

@@ -23,7 +23,9 @@ const patienceMs = 900_000
  * @param group what stands before `/chat` in the registry.
  */
 export function createPublisher(surroundings: Surroundings, group: string, scratch: string): Publisher {
-  return findProgram('werf') === undefined ? createHelmPublisher(surroundings, group, scratch) : createWerfPublisher(surroundings, group)
+  return findProgram('werf') === undefined
+    ? createHelmPublisher(surroundings, group, scratch)
+    : createWerfPublisher(surroundings, group)
 }
 
 function createHelmPublisher({ registry }: Surroundings, group: string, scratch: string): Publisher {
@@ -36,7 +38,8 @@ function createHelmPublisher({ registry }: Surroundings, group: string, scratch:
       const chart = join(scratch, `chart-${number}`)
       cpSync(join(version.directory, '.helm'), chart, { recursive: true })
       const values = parseDocument(readFileSync(join(chart, 'values.yaml'), 'utf8'))
-      for (const [name, ref] of Object.entries(built.get(version) ?? {})) values.setIn(['global', 'werf', 'images', name, 'ref_tag'], ref)
+      for (const [name, ref] of Object.entries(built.get(version) ?? {}))
+        values.setIn(['global', 'werf', 'images', name, 'ref_tag'], ref)
       writeFileSync(join(chart, 'values.yaml'), String(values))
       await run('helm', ['package', chart, '--version', number, '--destination', scratch])
       await run('helm', ['push', join(scratch, `chat-${number}.tgz`), `oci://${registry}/${group}`, '--plain-http'])
@@ -47,7 +50,8 @@ function createHelmPublisher({ registry }: Surroundings, group: string, scratch:
 function createWerfPublisher({ registry }: Surroundings, group: string): Publisher {
   // Where the other tests have built them, so that nothing is built twice; what is to be deployed goes to a repository of its own.
   const repositories = ['--repo', `${registry}/chat-werf-yaml`, '--final-repo', `${registry}/${group}/chat`]
-  const werf = ({ directory }: Version, ...args: string[]) => run('werf', [...args, ...repositories], { cwd: directory, env: werfVariables, timeoutMs: patienceMs })
+  const werf = ({ directory }: Version, ...args: string[]) =>
+    run('werf', [...args, ...repositories], { cwd: directory, env: werfVariables, timeoutMs: patienceMs })
   return {
     async build(version) {
       await werf(version, 'build', '--final-images-only')

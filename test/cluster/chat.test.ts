@@ -58,14 +58,20 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
     await namespace.ready('server', 2)
     for (const app of ['worker', 'postgres', 'redis', 'rabbitmq', 's3']) await namespace.ready(app, 1)
     expect(restartsOf(await namespace.pods())).toEqual({})
-    expect(await namespace.kubectl('get', 'events', '-o', 'jsonpath={.items[*].message}')).not.toMatch(/violates PodSecurity/)
+    expect(await namespace.kubectl('get', 'events', '-o', 'jsonpath={.items[*].message}')).not.toMatch(
+      /violates PodSecurity/,
+    )
     passwords = await secretValues()
   })
 
   it('has the demo people and rooms, since a value asks for them and it was the first deployment', async () => {
     await until('the demo people', async () => {
       const headers = { origin: `http://${address.host}`, 'content-type': 'application/json' }
-      const { status } = await ask(address, '/api/session', { method: 'POST', headers, body: JSON.stringify({ email: 'anna@example.com', password: 'anna loves helm' }) })
+      const { status } = await ask(address, '/api/session', {
+        method: 'POST',
+        headers,
+        body: JSON.stringify({ email: 'anna@example.com', password: 'anna loves helm' }),
+      })
       expect(status).toBe(201)
     })
   })
@@ -74,16 +80,26 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
     const env = await namespace.kubectl('exec', 'deployment/server', '--container', 'server', '--', 'env')
     expect(env).not.toContain('MIGRATIONS_DATABASE_URL')
     const [, url = ''] = /^DATABASE_URL=(.*)$/m.exec(env) ?? []
-    const sql = (statement: string) => namespace.kubectl('exec', 'statefulset/postgres', '--', 'psql', '--no-psqlrc', url, '-qAtc', statement)
-    expect(await sql(`select rolsuper, rolcreaterole, rolcreatedb from pg_roles where rolname = current_user`)).toBe('f|f|f\n')
+    const sql = (statement: string) =>
+      namespace.kubectl('exec', 'statefulset/postgres', '--', 'psql', '--no-psqlrc', url, '-qAtc', statement)
+    expect(await sql(`select rolsuper, rolcreaterole, rolcreatedb from pg_roles where rolname = current_user`)).toBe(
+      'f|f|f\n',
+    )
     expect(await sql(`update presence set seen_at = now()`)).toBe('')
-    for (const statement of ['create table spoils ()', 'alter table accounts add column spoils text', 'drop table messages', 'truncate messages', 'delete from pgmigrations']) {
+    for (const statement of [
+      'create table spoils ()',
+      'alter table accounts add column spoils text',
+      'drop table messages',
+      'truncate messages',
+      'delete from pgmigrations',
+    ]) {
       await expect(sql(statement), statement).rejects.toThrow(/permission denied|must be owner/)
     }
   })
 
   it('lets nobody into Redis without its password', async () => {
-    const asked = (as: string) => namespace.kubectl('exec', 'statefulset/redis', '--', 'sh', '-c', `${as} redis-cli dbsize`)
+    const asked = (as: string) =>
+      namespace.kubectl('exec', 'statefulset/redis', '--', 'sh', '-c', `${as} redis-cli dbsize`)
     expect(await asked('')).toMatch(/^\d+\n$/)
     expect(await asked('env -u REDISCLI_AUTH')).toContain('NOAUTH')
   })
@@ -92,20 +108,31 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
     const page = await ask(address, '/')
     expect(page).toMatchObject({ status: 200, headers: { 'cache-control': 'no-cache' } })
     const paths = [...page.body.toString().matchAll(/(?:href|src)="(\/assets\/[^"]+)"/g)].map(([, path]) => path ?? '')
-    const types: Record<string, RegExp> = { js: /^(text|application)\/javascript/, css: /^text\/css/, svg: /^image\/svg\+xml/ }
+    const types: Record<string, RegExp> = {
+      js: /^(text|application)\/javascript/,
+      css: /^text\/css/,
+      svg: /^image\/svg\+xml/,
+    }
     expect(paths.map((path) => path.split('.').at(-1)).sort()).toEqual(Object.keys(types).sort())
     for (const path of paths) {
       const plain = await ask(address, path)
       expect(plain.status).toBe(200)
-      expect(plain.headers).toMatchObject({ 'cache-control': expect.stringContaining('immutable') as string, 'x-content-type-options': 'nosniff' })
+      expect(plain.headers).toMatchObject({
+        'cache-control': expect.stringContaining('immutable') as string,
+        'x-content-type-options': 'nosniff',
+      })
       expect(plain.headers['content-type']).toMatch(types[path.split('.').at(-1) ?? ''] ?? /^$/)
       expect(plain.headers['content-encoding']).toBeUndefined()
       const zipped = await ask(address, path, { headers: { 'accept-encoding': 'gzip' } })
-      expect(zipped.headers).toMatchObject({ 'content-encoding': 'gzip', vary: expect.stringMatching(/accept-encoding/i) as string })
+      expect(zipped.headers).toMatchObject({
+        'content-encoding': 'gzip',
+        vary: expect.stringMatching(/accept-encoding/i) as string,
+      })
       expect(gunzipSync(zipped.body).equals(plain.body)).toBe(true)
       // Where nginx has the module for it.
       const smaller = await ask(address, path, { headers: { 'accept-encoding': 'br' } })
-      if (smaller.headers['content-encoding'] === 'br') expect(brotliDecompressSync(smaller.body).equals(plain.body)).toBe(true)
+      if (smaller.headers['content-encoding'] === 'br')
+        expect(brotliDecompressSync(smaller.body).equals(plain.body)).toBe(true)
       else expect(smaller.body.equals(plain.body)).toBe(true)
     }
     expect((await ask(address, '/assets/main.0123456789abcdef0123.js')).status).toBe(404)
@@ -114,7 +141,9 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
   it('tells browsers the configuration of this environment, which they must not keep', async () => {
     const { status, headers, json } = await ask(address, '/assets/config.json')
     expect([status, headers['cache-control']]).toEqual([200, 'no-cache'])
-    expect(json()).toEqual(JSON.parse(await namespace.kubectl('get', 'configmap', 'app-config', '-o', 'jsonpath={.data.config\\.json}')))
+    expect(json()).toEqual(
+      JSON.parse(await namespace.kubectl('get', 'configmap', 'app-config', '-o', 'jsonpath={.data.config\\.json}')),
+    )
   })
 
   it('measures itself for the cluster, and shows nobody else', async () => {
@@ -135,17 +164,23 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
       await ask(address, '/version')
       await ben.connect()
       const pods = await namespace.pods('server')
-      expect(await Promise.all(pods.map(async (pod) => /^chat_sockets (\d+)$/m.exec(await metricsOf(pod))?.[1]))).toEqual(['1', '1'])
+      expect(
+        await Promise.all(pods.map(async (pod) => /^chat_sockets (\d+)$/m.exec(await metricsOf(pod))?.[1])),
+      ).toEqual(['1', '1'])
     })
     await ann.post('Hello Ben!')
     await ben.post('Hello Ann!')
     for (const { screen } of [ann, ben]) {
-      await until('both messages on both screens', () => expect(screen.map(({ body }) => body)).toEqual(expect.arrayContaining(['Hello Ben!', 'Hello Ann!'])))
+      await until('both messages on both screens', () =>
+        expect(screen.map(({ body }) => body)).toEqual(expect.arrayContaining(['Hello Ben!', 'Hello Ann!'])),
+      )
     }
   })
 
   it('greets newcomers and sends them a mail, by RabbitMQ and the worker', async () => {
-    await until('the greeting', () => expect(ann.screen.map(({ author, body }) => `${author.name}: ${body}`)).toContain('Greeter: Welcome, Ben!'))
+    await until('the greeting', () =>
+      expect(ann.screen.map(({ author, body }) => `${author.name}: ${body}`)).toContain('Greeter: Welcome, Ben!'),
+    )
     for (const person of [ann, ben]) {
       const mailbox = await until('the mail', async () => {
         const page = await person.ask<string>('GET', '/mailbox')
@@ -157,7 +192,9 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
   })
 
   it('keeps pictures in the bucket', async () => {
-    const picture = await sharp({ create: { width: 300, height: 200, channels: 3, background: '#3366cc' } }).png().toBuffer()
+    const picture = await sharp({ create: { width: 300, height: 200, channels: 3, background: '#3366cc' } })
+      .png()
+      .toBuffer()
     ann.account = await ann.ask<Account>('PUT', '/api/me/avatar', picture)
     await seesPictureOf(ann)
     const key = ann.account.avatarUrl?.split('/').at(-1) ?? ''
@@ -165,17 +202,33 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
   })
 
   it('lives through pictures made to fill its memory, within the limit that the kernel keeps', async () => {
-    const limits = ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes'].map((file) => `cat ${file} 2>/dev/null`)
-    const limit = Number(await namespace.kubectl('exec', 'deployment/server', '--container', 'server', '--', 'sh', '-c', limits.join(' || ')))
+    const limits = ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes'].map(
+      (file) => `cat ${file} 2>/dev/null`,
+    )
+    const limit = Number(
+      await namespace.kubectl(
+        'exec',
+        'deployment/server',
+        '--container',
+        'server',
+        '--',
+        'sh',
+        '-c',
+        limits.join(' || '),
+      ),
+    )
     expect(limit).toBe(512 * 1024 * 1024)
     const before = await namespace.ready('server', 2)
     // Interlaced and of 16 bits: whoever draws it has all pixels in memory at once, with 8 bytes each.
     const heavy = async (edge: number) => {
-      const picture = sharp({ create: { width: edge, height: edge, channels: 4, background: { r: 0, g: 128, b: 128, alpha: 0.5 } } })
+      const picture = sharp({
+        create: { width: edge, height: edge, channels: 4, background: { r: 0, g: 128, b: 128, alpha: 0.5 } },
+      })
       return picture.toColourspace('rgb16').png({ progressive: true, compressionLevel: 9 }).toBuffer()
     }
     const [allowed, refused] = [await heavy(3_900), await heavy(6_300)]
-    const upload = async (picture: Buffer) => (await Person.signUp(address, 'Painter')).ask<Account>('PUT', '/api/me/avatar', picture)
+    const upload = async (picture: Buffer) =>
+      (await Person.signUp(address, 'Painter')).ask<Account>('PUT', '/api/me/avatar', picture)
     const outcomes = await Promise.allSettled([allowed, refused, allowed, refused].map(upload))
     expect(outcomes.map((outcome) => (outcome.status === 'rejected' ? String(outcome.reason) : 'stored'))).toEqual([
       'stored',
@@ -195,7 +248,16 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
   it('passes its acceptance test when a value asks for it, and nothing else happens', async () => {
     const before = await whatRuns()
     await deployer.deploy(versions.first, { values: ['acceptance.enabled.test=true'] })
-    expect(await namespace.kubectl('get', 'events', '--field-selector', 'involvedObject.kind=Job,reason=Completed', '-o', 'jsonpath={.items[*].involvedObject.name}')).toMatch(/\bacceptance\b/)
+    expect(
+      await namespace.kubectl(
+        'get',
+        'events',
+        '--field-selector',
+        'involvedObject.kind=Job,reason=Completed',
+        '-o',
+        'jsonpath={.items[*].involvedObject.name}',
+      ),
+    ).toMatch(/\bacceptance\b/)
     expect(await whatRuns()).toEqual(before)
   })
 
@@ -226,10 +288,30 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
   })
 
   it('keeps the password to a volume whose service is switched off', async () => {
-    const elsewhere = ['postgres.enabled=false', 'app.database_url.test=postgres://chat@db.example.com/chat', 'rabbitmq.enabled=false', 'app.amqp_uri.test=amqp://mq.example.com']
-    const given = [...elsewhere, 'global.env=test', ...['server', 'worker', 'web'].map((name) => `global.werf.images.${name}.ref_tag=some:image`)].flatMap((value) => ['--set', value])
-    const { stdout } = await run('helm', ['template', 'chat', join(versions.first.directory, '.helm'), '--namespace', namespace.name, '--dry-run=server', '--show-only', 'templates/app-secrets.yaml', ...given])
-    for (const name of ['POSTGRES_PASSWORD', 'RABBITMQ_PASSWORD']) expect(stdout).toContain(`${name}: ${Buffer.from(passwords[name] ?? '').toString('base64')}`)
+    const elsewhere = [
+      'postgres.enabled=false',
+      'app.database_url.test=postgres://chat@db.example.com/chat',
+      'rabbitmq.enabled=false',
+      'app.amqp_uri.test=amqp://mq.example.com',
+    ]
+    const given = [
+      ...elsewhere,
+      'global.env=test',
+      ...['server', 'worker', 'web'].map((name) => `global.werf.images.${name}.ref_tag=some:image`),
+    ].flatMap((value) => ['--set', value])
+    const { stdout } = await run('helm', [
+      'template',
+      'chat',
+      join(versions.first.directory, '.helm'),
+      '--namespace',
+      namespace.name,
+      '--dry-run=server',
+      '--show-only',
+      'templates/app-secrets.yaml',
+      ...given,
+    ])
+    for (const name of ['POSTGRES_PASSWORD', 'RABBITMQ_PASSWORD'])
+      expect(stdout).toContain(`${name}: ${Buffer.from(passwords[name] ?? '').toString('base64')}`)
   })
 
   it('stays as it is when a migration fails, and the Job tells the reason', async () => {
@@ -245,7 +327,9 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
     expect([await crowd.stop(), await loader.stop()]).toEqual([[], []])
     expect(loader.pages.size).toBe(2)
     const after = await namespace.pods('server')
-    expect(after.map(({ metadata }) => metadata.uid)).toEqual(expect.arrayContaining(before.map(({ metadata }) => metadata.uid)))
+    expect(after.map(({ metadata }) => metadata.uid)).toEqual(
+      expect.arrayContaining(before.map(({ metadata }) => metadata.uid)),
+    )
     await crowd.seesEverythingOnce()
   })
 
@@ -287,10 +371,14 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
       crowd.start()
       await namespace.kubectl('delete', 'pod', victim!.metadata.name, '--grace-period=0', '--force')
       // What is asked for while it is away happens later, once.
-      const room = await until('a new room', () => ann.ask<Room>('POST', '/api/rooms', { name: `After ${app}`, kind: 'public' }))
+      const room = await until('a new room', () =>
+        ann.ask<Room>('POST', '/api/rooms', { name: `After ${app}`, kind: 'public' }),
+      )
       await until('Ben in it', () => ben.enter(room))
       await namespace.ready(app, count, [victim!])
-      await until('the greeting', async () => expect((await ben.history()).filter(({ body }) => body === 'Welcome, Ben!')).toHaveLength(1))
+      await until('the greeting', async () =>
+        expect((await ben.history()).filter(({ body }) => body === 'Welcome, Ben!')).toHaveLength(1),
+      )
       await until('the picture', () => seesPictureOf(ann))
       await crowd.stop()
       await crowd.seesEverythingOnce()
@@ -307,7 +395,10 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
   })
 
   it('shows its secrets neither in the configuration nor in pods nor in logs', async () => {
-    const shown = [await namespace.kubectl('get', 'configmaps,pods,deployments,statefulsets,jobs,cronjobs', '-o', 'yaml'), await namespace.logs()].join('\n')
+    const shown = [
+      await namespace.kubectl('get', 'configmaps,pods,deployments,statefulsets,jobs,cronjobs', '-o', 'yaml'),
+      await namespace.logs(),
+    ].join('\n')
     const values = Object.entries(await secretValues()).filter(([, value]) => value.length > 8)
     expect(values.length).toBeGreaterThan(5)
     expect(values.filter(([, value]) => shown.includes(value)).map(([key]) => key)).toEqual([])
@@ -340,8 +431,12 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
 
   /** Names and values of the chart's own Secret. */
   async function secretValues(): Promise<Record<string, string>> {
-    const { data } = JSON.parse(await namespace.kubectl('get', 'secret', 'app-secrets', '-o', 'json')) as { data: Record<string, string> }
-    return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]))
+    const { data } = JSON.parse(await namespace.kubectl('get', 'secret', 'app-secrets', '-o', 'json')) as {
+      data: Record<string, string>
+    }
+    return Object.fromEntries(
+      Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]),
+    )
   }
 
   /** Pods and Jobs, by the ids that only these very ones have. */
@@ -352,7 +447,11 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
   }
 
   async function metricsOf({ metadata }: Pod): Promise<string> {
-    return namespace.kubectl('get', '--raw', `/api/v1/namespaces/${namespace.name}/pods/${metadata.name}:9464/proxy/metrics`)
+    return namespace.kubectl(
+      'get',
+      '--raw',
+      `/api/v1/namespaces/${namespace.name}/pods/${metadata.name}:9464/proxy/metrics`,
+    )
   }
 
   async function seesPictureOf({ account }: Person): Promise<void> {
@@ -364,6 +463,10 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
 
 /** Containers that were restarted, and how often. */
 function restartsOf(pods: Pod[]): Record<string, number> {
-  const containers = pods.flatMap(({ metadata, status }) => (status.containerStatuses ?? []).map(({ name, restartCount }) => [`${metadata.name} ${name}`, restartCount] as const))
+  const containers = pods.flatMap(({ metadata, status }) =>
+    (status.containerStatuses ?? []).map(
+      ({ name, restartCount }) => [`${metadata.name} ${name}`, restartCount] as const,
+    ),
+  )
   return Object.fromEntries(containers.filter(([, count]) => count > 0))
 }

@@ -13,13 +13,23 @@ interface RunOptions {
 }
 
 /** Runs a program to its end. @throws with the command and all it has printed when it fails or takes too long. */
-export function run(program: string, args: string[], { input, cwd = root, env = process.env, timeoutMs = 120_000 }: RunOptions = {}): Promise<{ stdout: string; stderr: string }> {
+export function run(
+  program: string,
+  args: string[],
+  { input, cwd = root, env = process.env, timeoutMs = 120_000 }: RunOptions = {},
+): Promise<{ stdout: string; stderr: string }> {
   return new Promise((resolve, reject) => {
-    const child = execFile(program, args, { cwd, env, timeout: timeoutMs, maxBuffer: 256 * 1024 * 1024 }, (error, stdout, stderr) => {
-      if (error === null) return resolve({ stdout, stderr })
-      const how = error.killed === true ? `took longer than ${timeoutMs / 1000} s` : `failed (${error.code ?? error.signal})`
-      reject(new Error(`${program} ${args.slice(0, 6).join(' ')} ${how}:\n${stdout}${stderr}`))
-    })
+    const child = execFile(
+      program,
+      args,
+      { cwd, env, timeout: timeoutMs, maxBuffer: 256 * 1024 * 1024 },
+      (error, stdout, stderr) => {
+        if (error === null) return resolve({ stdout, stderr })
+        const how =
+          error.killed === true ? `took longer than ${timeoutMs / 1000} s` : `failed (${error.code ?? error.signal})`
+        reject(new Error(`${program} ${args.slice(0, 6).join(' ')} ${how}:\n${stdout}${stderr}`))
+      },
+    )
     child.stdin?.on('error', () => undefined) // it may end without having read everything
     child.stdin?.end(input)
   })
@@ -29,7 +39,11 @@ export function run(program: string, args: string[], { input, cwd = root, env = 
  * Looks again and again until `look` no longer throws, and returns what it returns.
  * @param what completes "Waited in vain for …".
  */
-export async function until<Result>(what: string, look: () => Result | Promise<Result>, timeoutMs = 180_000): Promise<Result> {
+export async function until<Result>(
+  what: string,
+  look: () => Result | Promise<Result>,
+  timeoutMs = 180_000,
+): Promise<Result> {
   const deadline = Date.now() + timeoutMs
   for (;;) {
     try {

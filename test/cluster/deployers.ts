@@ -45,7 +45,10 @@ export const werfVariables: NodeJS.ProcessEnv = {
 export const deployers: { name: string; create: (options: DeployerOptions) => Deployer }[] =
   findProgram('werf') === undefined
     ? [{ name: 'Helm', create: createHelmDeployer }]
-    : ['werf.yaml', 'werf.dockerfile.yaml'].map((config) => ({ name: `werf and ${config}`, create: (options) => createWerfDeployer(options, config) }))
+    : ['werf.yaml', 'werf.dockerfile.yaml'].map((config) => ({
+        name: `werf and ${config}`,
+        create: (options) => createWerfDeployer(options, config),
+      }))
 
 function createHelmDeployer({ namespace, surroundings, scratch, values, env = 'test' }: DeployerOptions): Deployer {
   const helm = (...args: string[]) => run('helm', [...args, '--namespace', namespace.name], { timeoutMs: patienceMs })
@@ -58,9 +61,21 @@ function createHelmDeployer({ namespace, surroundings, scratch, values, env = 't
     },
     async deploy(version, { values: more = [], valuesFile, timeoutSeconds = 480 } = {}) {
       const file = valuesFile === undefined ? [] : ['--values', join(version.directory, valuesFile)]
-      const refs = Object.entries(built.get(version) ?? {}).map(([name, ref]) => `global.werf.images.${name}.ref_tag=${ref}`)
+      const refs = Object.entries(built.get(version) ?? {}).map(
+        ([name, ref]) => `global.werf.images.${name}.ref_tag=${ref}`,
+      )
       const given = sets([`global.env=${env}`, ...refs, ...values, ...more])
-      await helm('upgrade', '--install', release, join(version.directory, '.helm'), '--wait', '--wait-for-jobs', `--timeout=${timeoutSeconds}s`, ...file, ...given)
+      await helm(
+        'upgrade',
+        '--install',
+        release,
+        join(version.directory, '.helm'),
+        '--wait',
+        '--wait-for-jobs',
+        `--timeout=${timeoutSeconds}s`,
+        ...file,
+        ...given,
+      )
       revisions.set(version, await newestRevision(namespace))
     },
     async rollback(version) {
@@ -72,13 +87,20 @@ function createHelmDeployer({ namespace, surroundings, scratch, values, env = 't
   }
 }
 
-function createWerfDeployer({ namespace, surroundings, values, env = 'test' }: DeployerOptions, config: string): Deployer {
+function createWerfDeployer(
+  { namespace, surroundings, values, env = 'test' }: DeployerOptions,
+  config: string,
+): Deployer {
   const repo = `${surroundings.registry}/chat-${config.replaceAll('.', '-')}`
   const where = ['--namespace', namespace.name, '--release', release]
   const revisions = new Map<Version, string>()
   let latest: Version
   const werf = ({ directory }: Version, command: string, ...args: string[]) =>
-    run('werf', [command, '--config', config, '--env', env, ...args], { cwd: directory, env: werfVariables, timeoutMs: patienceMs })
+    run('werf', [command, '--config', config, '--env', env, ...args], {
+      cwd: directory,
+      env: werfVariables,
+      timeoutMs: patienceMs,
+    })
 
   return {
     async build(version) {
@@ -87,7 +109,17 @@ function createWerfDeployer({ namespace, surroundings, values, env = 'test' }: D
     async deploy(version, { values: more = [], valuesFile, timeoutSeconds = 480 } = {}) {
       const file = valuesFile === undefined ? [] : ['--values', valuesFile]
       latest = version
-      await werf(version, 'converge', ...where, '--repo', repo, '--timeout', String(timeoutSeconds), ...file, ...sets([...values, ...more]))
+      await werf(
+        version,
+        'converge',
+        ...where,
+        '--repo',
+        repo,
+        '--timeout',
+        String(timeoutSeconds),
+        ...file,
+        ...sets([...values, ...more]),
+      )
       revisions.set(version, await newestRevision(namespace))
     },
     async rollback(version) {
@@ -101,6 +133,13 @@ function createWerfDeployer({ namespace, surroundings, values, env = 'test' }: D
 
 /** Helm and werf keep their releases in the same place. */
 async function newestRevision(namespace: Namespace): Promise<string> {
-  const found = await namespace.kubectl('get', 'secrets', '-l', `owner=helm,name=${release}`, '-o', 'jsonpath={.items[*].metadata.labels.version}')
+  const found = await namespace.kubectl(
+    'get',
+    'secrets',
+    '-l',
+    `owner=helm,name=${release}`,
+    '-o',
+    'jsonpath={.items[*].metadata.labels.version}',
+  )
   return String(Math.max(...found.split(' ').map(Number)))
 }

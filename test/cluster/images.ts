@@ -20,7 +20,12 @@ export async function buildImages(version: Version, registry: string, scratch: s
 }
 
 /** The same for one stage of the Dockerfile. @returns its reference. */
-export async function buildImage({ directory }: Version, name: string, registry: string, scratch: string): Promise<string> {
+export async function buildImage(
+  { directory }: Version,
+  name: string,
+  registry: string,
+  scratch: string,
+): Promise<string> {
   const build = findProgram('buildah') === undefined ? buildWithDocker : buildWithBuildah(directoryWithCa(scratch))
   const idFile = join(scratch, `${name}.id`)
   await build(directory, name, idFile)
@@ -31,13 +36,19 @@ export async function buildImage({ directory }: Version, name: string, registry:
 }
 
 const buildWithBuildah = (ca: string[]) => (directory: string, target: string, idFile: string) =>
-  run('buildah', ['build', '--isolation', 'chroot', '--layers', ...ca, '--target', target, '--iidfile', idFile, '.'], { cwd: directory, timeoutMs: patienceMs })
+  run('buildah', ['build', '--isolation', 'chroot', '--layers', ...ca, '--target', target, '--iidfile', idFile, '.'], {
+    cwd: directory,
+    timeoutMs: patienceMs,
+  })
 
 const buildWithDocker = (directory: string, target: string, idFile: string) =>
   run('docker', ['build', '--target', target, '--iidfile', idFile, '.'], { cwd: directory, timeoutMs: patienceMs })
 
 async function push(id: string, ref: string): Promise<void> {
-  if (findProgram('buildah') !== undefined) return void (await run('buildah', ['push', '--quiet', '--tls-verify=false', id, `docker://${ref}`], { timeoutMs: patienceMs }))
+  if (findProgram('buildah') !== undefined)
+    return void (await run('buildah', ['push', '--quiet', '--tls-verify=false', id, `docker://${ref}`], {
+      timeoutMs: patienceMs,
+    }))
   await run('docker', ['tag', id, ref])
   await run('docker', ['push', '--quiet', ref], { timeoutMs: patienceMs })
 }

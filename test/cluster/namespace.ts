@@ -7,7 +7,11 @@ import { run, until } from './commands.js'
 export interface Pod {
   metadata: { name: string; uid: string; deletionTimestamp?: string; labels: Record<string, string> }
   spec: { containers: { name: string; image: string }[]; initContainers?: { name: string }[] }
-  status: { phase: string; conditions?: { type: string; status: string }[]; containerStatuses?: { name: string; restartCount: number; ready: boolean }[] }
+  status: {
+    phase: string
+    conditions?: { type: string; status: string }[]
+    containerStatuses?: { name: string; restartCount: number; ready: boolean }[]
+  }
 }
 
 export interface Job {
@@ -24,23 +28,40 @@ export type Namespace = Awaited<ReturnType<typeof createNamespace>>
  */
 export async function createNamespace(scratch: string, name = `chat-test-${randomBytes(4).toString('hex')}`) {
   const kubectl = async (...args: string[]) => (await run('kubectl', ['--namespace', name, ...args])).stdout
-  const get = async <Resource>(...args: string[]) => (JSON.parse(await kubectl('get', ...args, '-o', 'json')) as { items: Resource[] }).items
+  const get = async <Resource>(...args: string[]) =>
+    (JSON.parse(await kubectl('get', ...args, '-o', 'json')) as { items: Resource[] }).items
 
   await run('kubectl', ['create', 'namespace', name])
   // However this process ends, the other end of the pipe notices. It ends with vitest, of which it is a part.
   process.once('disconnect', () => process.exit(1))
-  const remover = spawn('sh', ['-c', 'cat >/dev/null; rm -rf "$1"; exec kubectl delete namespace "$0" --ignore-not-found --wait=false', name, scratch], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
-  })
+  const remover = spawn(
+    'sh',
+    [
+      '-c',
+      'cat >/dev/null; rm -rf "$1"; exec kubectl delete namespace "$0" --ignore-not-found --wait=false',
+      name,
+      scratch,
+    ],
+    {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      detached: true,
+    },
+  )
   remover.unref()
   ;(remover.stdin as Socket).unref()
-  await run('kubectl', ['label', 'namespace', name, ...['enforce', 'warn', 'audit'].map((mode) => `pod-security.kubernetes.io/${mode}=restricted`)])
+  await run('kubectl', [
+    'label',
+    'namespace',
+    name,
+    ...['enforce', 'warn', 'audit'].map((mode) => `pod-security.kubernetes.io/${mode}=restricted`),
+  ])
 
   /** Pods that are not on their way out or done, by the name of their workload. */
   async function pods(app?: string): Promise<Pod[]> {
     const all = await get<Pod>('pods', ...(app === undefined ? [] : ['-l', `app.kubernetes.io/name=${app}`]))
-    return all.filter(({ metadata, status }) => metadata.deletionTimestamp === undefined && status.phase !== 'Succeeded')
+    return all.filter(
+      ({ metadata, status }) => metadata.deletionTimestamp === undefined && status.phase !== 'Succeeded',
+    )
   }
 
   return {
@@ -54,7 +75,8 @@ export async function createNamespace(scratch: string, name = `chat-test-${rando
       until(`${count} ready pods of ${app} in ${name}`, async () => {
         const found = await pods(app)
         const old = new Set(except.map(({ metadata }) => metadata.uid))
-        if (found.length !== count || !found.every((pod) => isReady(pod) && !old.has(pod.metadata.uid))) throw new Error(found.map(describePod).join('\n') || 'There is none.')
+        if (found.length !== count || !found.every((pod) => isReady(pod) && !old.has(pod.metadata.uid)))
+          throw new Error(found.map(describePod).join('\n') || 'There is none.')
         return found
       }),
 
@@ -67,20 +89,42 @@ export async function createNamespace(scratch: string, name = `chat-test-${rando
     logsOf: (what: string) => kubectl('logs', what, '--all-containers', '--tail=-1'),
     async logs(): Promise<string> {
       const all = await get<Pod>('pods')
-      return (await Promise.all(all.map(({ metadata }) => kubectl('logs', metadata.name, '--all-containers', '--prefix', '--tail=-1').catch(() => '')))).join('')
+      return (
+        await Promise.all(
+          all.map(({ metadata }) =>
+            kubectl('logs', metadata.name, '--all-containers', '--prefix', '--tail=-1').catch(() => ''),
+          ),
+        )
+      ).join('')
     },
 
     /** Everything of any kind that is here, as `kind/name`. */
     async everything(): Promise<string[]> {
-      const kinds = (await run('kubectl', ['api-resources', '--namespaced', '--verbs=list,create', '-o', 'name'])).stdout.trim().split('\n')
-      const found = await kubectl('get', kinds.filter((kind) => !/^events(\.|$)/.test(kind)).join(','), '-o', 'name', '--ignore-not-found')
-      return found.split('\n').filter((line) => line !== '').sort()
+      const kinds = (
+        await run('kubectl', ['api-resources', '--namespaced', '--verbs=list,create', '-o', 'name'])
+      ).stdout
+        .trim()
+        .split('\n')
+      const found = await kubectl(
+        'get',
+        kinds.filter((kind) => !/^events(\.|$)/.test(kind)).join(','),
+        '-o',
+        'name',
+        '--ignore-not-found',
+      )
+      return found
+        .split('\n')
+        .filter((line) => line !== '')
+        .sort()
     },
 
     /** What somebody needs to see after a failure: pods, events, and what those say that are not ready. */
     async describe(): Promise<string> {
       const unwell = (await get<Pod>('pods')).filter((pod) => pod.status.phase !== 'Succeeded' && !isReady(pod))
-      const logs = unwell.map(async ({ metadata }) => `--- ${metadata.name}\n${await kubectl('logs', metadata.name, '--all-containers', '--prefix', '--tail=40').catch(String)}`)
+      const logs = unwell.map(
+        async ({ metadata }) =>
+          `--- ${metadata.name}\n${await kubectl('logs', metadata.name, '--all-containers', '--prefix', '--tail=40').catch(String)}`,
+      )
       return [
         await kubectl('get', 'pods,jobs', '-o', 'wide'),
         (await kubectl('get', 'events', '--sort-by=.lastTimestamp')).split('\n').slice(-40).join('\n'),
@@ -89,7 +133,9 @@ export async function createNamespace(scratch: string, name = `chat-test-${rando
     },
 
     async remove(): Promise<void> {
-      await run('kubectl', ['delete', 'namespace', name, '--ignore-not-found', '--timeout=180s'], { timeoutMs: 200_000 })
+      await run('kubectl', ['delete', 'namespace', name, '--ignore-not-found', '--timeout=180s'], {
+        timeoutMs: 200_000,
+      })
       remover.stdin.end()
     },
   }

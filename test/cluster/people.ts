@@ -4,7 +4,16 @@ import http from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { io, type Socket } from 'socket.io-client'
-import type { Account, ClientToServerEvents, ErrorBody, Message, Page, Posted, Room, ServerToClientEvents } from '../../apps/server/src/contract.js'
+import type {
+  Account,
+  ClientToServerEvents,
+  ErrorBody,
+  Message,
+  Page,
+  Posted,
+  Room,
+  ServerToClientEvents,
+} from '../../apps/server/src/contract.js'
 import { until } from './commands.js'
 
 /** The chat as the world sees it: a host name, and the ingress controller that answers for it. */
@@ -22,13 +31,31 @@ export interface Answer {
 }
 
 /** One request on a connection of its own. */
-export async function ask({ host, ingress }: Address, path: string, { method = 'GET', headers = {}, body }: { method?: string; headers?: http.OutgoingHttpHeaders; body?: string | Uint8Array } = {}): Promise<Answer> {
-  const request = http.request(`http://${ingress}${path}`, { method, agent: false, headers: { ...headers, host }, signal: AbortSignal.timeout(60_000) })
+export async function ask(
+  { host, ingress }: Address,
+  path: string,
+  {
+    method = 'GET',
+    headers = {},
+    body,
+  }: { method?: string; headers?: http.OutgoingHttpHeaders; body?: string | Uint8Array } = {},
+): Promise<Answer> {
+  const request = http.request(`http://${ingress}${path}`, {
+    method,
+    agent: false,
+    headers: { ...headers, host },
+    signal: AbortSignal.timeout(60_000),
+  })
   const answered = once(request, 'response') as Promise<[http.IncomingMessage]>
   request.end(body)
   const [response] = await answered
   const received = await buffer(response)
-  return { status: response.statusCode ?? 0, headers: response.headers, body: received, json: <Body>() => JSON.parse(received.toString()) as Body }
+  return {
+    status: response.statusCode ?? 0,
+    headers: response.headers,
+    body: received,
+    json: <Body>() => JSON.parse(received.toString()) as Body,
+  }
 }
 
 type ChatSocket = Socket<ServerToClientEvents, ClientToServerEvents>
@@ -55,7 +82,11 @@ export class Person {
 
   static async signUp(address: Address, name: string): Promise<Person> {
     const person = new Person(address, name)
-    person.account = await person.ask<Account>('POST', '/api/accounts', { name, email: person.email, password: randomUUID() })
+    person.account = await person.ask<Account>('POST', '/api/accounts', {
+      name,
+      email: person.email,
+      password: randomUUID(),
+    })
     return person
   }
 
@@ -67,13 +98,19 @@ export class Person {
   /** @throws when the answer is not a good one. */
   async ask<Body>(method: string, path: string, body?: object): Promise<Body> {
     const isPicture = body instanceof Uint8Array
-    const { status, headers, json, body: text } = await ask(this.address, path, {
+    const {
+      status,
+      headers,
+      json,
+      body: text,
+    } = await ask(this.address, path, {
       method,
       headers: { ...this.headers, 'content-type': isPicture ? 'image/png' : 'application/json' },
       ...(body !== undefined && { body: isPicture ? body : JSON.stringify(body) }),
     })
     this.cookie = headers['set-cookie']?.[0]?.split(';')[0] ?? this.cookie
-    if (status < 200 || status > 299) throw new Error(`${method} ${path} was answered ${status}: ${text.toString().slice(0, 500)}`)
+    if (status < 200 || status > 299)
+      throw new Error(`${method} ${path} was answered ${status}: ${text.toString().slice(0, 500)}`)
     return (headers['content-type']?.includes('json') ? json<Body>() : text.toString()) as Body
   }
 
@@ -98,8 +135,14 @@ export class Person {
     socket.on('connect', () => void this.catchUp())
     // A server that stops says goodbye, and one without Redis turns people away: the library takes both for a reason to stay away.
     socket.on('disconnect', (reason) => reason === 'io server disconnect' && socket.connect())
-    socket.on('connect_error', () => !socket.active && this.socket === socket && setTimeout(() => socket.connect(), 500))
-    socket.on('room:head', ({ roomId, head }) => void (roomId === this.room?.id && head > this.screen.length && this.catchUp()))
+    socket.on(
+      'connect_error',
+      () => !socket.active && this.socket === socket && setTimeout(() => socket.connect(), 500),
+    )
+    socket.on(
+      'room:head',
+      ({ roomId, head }) => void (roomId === this.room?.id && head > this.screen.length && this.catchUp()),
+    )
     socket.on('typing:changed', ({ account }) => void this.typists.add(account.id))
     socket.on('messages:posted', ({ roomId, messages }) => {
       if (roomId !== this.room?.id) return
@@ -114,7 +157,8 @@ export class Person {
     const message = { roomId: this.room?.id ?? '', id: randomUUID(), body }
     return until(`the acknowledgement of “${body}”`, async () => {
       await this.connected()
-      const reply = (await this.socket!.timeout(10_000).emitWithAck('message:post', message)) as { data: Posted } | { error: ErrorBody }
+      const reply = (await this.socket!.timeout(10_000).emitWithAck('message:post', message)) as
+        { data: Posted } | { error: ErrorBody }
       if ('data' in reply) return reply.data
       this.refusals.push(reply.error)
       throw new Error(reply.error.message)
@@ -130,7 +174,10 @@ export class Person {
   async history(): Promise<Message[]> {
     const messages: Message[] = []
     for (;;) {
-      const page = await this.ask<Page>('GET', `/api/rooms/${this.room?.id}/messages?after=${messages.at(-1)?.seq ?? 0}&limit=200`)
+      const page = await this.ask<Page>(
+        'GET',
+        `/api/rooms/${this.room?.id}/messages?after=${messages.at(-1)?.seq ?? 0}&limit=200`,
+      )
       messages.push(...page.messages)
       if (page.messages.length === 0 || messages.at(-1)?.seq === page.head) return messages
     }
@@ -156,9 +203,12 @@ export class Person {
     if (this.fetching || this.room === undefined) return
     this.fetching = true
     try {
-      for (let head = Infinity; this.screen.length < head; ) {
+      for (let head = Infinity; this.screen.length < head;) {
         try {
-          const page = await this.ask<Page>('GET', `/api/rooms/${this.room.id}/messages?after=${this.screen.length}&limit=200`)
+          const page = await this.ask<Page>(
+            'GET',
+            `/api/rooms/${this.room.id}/messages?after=${this.screen.length}&limit=200`,
+          )
           head = page.head
           this.show(page.messages)
         } catch {

@@ -14,8 +14,17 @@ const builtHere = new Set(stages.map(([, , name]) => name))
 const ownImage = 'built-here'
 const refs = imageNames.flatMap((name) => ['--set', `global.werf.images.${name}.ref_tag=${ownImage}`])
 // Some builds of Helm do not know which Kubernetes they are for.
-const { stdout: chart } = await run('helm', ['template', 'chat', join(root, '.helm'), '--kube-version', releases['1.34'], ...refs])
+const { stdout: chart } = await run('helm', [
+  'template',
+  'chat',
+  join(root, '.helm'),
+  '--kube-version',
+  releases['1.34'],
+  ...refs,
+])
 const besides = [...chart.matchAll(/^\s*(?:- )?image: "?([^"\s]+)"?$/gm)]
 
-const images = [...stages, ...besides].map(([, image]) => image ?? '').filter((image) => image !== ownImage && !builtHere.has(image))
+const images = [...stages, ...besides]
+  .map(([, image]) => image ?? '')
+  .filter((image) => image !== ownImage && !builtHere.has(image))
 process.stdout.write(`${[...new Set(images)].sort().join('\n')}\n`)

@@ -12,7 +12,11 @@ export interface Version {
  * The project as it is, changed by `change`.
  * @param scratch a folder that is removed afterwards.
  */
-export async function makeVersion(scratch: string, name: string, change: (directory: string) => void = () => undefined): Promise<Version> {
+export async function makeVersion(
+  scratch: string,
+  name: string,
+  change: (directory: string) => void = () => undefined,
+): Promise<Version> {
   const directory = join(scratch, name)
   const { stdout } = await run('git', ['ls-files', '-co', '--exclude-standard', '-z'])
   for (const file of stdout.split('\0').filter((file) => file !== '' && existsSync(join(root, file)))) {
@@ -20,7 +24,8 @@ export async function makeVersion(scratch: string, name: string, change: (direct
     cpSync(join(root, file), join(directory, file))
   }
   change(directory)
-  const git = (...args: string[]) => run('git', ['-c', 'user.name=Chat', '-c', 'user.email=chat@example.com', ...args], { cwd: directory })
+  const git = (...args: string[]) =>
+    run('git', ['-c', 'user.name=Chat', '-c', 'user.email=chat@example.com', ...args], { cwd: directory })
   await git('init', '-q')
   await git('add', '-A')
   await git('commit', '-q', '-m', name)
@@ -45,7 +50,10 @@ export async function makeVersions(scratch: string): Promise<{ first: Version; s
     second: await makeVersion(scratch, 'second', addColumnAndColour),
     broken: await makeVersion(scratch, 'broken', (directory) => {
       addColumnAndColour(directory)
-      writeFileSync(join(directory, 'migrations/9001_broken.sql'), `-- Up Migration\nalter table ${brokenTable} add column nothing text;\n`)
+      writeFileSync(
+        join(directory, 'migrations/9001_broken.sql'),
+        `-- Up Migration\nalter table ${brokenTable} add column nothing text;\n`,
+      )
     }),
   }
 }

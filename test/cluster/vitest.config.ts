@@ -3,7 +3,12 @@ import { defineConfig } from 'vitest/config'
 /** The tests that need a cluster: `npm run test:cluster`, `npm run test:guide`. They build on each other, so the first failure ends them. */
 export default defineConfig({
   resolve: { conditions: ['source', 'module', 'node', 'development|production'] },
-  ssr: { resolve: { conditions: ['source', 'module', 'node', 'development|production'], externalConditions: ['source', 'node'] } },
+  ssr: {
+    resolve: {
+      conditions: ['source', 'module', 'node', 'development|production'],
+      externalConditions: ['source', 'node'],
+    },
+  },
   test: {
     name: 'cluster',
     include: ['test/{cluster,guide}/**/*.test.ts'],

@@ -14,7 +14,9 @@ export class Crowd {
   private constructor(readonly people: Person[]) {}
 
   static async gather(address: Address, count: number): Promise<Crowd> {
-    const people = await Promise.all(Array.from({ length: count }, (_, index) => Person.signUp(address, `Person ${index + 1}`)))
+    const people = await Promise.all(
+      Array.from({ length: count }, (_, index) => Person.signUp(address, `Person ${index + 1}`)),
+    )
     const room = await people[0]!.ask<Room>('POST', '/api/rooms', { name: `Crowd ${Date.now()}`, kind: 'public' })
     for (const person of people) {
       await person.enter(room)
@@ -112,7 +114,8 @@ export class PageLoader {
   private async expectOk(path: string): Promise<string> {
     try {
       const { status, body } = await ask(this.address, path)
-      if (status !== 200 || body.length === 0) this.faults.push(`${path} was answered ${status} with ${body.length} bytes`)
+      if (status !== 200 || body.length === 0)
+        this.faults.push(`${path} was answered ${status} with ${body.length} bytes`)
       return body.toString()
     } catch (error) {
       this.faults.push(`${path} was not answered: ${String(error)}`)

@@ -62,7 +62,10 @@ export const chapters: Chapter[] = [
       expect(await insideAsk(walk, stylesheet)).toMatch(/^[^<]*\.second-version/)
     },
     async go(walk) {
-      await walk.change('apps/web/src/styles/base.css', (text) => `${text}\n.second-version { color: rebeccapurple; }\n`)
+      await walk.change(
+        'apps/web/src/styles/base.css',
+        (text) => `${text}\n.second-version { color: rebeccapurple; }\n`,
+      )
       await walk.follow()
     },
   },
@@ -73,7 +76,9 @@ export const chapters: Chapter[] = [
     async look({ namespace }) {
       const config = await namespace.kubectl('get', 'secret', 'registry', '-o', 'jsonpath={.data.\\.dockerconfigjson}')
       expect(Buffer.from(config, 'base64').toString()).toBe(dockerConfig)
-      expect(await namespace.kubectl('get', 'serviceaccount', 'server', '-o', 'jsonpath={.imagePullSecrets[*].name}')).toBe('registry')
+      expect(
+        await namespace.kubectl('get', 'serviceaccount', 'server', '-o', 'jsonpath={.imagePullSecrets[*].name}'),
+      ).toBe('registry')
     },
   },
   {
@@ -87,7 +92,15 @@ export const chapters: Chapter[] = [
     promise: 'an image built after a change of the sources shares its packages with the one before',
     lacks: /there is no other image/,
     async look(walk) {
-      const refs = await walk.namespace.kubectl('get', 'replicasets', '-l', 'app.kubernetes.io/name=server', '--sort-by=.metadata.creationTimestamp', '-o', 'jsonpath={.items[*].spec.template.spec.containers[0].image}')
+      const refs = await walk.namespace.kubectl(
+        'get',
+        'replicasets',
+        '-l',
+        'app.kubernetes.io/name=server',
+        '--sort-by=.metadata.creationTimestamp',
+        '-o',
+        'jsonpath={.items[*].spec.template.spec.containers[0].image}',
+      )
       const [before = '', now = ''] = [...new Set(refs.split(' '))].slice(-2)
       if (!(await insideAsk(walk, '')).includes(newWords)) throw new Error('there is no other image')
       const [old, current] = await Promise.all([before, now].map(layersOf))
@@ -107,9 +120,13 @@ export const chapters: Chapter[] = [
     lacks: /to deeply equal \[ 'postgres', 'server', 'web' \]/,
     async look(walk) {
       expect(await containers(walk)).toEqual(['postgres', 'server', 'web'])
-      const [, script = ''] = /src="(\/assets\/main\.\w+\.js)"/.exec((await ask(walk.address, '/')).body.toString()) ?? []
+      const [, script = ''] =
+        /src="(\/assets\/main\.\w+\.js)"/.exec((await ask(walk.address, '/')).body.toString()) ?? []
       const { headers } = await ask(walk.address, script, { headers: { 'accept-encoding': 'br' } })
-      expect(headers).toMatchObject({ 'content-encoding': 'br', 'cache-control': expect.stringContaining('immutable') as string })
+      expect(headers).toMatchObject({
+        'content-encoding': 'br',
+        'cache-control': expect.stringContaining('immutable') as string,
+      })
       expect((await ask(walk.address, '/assets/config.json')).json()).toEqual({ domain: '', loginUrl: '/sign-in' })
     },
   },
@@ -119,7 +136,9 @@ export const chapters: Chapter[] = [
     lacks: /statefulsets.apps "s3" not found/,
     async look({ namespace, address }) {
       const ann = await Person.signUp(address, 'Ann')
-      const picture = await sharp({ create: { width: 300, height: 200, channels: 3, background: '#3366cc' } }).png().toBuffer()
+      const picture = await sharp({ create: { width: 300, height: 200, channels: 3, background: '#3366cc' } })
+        .png()
+        .toBuffer()
       const { avatarUrl } = await ann.ask<Account>('PUT', '/api/me/avatar', picture)
       expect((await ask(address, avatarUrl ?? '')).headers['content-type']).toBe('image/webp')
       const key = avatarUrl?.split('/').at(-1) ?? ''
@@ -134,7 +153,9 @@ export const chapters: Chapter[] = [
       const ann = await Person.signUp(address, 'Ann')
       // The mailbox is a page of its own, for who has no Mailgun.
       expect((await ask(address, '/mailbox', { headers: ann.headers })).status).toBe(404)
-      await until('the mail at the stand-in', () => expect(read('mailgun.txt').split(`to: '${ann.email}'`)).toHaveLength(2))
+      await until('the mail at the stand-in', () =>
+        expect(read('mailgun.txt').split(`to: '${ann.email}'`)).toHaveLength(2),
+      )
     },
   },
   {
@@ -181,14 +202,22 @@ export const chapters: Chapter[] = [
         await namespace.ready('postgres', 1, [pod!])
         const found = await sql(namespace, `select 1 from accounts where email = '${ann.email}'`)
         expect(found).toBe('1')
-        await until('the history', async () => expect((await ann.history()).map((message) => message.seq)).toContain(seq))
+        await until('the history', async () =>
+          expect((await ann.history()).map((message) => message.seq)).toContain(seq),
+        )
         await ann.post('It did.')
       } finally {
         ann.leave()
       }
     },
     // A StatefulSet cannot change its volume, and the migrations have to run once more, in the new database.
-    skip: ({ namespace }) => namespace.kubectl('delete', 'statefulsets,jobs', '--selector', 'app.kubernetes.io/name in (postgres, migrations)'),
+    skip: ({ namespace }) =>
+      namespace.kubectl(
+        'delete',
+        'statefulsets,jobs',
+        '--selector',
+        'app.kubernetes.io/name in (postgres, migrations)',
+      ),
   },
   {
     name: '11-fixtures',
@@ -203,13 +232,30 @@ export const chapters: Chapter[] = [
     promise: 'the linters run in the cluster, in the image that holds them',
     lacks: /eslint: not found/,
     async look({ namespace, testsImage }) {
-      const image = testsImage ?? (await namespace.kubectl('get', 'deployment', 'server', '-o', 'jsonpath={.spec.template.spec.containers[0].image}'))
-      const container = { name: 'lint', image, command: ['npm', 'run', 'lint'], securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } } }
+      const image =
+        testsImage ??
+        (await namespace.kubectl(
+          'get',
+          'deployment',
+          'server',
+          '-o',
+          'jsonpath={.spec.template.spec.containers[0].image}',
+        ))
+      const container = {
+        name: 'lint',
+        image,
+        command: ['npm', 'run', 'lint'],
+        securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+      }
       const securityContext = { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: 'RuntimeDefault' } }
       const overrides = JSON.stringify({ spec: { securityContext, containers: [container] } })
       await namespace.kubectl('run', 'lint', '--image', image, '--restart=Never', '--overrides', overrides)
       try {
-        await until('the linters to be done', async () => expect(await phaseOf(namespace, 'lint')).toMatch(/Succeeded|Failed/), 600_000)
+        await until(
+          'the linters to be done',
+          async () => expect(await phaseOf(namespace, 'lint')).toMatch(/Succeeded|Failed/),
+          600_000,
+        )
         if ((await phaseOf(namespace, 'lint')) === 'Failed') throw new Error(await namespace.logsOf('pod/lint'))
       } finally {
         await namespace.kubectl('delete', 'pod', 'lint')
@@ -229,14 +275,25 @@ export const chapters: Chapter[] = [
       const { ann, ben, room } = await twoPeople(walk)
       const greetings = async () => (await ann.history()).filter(({ body }) => body === 'Welcome, Cid!')
       await namespace.kubectl('scale', 'deployment/worker', '--replicas=0')
-      for (const pod of await namespace.pods('worker')) await namespace.kubectl('wait', '--for=delete', `pod/${pod.metadata.name}`, '--timeout=120s')
+      for (const pod of await namespace.pods('worker'))
+        await namespace.kubectl('wait', '--for=delete', `pod/${pod.metadata.name}`, '--timeout=120s')
       const cid = await Person.signUp(address, 'Cid')
       await cid.enter(room)
       expect(await greetings()).toEqual([])
       await namespace.kubectl('scale', 'deployment/worker', '--replicas=1')
       await until('the greeting', async () => expect(await greetings()).toHaveLength(1))
       // RabbitMQ counts them every few seconds.
-      const queues = () => namespace.kubectl('exec', 'statefulset/rabbitmq', '--', 'rabbitmqctl', '--quiet', 'list_queues', 'name', 'consumers')
+      const queues = () =>
+        namespace.kubectl(
+          'exec',
+          'statefulset/rabbitmq',
+          '--',
+          'rabbitmqctl',
+          '--quiet',
+          'list_queues',
+          'name',
+          'consumers',
+        )
       await until('a consumer', async () => expect(await queues()).toMatch(/^chat.greet-newcomer\t[1-9]/m))
       for (const person of [ann, ben, cid]) person.leave()
     },
@@ -249,7 +306,10 @@ export const chapters: Chapter[] = [
       expect((await ask(elsewhere, '/')).status).toBe(200)
       await until('the demo people', () => signInAsDemo(elsewhere, 201))
       const [here, there] = await Promise.all([Person.signUp(address, 'Here'), Person.signUp(elsewhere, 'There')])
-      for (const [{ headers }, where] of [[here, elsewhere], [there, address]] as const) {
+      for (const [{ headers }, where] of [
+        [here, elsewhere],
+        [there, address],
+      ] as const) {
         expect((await ask(where, '/api/me', { headers })).status).toBe(401)
       }
     },
@@ -261,7 +321,10 @@ export const chapters: Chapter[] = [
     promise: 'what has expired is forgotten by night',
     lacks: /cronjobs.batch "upkeep" not found/,
     async look({ namespace }) {
-      await sql(namespace, `insert into sessions values ('expired', '{}', now() - interval '1 day') on conflict do nothing`)
+      await sql(
+        namespace,
+        `insert into sessions values ('expired', '{}', now() - interval '1 day') on conflict do nothing`,
+      )
       await namespace.kubectl('create', 'job', 'tonight', '--from=cronjob/upkeep')
       await namespace.kubectl('wait', '--for=condition=complete', 'job/tonight', '--timeout=180s')
       expect(await sql(namespace, `select count(*) from sessions where id = 'expired'`)).toBe('0')
@@ -281,7 +344,12 @@ function insideAsk({ namespace }: Walk, path: string): Promise<string> {
 
 /** The containers of all pods that are there to stay. */
 async function containers({ namespace }: Walk): Promise<string[]> {
-  const names = await namespace.kubectl('get', 'deployments,statefulsets', '-o', 'jsonpath={.items[*].spec.template.spec.containers[*].name}')
+  const names = await namespace.kubectl(
+    'get',
+    'deployments,statefulsets',
+    '-o',
+    'jsonpath={.items[*].spec.template.spec.containers[*].name}',
+  )
   return names.split(' ').sort()
 }
 
@@ -324,13 +392,30 @@ async function signInAsDemo(address: Address, status: number): Promise<void> {
 
 async function socketsPerPod(namespace: Namespace): Promise<(string | undefined)[]> {
   const pods = await namespace.pods('server')
-  const metrics = pods.map(({ metadata }) => namespace.kubectl('get', '--raw', `/api/v1/namespaces/${namespace.name}/pods/${metadata.name}:9464/proxy/metrics`))
+  const metrics = pods.map(({ metadata }) =>
+    namespace.kubectl('get', '--raw', `/api/v1/namespaces/${namespace.name}/pods/${metadata.name}:9464/proxy/metrics`),
+  )
   return (await Promise.all(metrics)).map((text) => /^chat_sockets (\d+)$/m.exec(text)?.[1])
 }
 
 /** The first column of the first row. */
 async function sql(namespace: Namespace, query: string): Promise<string> {
-  return (await namespace.kubectl('exec', 'statefulset/postgres', '--', 'psql', '--no-psqlrc', '-U', 'chat', '-d', 'chat', '-At', '-c', query)).trim()
+  return (
+    await namespace.kubectl(
+      'exec',
+      'statefulset/postgres',
+      '--',
+      'psql',
+      '--no-psqlrc',
+      '-U',
+      'chat',
+      '-d',
+      'chat',
+      '-At',
+      '-c',
+      query,
+    )
+  ).trim()
 }
 
 async function phaseOf(namespace: Namespace, pod: string): Promise<string> {
@@ -340,7 +425,10 @@ async function phaseOf(namespace: Namespace, pod: string): Promise<string> {
 /** An image's layers, as its registry tells them, with their sizes in bytes. */
 async function layersOf(ref: string): Promise<{ digest: string; size: number }[]> {
   const [, host = '', repository = '', tag = ''] = /^([^/]+)\/(.+):([^:]+)$/.exec(ref) ?? []
-  const accept = ['application/vnd.oci.image.manifest.v1+json', 'application/vnd.docker.distribution.manifest.v2+json'].join(', ')
+  const accept = [
+    'application/vnd.oci.image.manifest.v1+json',
+    'application/vnd.docker.distribution.manifest.v2+json',
+  ].join(', ')
   const response = await fetch(`http://${host}/v2/${repository}/manifests/${tag}`, { headers: { accept } })
   return ((await response.json()) as { layers: { digest: string; size: number }[] }).layers
 }

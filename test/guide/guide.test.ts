@@ -19,7 +19,10 @@ const werf = findProgram('werf')
 /** `GUIDE_CHAPTERS="04 07"` walks these and no others. */
 const chosen = process.env.GUIDE_CHAPTERS?.split(' ') ?? chapters.map(({ name }) => name.slice(0, 2))
 const walked = chapters.filter(({ name }) => chosen.includes(name.slice(0, 2)))
-if (walked.length < chosen.length) throw new Error(`GUIDE_CHAPTERS is "${chosen.join(' ')}", and can be of ${chapters.map(({ name }) => name.slice(0, 2)).join(' ')}.`)
+if (walked.length < chosen.length)
+  throw new Error(
+    `GUIDE_CHAPTERS is "${chosen.join(' ')}", and can be of ${chapters.map(({ name }) => name.slice(0, 2)).join(' ')}.`,
+  )
 /** Made by commands of the pages, besides the one they are all about. */
 const others = ['chat-review-outside', 'elsewhere', 'chat-review-fixtures', 'chat-review-x']
 
@@ -38,7 +41,11 @@ describe(`the guide, walked with ${werf === undefined ? 'Helm' : 'werf'},`, () =
 
   beforeAll(async () => {
     // Pages name it, so there is one walk at a time in a cluster.
-    namespace = await until('the namespace chat-local to be free', () => createNamespace(scratch, 'chat-local'), 1_500_000)
+    namespace = await until(
+      'the namespace chat-local to be free',
+      () => createNamespace(scratch, 'chat-local'),
+      1_500_000,
+    )
     checkout = await makeVersion(scratch, 'checkout')
     symlinkSync(join(root, 'node_modules'), join(checkout.directory, 'node_modules'))
     walk = {
@@ -87,7 +94,9 @@ describe(`the guide, walked with ${werf === undefined ? 'Helm' : 'werf'},`, () =
 
   async function follow(blocks = /werf (converge|dismiss)|kubectl config/): Promise<void> {
     const before = await namespace.pods('server')
-    const steps = stepsOf(readFileSync(join(root, `docs/guide/${chapter}/README.md`), 'utf8')).filter(({ text, isRun }) => isRun && blocks.test(text))
+    const steps = stepsOf(readFileSync(join(root, `docs/guide/${chapter}/README.md`), 'utf8')).filter(
+      ({ text, isRun }) => isRun && blocks.test(text),
+    )
     expect(steps.length).toBeGreaterThan(0)
     for (const step of steps) await take(step)
     // Servers on their way out still do what the chapter before has promised.
@@ -95,7 +104,9 @@ describe(`the guide, walked with ${werf === undefined ? 'Helm' : 'werf'},`, () =
     await namespace.gone(before.filter(({ metadata }) => !there.has(metadata.uid)))
     // A controller hears of an Ingress, and of who is ready behind it, a moment after Helm does.
     if ((await namespace.kubectl('get', 'ingress', '-o', 'name')) === '') return
-    await until('the ingress to lead to the server', async () => expect((await ask(walk.address, '/')).status).toBe(200))
+    await until('the ingress to lead to the server', async () =>
+      expect((await ask(walk.address, '/')).status).toBe(200),
+    )
   }
 
   /** One block of a page, which ends as the page says. */
@@ -104,7 +115,9 @@ describe(`the guide, walked with ${werf === undefined ? 'Helm' : 'werf'},`, () =
     if (werf === undefined && step.error?.includes('failed release')) return
     writeFileSync(failures, '')
     const output = await shell.run(step.text)
-    const failed = readFileSync(failures, 'utf8').split('\n').filter((line) => line !== '')
+    const failed = readFileSync(failures, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '')
     if (step.error === undefined) expect(failed, output).toEqual([])
     else expect(failed, output).toHaveLength(1)
     expect(output).toContain(refusalIn(step) ?? '')
@@ -119,10 +132,23 @@ describe(`the guide, walked with ${werf === undefined ? 'Helm' : 'werf'},`, () =
     // Pages set its namespace.
     const kubeconfig = join(home, 'kubeconfig')
     copyFileSync(process.env.KUBECONFIG ?? '', kubeconfig)
-    const program = werf ?? `env SCRATCH=${scratch} ${process.execPath} --import ${import.meta.resolve('tsx')} ${join(root, 'test/guide/werf.ts')}`
-    writeFileSync(join(home, 'werf'), `#!/bin/sh\n${program} "$@" && exit\ncode=$?\necho "werf $*" >> ${failures}\nexit $code\n`)
+    const program =
+      werf ??
+      `env SCRATCH=${scratch} ${process.execPath} --import ${import.meta.resolve('tsx')} ${join(root, 'test/guide/werf.ts')}`
+    writeFileSync(
+      join(home, 'werf'),
+      `#!/bin/sh\n${program} "$@" && exit\ncode=$?\necho "werf $*" >> ${failures}\nexit $code\n`,
+    )
     chmodSync(join(home, 'werf'), 0o755)
     const { registry, ingress } = surroundings
-    return { ...werfVariables, HOME: home, KUBECONFIG: kubeconfig, PATH: `${home}:${process.env.PATH}`, WERF_REPO: `${registry}/chat`, WERF_ENV: 'local', INGRESS: ingress }
+    return {
+      ...werfVariables,
+      HOME: home,
+      KUBECONFIG: kubeconfig,
+      PATH: `${home}:${process.env.PATH}`,
+      WERF_REPO: `${registry}/chat`,
+      WERF_ENV: 'local',
+      INGRESS: ingress,
+    }
   }
 })

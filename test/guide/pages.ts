@@ -27,11 +27,16 @@ export function refusalIn({ error }: { error?: string }): string | undefined {
 }
 
 /** The arguments of each `werf converge` or `helm upgrade` in a block, as a shell that was just opened hands them on. The last one ends with the error. */
-export function deploysIn({ text, error }: Step, env: Record<string, string>): { env: string; args: string[]; error?: string }[] {
+export function deploysIn(
+  { text, error }: Step,
+  env: Record<string, string>,
+): { env: string; args: string[]; error?: string }[] {
   const commands = text.match(/^(?:\w+=\S* )?(?:werf converge|helm upgrade) (?:.*\\\n)*[^|\n]*/gm) ?? []
   return commands.map((command, index) => {
     const script = `record() { printf '%s\\0' "$WERF_ENV" "$@"; }; werf() { record "$@"; }; helm() { record "$@"; }; ${command}`
-    const [name = '', , ...args] = execFileSync('bash', ['-c', script], { env, encoding: 'utf8' }).split('\0').slice(0, -1)
+    const [name = '', , ...args] = execFileSync('bash', ['-c', script], { env, encoding: 'utf8' })
+      .split('\0')
+      .slice(0, -1)
     return { env: name, args, ...(index === commands.length - 1 && { error }) }
   })
 }
@@ -39,9 +44,21 @@ export function deploysIn({ text, error }: Step, env: Record<string, string>): {
 /** What `werf converge` is told, for Helm. @throws when there is a flag that Helm has nothing for. */
 export function forHelm(args: string[]): { env?: string; secretValues: string[]; flags: string[] } {
   const text = { type: 'string', multiple: true } as const
-  const forWerf = { 'repo': text, 'config': text, 'dev': { type: 'boolean' }, 'follow': { type: 'boolean' }, 'require-built-images': { type: 'boolean' } } as const
-  const same = { 'values': text, 'set': text, 'set-string': text, 'set-json': text } as const
-  const { tokens, values } = parseArgs({ args, tokens: true, options: { ...forWerf, ...same, 'env': text, 'secret-values': text } })
-  const flags = tokens.flatMap((token) => (token.kind === 'option' && token.name in same ? [token.rawName, token.value ?? ''] : []))
+  const forWerf = {
+    repo: text,
+    config: text,
+    dev: { type: 'boolean' },
+    follow: { type: 'boolean' },
+    'require-built-images': { type: 'boolean' },
+  } as const
+  const same = { values: text, set: text, 'set-string': text, 'set-json': text } as const
+  const { tokens, values } = parseArgs({
+    args,
+    tokens: true,
+    options: { ...forWerf, ...same, env: text, 'secret-values': text },
+  })
+  const flags = tokens.flatMap((token) =>
+    token.kind === 'option' && token.name in same ? [token.rawName, token.value ?? ''] : [],
+  )
   return { env: values.env?.at(-1), secretValues: values['secret-values'] ?? [], flags }
 }

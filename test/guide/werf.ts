@@ -25,17 +25,39 @@ try {
 async function converge(): Promise<void> {
   const { flags, secretValues } = forHelm(args)
   if (secretValues.length > 0) throw new Error('Helm cannot decrypt values.')
-  const refs = Object.entries(await imagesHere()).map(([image, ref]) => ['--set', `global.werf.images.${image}.ref_tag=${ref}`])
+  const refs = Object.entries(await imagesHere()).map(([image, ref]) => [
+    '--set',
+    `global.werf.images.${image}.ref_tag=${ref}`,
+  ])
   const given = ['--set', `global.env=${WERF_ENV}`, ...refs.flat(), ...flags]
-  await run('helm', ['upgrade', '--install', name, '.helm', '--namespace', name, '--create-namespace', '--wait', '--wait-for-jobs', '--timeout=8m', ...given], {
-    cwd: process.cwd(),
-    timeoutMs: 900_000,
-  })
+  await run(
+    'helm',
+    [
+      'upgrade',
+      '--install',
+      name,
+      '.helm',
+      '--namespace',
+      name,
+      '--create-namespace',
+      '--wait',
+      '--wait-for-jobs',
+      '--timeout=8m',
+      ...given,
+    ],
+    {
+      cwd: process.cwd(),
+      timeoutMs: 900_000,
+    },
+  )
   process.stdout.write(`Succeeded release "${name}" (namespace: "${name}")\n`)
 }
 
 async function dismiss(): Promise<void> {
-  const { release = name, namespace = name } = parseArgs({ args, options: { 'release': { type: 'string' }, 'namespace': { type: 'string' }, 'with-namespace': { type: 'boolean' } } }).values
+  const { release = name, namespace = name } = parseArgs({
+    args,
+    options: { release: { type: 'string' }, namespace: { type: 'string' }, 'with-namespace': { type: 'boolean' } },
+  }).values
   await run('helm', ['uninstall', release, '--namespace', namespace, '--wait'], { timeoutMs: 300_000 })
   await run('kubectl', ['delete', 'namespace', namespace, '--timeout=180s'], { timeoutMs: 200_000 })
 }
@@ -46,7 +68,10 @@ async function imagesHere(): Promise<Images> {
   const file = join(SCRATCH, `images-${commit.trim()}.json`)
   if (!existsSync(file)) {
     const registry = WERF_REPO.replace(/\/chat$/, '')
-    writeFileSync(file, JSON.stringify(await buildImages({ name: 'guide', directory: process.cwd() }, registry, SCRATCH)))
+    writeFileSync(
+      file,
+      JSON.stringify(await buildImages({ name: 'guide', directory: process.cwd() }, registry, SCRATCH)),
+    )
   }
   return JSON.parse(readFileSync(file, 'utf8')) as Images
 }

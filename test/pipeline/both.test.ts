@@ -12,7 +12,8 @@ function textsIn(file: string): { key: string; text: string }[] {
   visit(parseDocument(read(file), { customTags: [{ tag: '!reference', collection: 'seq' }] }), {
     Scalar: (place, node, path) => {
       const pair = path.findLast((one) => 'key' in one)
-      if (place !== 'key' && typeof node.value === 'string') texts.push({ key: isScalar(pair?.key) ? String(pair.key.value) : '', text: node.value })
+      if (place !== 'key' && typeof node.value === 'string')
+        texts.push({ key: isScalar(pair?.key) ? String(pair.key.value) : '', text: node.value })
     },
   })
   return texts
@@ -29,7 +30,9 @@ describe('the pipelines of GitLab and GitHub', () => {
   it('say nothing twice', () => {
     const onGithub = workflows.flatMap(commandsIn)
     expect(onGithub).toEqual([...new Set(onGithub)])
-    const onGitlab = commandsIn('.gitlab-ci.yml').filter((command) => command !== 'default' && command !== 'before_script')
+    const onGitlab = commandsIn('.gitlab-ci.yml').filter(
+      (command) => command !== 'default' && command !== 'before_script',
+    )
     expect(onGitlab).toEqual([...new Set(onGitlab)])
   })
 
@@ -43,13 +46,17 @@ describe('the pipelines of GitLab and GitHub', () => {
 
   it.each(pipelines)('name no npm script, file or image in %s that is not there', (file) => {
     const texts = textsIn(file).map(({ text }) => text)
-    const called = texts.flatMap((text) => [...text.matchAll(/\bnpm (?:run )?(?:-\S+ )*([\w:-]+)/g)].map(([, script = '']) => script))
+    const called = texts.flatMap((text) =>
+      [...text.matchAll(/\bnpm (?:run )?(?:-\S+ )*([\w:-]+)/g)].map(([, script = '']) => script),
+    )
     expect(called.filter((script) => scripts[script] === undefined)).toEqual([])
     const paths = /(?<![\w/.-])(?:\.\/)?((?:[\w.-]+\/)*\.?[\w-][\w.-]*\.(?:ya?ml|json|js|ts|sh))\b/g
     const files = texts.flatMap((text) => [...text.matchAll(paths)].map(([, path = '']) => path))
     // The report is of the line before.
     expect(files.filter((path) => !tracked.includes(path) && path !== '.werf-build-report.json')).toEqual([])
-    const run = texts.flatMap((text) => [...text.matchAll(/werf (?:kube-run|run|build) (\w[\w-]*)/g)].map(([, image = '']) => image))
+    const run = texts.flatMap((text) =>
+      [...text.matchAll(/werf (?:kube-run|run|build) (\w[\w-]*)/g)].map(([, image = '']) => image),
+    )
     expect(run.filter((image) => !images.includes(image))).toEqual([])
   })
 
@@ -60,7 +67,9 @@ describe('the pipelines of GitLab and GitHub', () => {
   })
 
   it('call releases by the name of the project, as werf does by itself', () => {
-    const { variables } = parse(read('.gitlab-ci.yml'), { customTags: [{ tag: '!reference', collection: 'seq' }] }) as { variables: { PROJECT: string } }
+    const { variables } = parse(read('.gitlab-ci.yml'), { customTags: [{ tag: '!reference', collection: 'seq' }] }) as {
+      variables: { PROJECT: string }
+    }
     const { env } = parse(read('.github/workflows/werf.yml')) as { env: { PROJECT: string } }
     expect([variables.PROJECT, env.PROJECT]).toEqual([project, project])
   })
@@ -74,13 +83,20 @@ describe('the pipelines of GitLab and GitHub', () => {
   })
 
   it('put no environment below production’s host, which a browser may know by https alone', () => {
-    const urls = ['.gitlab-ci.yml', '.github/workflows/pipeline.yml'].flatMap(textsIn).filter(({ key }) => key === 'url')
-    const hosts = urls.map(({ text }) => text.replace(/\$DOMAIN|\$\{\{ vars\.DOMAIN \}\}/, 'chat.example.com').replace(/^https?:\/\//, ''))
+    const urls = ['.gitlab-ci.yml', '.github/workflows/pipeline.yml']
+      .flatMap(textsIn)
+      .filter(({ key }) => key === 'url')
+    const hosts = urls.map(({ text }) =>
+      text.replace(/\$DOMAIN|\$\{\{ vars\.DOMAIN \}\}/, 'chat.example.com').replace(/^https?:\/\//, ''),
+    )
     expect(hosts.filter((host) => host === 'chat.example.com')).toHaveLength(2)
     expect(hosts.filter((host) => host.endsWith('-chat.example.com'))).toHaveLength(hosts.length - 2)
   })
 
   it('show what a runner with Docker does instead of asking the cluster', () => {
-    for (const file of ['.gitlab-ci.yml', '.github/workflows/pipeline.yml']) expect(read(file)).toMatch(/# .*werf run tests --use-build-report --build-report-path .werf-build-report.json -- sh -ec/)
+    for (const file of ['.gitlab-ci.yml', '.github/workflows/pipeline.yml'])
+      expect(read(file)).toMatch(
+        /# .*werf run tests --use-build-report --build-report-path .werf-build-report.json -- sh -ec/,
+      )
   })
 })

@@ -45,12 +45,19 @@ describe('the default branch on GitHub', () => {
     const { calls } = await runOnGithub('pipeline.yml', 'push', main)
     const { prepared, jobs } = preparationsOf(calls)
     expect(prepared).toEqual(jobs.map(() => 'ci-env github --as-file'))
-    expect(calls.filter(({ args, env }) => args[0] !== 'ci-env' && env.WERF_REPO !== 'ghcr.io/acme/chat/chat')).toEqual([])
+    expect(calls.filter(({ args, env }) => args[0] !== 'ci-env' && env.WERF_REPO !== 'ghcr.io/acme/chat/chat')).toEqual(
+      [],
+    )
   })
 
   it('keeps what a single environment needs out of the bundle', async () => {
     const { calls } = await runOnGithub('pipeline.yml', 'push', main)
-    const nothing = { WERF_ENV: '', WERF_RELEASE: '', WERF_SET_HOST: 'global.ci_url=', WERF_SET_PULL_CONFIG: 'dockerconfigjson=' }
+    const nothing = {
+      WERF_ENV: '',
+      WERF_RELEASE: '',
+      WERF_SET_HOST: 'global.ci_url=',
+      WERF_SET_PULL_CONFIG: 'dockerconfigjson=',
+    }
     expect(callOf(calls, 'bundle publish').env).toMatchObject(nothing)
   })
 
@@ -58,7 +65,10 @@ describe('the default branch on GitHub', () => {
     const { code, output, calls } = await runOnGithub('pipeline.yml', 'push', main, { failing: 'acceptance' })
     expect(code, output).not.toBe(0)
     expect(commands(calls).slice(4)).toEqual(['dismiss --with-namespace'])
-    expect(callOf(calls, 'dismiss').env).toMatchObject({ WERF_RELEASE: `${project}-acceptance-1`, WERF_NAMESPACE: `${project}-acceptance-1` })
+    expect(callOf(calls, 'dismiss').env).toMatchObject({
+      WERF_RELEASE: `${project}-acceptance-1`,
+      WERF_NAMESPACE: `${project}-acceptance-1`,
+    })
   })
 
   it.each(['build', 'kube-run', 'bundle publish'])('goes no further when "werf %s" fails', async (broken) => {
@@ -102,7 +112,11 @@ describe('a pull request on GitHub', () => {
   ])('has its environment removed, or not, when %s', async (_, happening, times) => {
     const { calls } = await runOnGithub('dismiss.yml', 'pull_request_target', pullRequest([], happening))
     expect(commands(calls)).toEqual(Array(times).fill('dismiss --with-namespace'))
-    if (times > 0) expect(callOf(calls, 'dismiss').env).toMatchObject({ WERF_RELEASE: `${project}-review-7`, WERF_NAMESPACE: `${project}-review-7` })
+    if (times > 0)
+      expect(callOf(calls, 'dismiss').env).toMatchObject({
+        WERF_RELEASE: `${project}-review-7`,
+        WERF_NAMESPACE: `${project}-review-7`,
+      })
   })
 })
 
@@ -119,7 +133,9 @@ describe('other events on GitHub', () => {
 
   it('publish a version tag under its number', async () => {
     const { calls } = await runOnGithub('pipeline.yml', 'push', { ref: 'refs/tags/v1.2.3' })
-    expect(commands(calls).slice(3)).toEqual(['bundle publish --require-built-images --helm-compatible-chart --tag 1.2.3'])
+    expect(commands(calls).slice(3)).toEqual([
+      'bundle publish --require-built-images --helm-compatible-chart --tag 1.2.3',
+    ])
   })
 
   it('clean up, on a schedule', async () => {
@@ -131,7 +147,10 @@ describe('other events on GitHub', () => {
 describe('the workflows', () => {
   it('are what GitHub understands', () => {
     // Throws with what it says. It takes shellcheck when there is one; so that all machines agree, it gets none.
-    execFileSync(inject('actionlint'), ['-no-color', '-shellcheck=', '-pyflakes=', ...workflows], { cwd: root, encoding: 'utf8' })
+    execFileSync(inject('actionlint'), ['-no-color', '-shellcheck=', '-pyflakes=', ...workflows], {
+      cwd: root,
+      encoding: 'utf8',
+    })
   })
 
   it.each(workflows.filter((file) => !file.endsWith('/werf.yml')))('%s asks for the least rights', (file) => {
@@ -141,9 +160,13 @@ describe('the workflows', () => {
   })
 
   it('never check out a pull request where secrets are at hand', () => {
-    const { jobs } = parse(read('.github/workflows/werf.yml')) as { jobs: { werf: { steps: { with?: { ref?: string } }[] } } }
+    const { jobs } = parse(read('.github/workflows/werf.yml')) as {
+      jobs: { werf: { steps: { with?: { ref?: string } }[] } }
+    }
     const refs = jobs.werf.steps.flatMap((step) => step.with?.ref ?? [])
     expect(refs).toEqual(["${{ github.event_name == 'pull_request' && github.event.pull_request.head.sha || '' }}"])
-    expect(workflows.filter((file) => read(file).includes('pull_request_target:'))).toEqual(['.github/workflows/dismiss.yml'])
+    expect(workflows.filter((file) => read(file).includes('pull_request_target:'))).toEqual([
+      '.github/workflows/dismiss.yml',
+    ])
   })
 })

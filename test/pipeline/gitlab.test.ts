@@ -1,14 +1,24 @@
 import { describe, expect, it } from 'vitest'
 import { callOf, commands, gitlabConfig, gitlabJobs, preparationsOf, project, runOnGitlab } from './pipelines.js'
 
-const mergeRequest = { CI_PIPELINE_SOURCE: 'merge_request_event', CI_COMMIT_BRANCH: '', CI_COMMIT_REF_SLUG: 'feature-x' }
+const mergeRequest = {
+  CI_PIPELINE_SOURCE: 'merge_request_event',
+  CI_COMMIT_BRANCH: '',
+  CI_COMMIT_REF_SLUG: 'feature-x',
+}
 const branch = { CI_PIPELINE_SOURCE: 'push', CI_COMMIT_BRANCH: 'feature/x', CI_COMMIT_REF_SLUG: 'feature-x' }
 const main = { CI_PIPELINE_SOURCE: 'push', CI_COMMIT_BRANCH: 'main', CI_DEFAULT_BRANCH: 'main' }
 const tag = { CI_PIPELINE_SOURCE: 'push', CI_COMMIT_BRANCH: '', CI_COMMIT_TAG: 'v1.2.3' }
 const schedule = { ...main, CI_PIPELINE_SOURCE: 'schedule' }
 
 const tested = { build: 'on_success', test: 'on_success' }
-const accepted = { ...tested, bundle: 'on_success', acceptance: 'on_success', 'dismiss acceptance': 'always', production: 'on_success' }
+const accepted = {
+  ...tested,
+  bundle: 'on_success',
+  acceptance: 'on_success',
+  'dismiss acceptance': 'always',
+  production: 'on_success',
+}
 const review = { review: 'manual', 'dismiss review': 'manual' }
 
 describe('a pipeline on GitLab', () => {
@@ -66,7 +76,11 @@ describe('the default branch on GitLab', () => {
   it('keeps what a single environment needs out of the bundle', async () => {
     const { calls } = await runOnGitlab(main)
     const { WERF_ENV, WERF_SET_HOST, WERF_SET_PULL_CONFIG } = callOf(calls, 'bundle publish').env
-    expect({ WERF_ENV, WERF_SET_HOST, WERF_SET_PULL_CONFIG }).toEqual({ WERF_ENV: '', WERF_SET_HOST: '', WERF_SET_PULL_CONFIG: '' })
+    expect({ WERF_ENV, WERF_SET_HOST, WERF_SET_PULL_CONFIG }).toEqual({
+      WERF_ENV: '',
+      WERF_SET_HOST: '',
+      WERF_SET_PULL_CONFIG: '',
+    })
   })
 
   it('is not production, and leaves nothing behind, when it is not accepted', async () => {
@@ -79,7 +93,11 @@ describe('the default branch on GitLab', () => {
   it.each(['build', 'kube-run', 'bundle publish'])('goes no further when "werf %s" fails', async (broken) => {
     const { code, calls } = await runOnGitlab(main, { broken })
     expect(code).not.toBe(0)
-    expect(commands(calls).filter((command) => command !== 'dismiss --with-namespace').at(-1)).toMatch(new RegExp(`^${broken}`))
+    expect(
+      commands(calls)
+        .filter((command) => command !== 'dismiss --with-namespace')
+        .at(-1),
+    ).toMatch(new RegExp(`^${broken}`))
   })
 })
 
@@ -112,7 +130,9 @@ describe('a merge request on GitLab', () => {
 describe('a version tag on GitLab', () => {
   it('is published under its number, and deployed by others', async () => {
     const { calls } = await runOnGitlab(tag)
-    expect(commands(calls).slice(3)).toEqual(['bundle publish --require-built-images --helm-compatible-chart --tag 1.2.3'])
+    expect(commands(calls).slice(3)).toEqual([
+      'bundle publish --require-built-images --helm-compatible-chart --tag 1.2.3',
+    ])
   })
 })
 
@@ -134,13 +154,18 @@ describe('the scheduled cleanup on GitLab', () => {
 })
 
 describe('.gitlab-ci.yml', () => {
-  it('offers an end for each environment that is somebody\'s own', async () => {
+  it("offers an end for each environment that is somebody's own", async () => {
     const config = await gitlabConfig()
-    const own = Object.values(config).filter(({ environment }) => environment?.name.includes('/') && environment.action === undefined)
+    const own = Object.values(config).filter(
+      ({ environment }) => environment?.name.includes('/') && environment.action === undefined,
+    )
     expect(own).toHaveLength(2)
     for (const { environment, resource_group } of own) {
       const end = config[environment?.on_stop ?? '']
-      expect(end).toMatchObject({ environment: { name: environment?.name, action: 'stop' }, variables: { GIT_STRATEGY: 'none' } })
+      expect(end).toMatchObject({
+        environment: { name: environment?.name, action: 'stop' },
+        variables: { GIT_STRATEGY: 'none' },
+      })
       expect(end?.resource_group).toBe(resource_group)
       expect(environment?.auto_stop_in).toMatch(/^\d+ days?$/)
     }
@@ -151,12 +176,16 @@ describe('.gitlab-ci.yml', () => {
   it('lets nothing interrupt a deployment, and nothing else go on in vain', async () => {
     const jobs = Object.entries(await gitlabConfig())
     const isRisky = (job: string) => !['build', 'test', 'bundle'].includes(job)
-    expect(jobs.filter(([, { interruptible }]) => interruptible === false).map(([name]) => name)).toEqual(jobs.map(([name]) => name).filter(isRisky))
+    expect(jobs.filter(([, { interruptible }]) => interruptible === false).map(([name]) => name)).toEqual(
+      jobs.map(([name]) => name).filter(isRisky),
+    )
   })
 
   it('deploys to an environment one at a time', async () => {
     const config = await gitlabConfig()
-    const places = Object.values(config).flatMap(({ environment, resource_group }) => (environment === undefined ? [] : [[environment.name, resource_group]]))
+    const places = Object.values(config).flatMap(({ environment, resource_group }) =>
+      environment === undefined ? [] : [[environment.name, resource_group]],
+    )
     // A namespace for acceptance is that of a single pipeline.
     for (const [name, group] of places.filter(([name]) => !name?.startsWith('acceptance/'))) expect(group).toBe(name)
     expect(config.cleanup?.resource_group).toBe('cleanup')

@@ -1,5 +1,14 @@
 import { execFile, execFileSync } from 'node:child_process'
-import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { inject, onTestFinished } from 'vitest'
@@ -9,7 +18,9 @@ import { read, root } from '../../tools/test/repository.js'
 export { read, root } from '../../tools/test/repository.js'
 export const workflows = readdirSync(join(root, '.github/workflows')).map((name) => `.github/workflows/${name}`)
 
-const documents = parseAllDocuments(read('werf.yaml')).map((document) => document.toJS() as { project?: string; image?: string })
+const documents = parseAllDocuments(read('werf.yaml')).map(
+  (document) => document.toJS() as { project?: string; image?: string },
+)
 /** What werf.yaml says: how the project is called, and which images there are. */
 export const project = documents[0]?.project
 export const images = documents.flatMap(({ image }) => image ?? [])
@@ -37,7 +48,9 @@ export async function gitlabJobs(variables: Record<string, string>): Promise<Rec
   appendFileSync(join(folder, '.gitlab-ci.yml'), '\nwanted: {rules: [{if: $PURPOSE}], script: ["true"]}\n')
   const { output } = await gitlabCiLocal(folder, ['--list-json'], variables)
   const all = JSON.parse(/^\[$[^]*^\]$/m.exec(output)?.[0] ?? '') as { name: string; when: string }[]
-  const { wanted, ...jobs } = Object.fromEntries(all.filter(({ when }) => when !== 'never').map(({ name, when }) => [name, when]))
+  const { wanted, ...jobs } = Object.fromEntries(
+    all.filter(({ when }) => when !== 'never').map(({ name, when }) => [name, when]),
+  )
   return wanted === undefined ? {} : jobs
 }
 
@@ -60,28 +73,52 @@ export async function gitlabConfig(): Promise<Record<string, GitlabJob>> {
 }
 
 /** Runs the jobs that GitLab starts by itself, and these manual ones. `broken` is how a call of werf begins that fails. */
-export async function runOnGitlab(variables: Record<string, string>, { manual = [] as string[], broken = '' } = {}): Promise<Run> {
+export async function runOnGitlab(
+  variables: Record<string, string>,
+  { manual = [] as string[], broken = '' } = {},
+): Promise<Run> {
   const folder = checkout()
   const args = ['--force-shell-executor', '--no-color', ...manual.flatMap((job) => ['--manual', job])]
-  return { ...(await gitlabCiLocal(folder, args, { ...settings, CI_PIPELINE_IID: '12', ...variables }, broken)), calls: callsIn(folder) }
+  return {
+    ...(await gitlabCiLocal(folder, args, { ...settings, CI_PIPELINE_IID: '12', ...variables }, broken)),
+    calls: callsIn(folder),
+  }
 }
 
 /** Lets an event happen to a workflow. `broken` is how a call of werf begins that fails, `failing` a job that does nothing else. */
-export async function runOnGithub(workflow: string, event: string, payload: object, { broken = '', failing = '' } = {}): Promise<Run> {
+export async function runOnGithub(
+  workflow: string,
+  event: string,
+  payload: object,
+  { broken = '', failing = '' } = {},
+): Promise<Run> {
   const folder = checkout()
   if (failing !== '') replaceByFailure(join(folder, '.github/workflows', workflow), failing)
   writeFileSync(join(folder, '.git/event.json'), JSON.stringify(payload))
   const { DOMAIN, ...secrets } = settings
   const env = environment(folder, broken)
-  const result = await execute(inject('act'), [
-    ...[event, '--directory', folder, '--workflows', `.github/workflows/${workflow}`, '--eventpath', join(folder, '.git/event.json')],
-    // Here and now, without containers, and nothing is fetched: what the actions would bring is there.
-    ...['--platform', 'ubuntu-latest=-self-hosted', '--container-daemon-socket', '-'],
-    ...actions().flatMap((action) => ['--local-repository', `${action}=${actionIn(folder, action)}`]),
-    ...['--var', `DOMAIN=${DOMAIN}`, '--secret', 'GITHUB_TOKEN=token'],
-    ...Object.entries(secrets).flatMap(([name, value]) => ['--secret', `${name}=${value}`]),
-    ...['CALLS', 'BREAK'].flatMap((name) => ['--env', `${name}=${env[name]}`]),
-  ], folder, env)
+  const result = await execute(
+    inject('act'),
+    [
+      ...[
+        event,
+        '--directory',
+        folder,
+        '--workflows',
+        `.github/workflows/${workflow}`,
+        '--eventpath',
+        join(folder, '.git/event.json'),
+      ],
+      // Here and now, without containers, and nothing is fetched: what the actions would bring is there.
+      ...['--platform', 'ubuntu-latest=-self-hosted', '--container-daemon-socket', '-'],
+      ...actions().flatMap((action) => ['--local-repository', `${action}=${actionIn(folder, action)}`]),
+      ...['--var', `DOMAIN=${DOMAIN}`, '--secret', 'GITHUB_TOKEN=token'],
+      ...Object.entries(secrets).flatMap(([name, value]) => ['--secret', `${name}=${value}`]),
+      ...['CALLS', 'BREAK'].flatMap((name) => ['--env', `${name}=${env[name]}`]),
+    ],
+    folder,
+    env,
+  )
   return { ...result, calls: callsIn(folder) }
 }
 
@@ -104,7 +141,10 @@ function actionIn(folder: string, action: string): string {
   const place = join(folder, '.git/actions', action)
   for (const path of [place, join(place, 'install')]) {
     mkdirSync(path, { recursive: true })
-    writeFileSync(join(path, 'action.yml'), 'name: nothing\ninputs: {channel: {}}\nruns: {using: composite, steps: [{run: "true", shell: bash}]}\n')
+    writeFileSync(
+      join(path, 'action.yml'),
+      'name: nothing\ninputs: {channel: {}}\nruns: {using: composite, steps: [{run: "true", shell: bash}]}\n',
+    )
   }
   return place
 }
@@ -121,7 +161,8 @@ function checkout(): string {
   const folder = mkdtempSync(join(tmpdir(), 'chat-pipeline-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   for (const file of ['.gitlab-ci.yml', 'werf.yaml', ...workflows]) cpSync(join(root, file), join(folder, file))
-  const git = (...args: string[]) => execFileSync('git', ['-c', 'user.name=Ann', '-c', 'user.email=ann@example.com', ...args], { cwd: folder })
+  const git = (...args: string[]) =>
+    execFileSync('git', ['-c', 'user.name=Ann', '-c', 'user.email=ann@example.com', ...args], { cwd: folder })
   git('init', '--quiet', '--initial-branch=main')
   git('remote', 'add', 'origin', 'https://github.com/acme/chat.git')
   git('add', '--all')
@@ -141,15 +182,25 @@ function callsIn(folder: string): Call[] {
   const lines = readFileSync(join(folder, '.git/calls'), { encoding: 'utf8', flag: 'a+' }).split('\n').slice(0, -1)
   return lines.map((line) => {
     const [args, variables] = line.split('\x1e')
-    const env = list(variables).map((variable) => [variable.slice(0, variable.indexOf('=')), variable.slice(variable.indexOf('=') + 1)] as const)
+    const env = list(variables).map(
+      (variable) => [variable.slice(0, variable.indexOf('=')), variable.slice(variable.indexOf('=') + 1)] as const,
+    )
     return { args: list(args), env: Object.fromEntries(env) }
   })
 }
 
-function execute(program: string, args: string[], cwd: string, env: Record<string, string>): Promise<Omit<Run, 'calls'>> {
+function execute(
+  program: string,
+  args: string[],
+  cwd: string,
+  env: Record<string, string>,
+): Promise<Omit<Run, 'calls'>> {
   return new Promise((resolve) => {
     execFile(program, args, { cwd, env, maxBuffer: 32 * 2 ** 20 }, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : 1, output: `${stderr}\n${stdout}` })
+      resolve({
+        code: error === null ? 0 : typeof error.code === 'number' ? error.code : 1,
+        output: `${stderr}\n${stdout}`,
+      })
     })
   })
 }
@@ -167,7 +218,9 @@ export function preparationsOf(calls: Call[]): { prepared: string[]; jobs: strin
 
 /** The call that begins like this. @throws when there is none, or more than one. */
 export function callOf(calls: Call[], beginning: string, env?: string): Call {
-  const found = calls.filter((call) => call.args.join(' ').startsWith(beginning) && (env === undefined || call.env.WERF_ENV?.startsWith(env)))
+  const found = calls.filter(
+    (call) => call.args.join(' ').startsWith(beginning) && (env === undefined || call.env.WERF_ENV?.startsWith(env)),
+  )
   if (found.length !== 1) throw new Error(`werf ${beginning}: ${found.length} calls`)
   return found[0] as Call
 }

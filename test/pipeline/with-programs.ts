@@ -11,13 +11,21 @@ declare module 'vitest' {
   }
 }
 
-const actionlint = { name: 'actionlint', package: 'github.com/rhysd/actionlint/cmd/actionlint', version: 'v1.7.12', go: '1.25' }
+const actionlint = {
+  name: 'actionlint',
+  package: 'github.com/rhysd/actionlint/cmd/actionlint',
+  version: 'v1.7.12',
+  go: '1.25',
+}
 const act = { name: 'act', package: 'github.com/nektos/act', version: 'v0.2.89', go: '1.25' }
 
 /** What tests of the pipelines run, built and fetched before the first of them (a minute, the first time). */
 export default async function setup(project: TestProject) {
   project.provide('gitlabCiLocal', fetchGitlabCiLocal())
-  project.provide('actionlint', findProgram('actionlint') ?? (await buildGoProgram(actionlint, 'put actionlint on PATH')))
+  project.provide(
+    'actionlint',
+    findProgram('actionlint') ?? (await buildGoProgram(actionlint, 'put actionlint on PATH')),
+  )
   project.provide('act', findProgram('act') ?? (await buildGoProgram(act, 'put act on PATH')))
   // gitlab-ci-local copies the checkout with it.
   if (findProgram('rsync') === undefined) await installPackages(['rsync'])

@@ -13,20 +13,36 @@ interface Build {
   command: { file: string; args: string[] }
 }
 
-const tsc = (app: string) => ({ file: 'node_modules/typescript/bin/tsc', args: ['-p', `apps/${app}/tsconfig.build.json`, '--noEmitOnError'] })
+const tsc = (app: string) => ({
+  file: 'node_modules/typescript/bin/tsc',
+  args: ['-p', `apps/${app}/tsconfig.build.json`, '--noEmitOnError'],
+})
 const settings = ['tsconfig.json', 'package-lock.json']
 
 /** In the order in which they need each other. */
 const serverBuilds: Build[] = [
   {
     name: 'server',
-    inputs: ['apps/server/src', 'apps/server/package.json', 'apps/server/tsconfig.json', 'apps/server/tsconfig.build.json', ...settings],
+    inputs: [
+      'apps/server/src',
+      'apps/server/package.json',
+      'apps/server/tsconfig.json',
+      'apps/server/tsconfig.build.json',
+      ...settings,
+    ],
     output: 'apps/server/dist/main.js',
     command: tsc('server'),
   },
   {
     name: 'worker',
-    inputs: ['apps/worker/src', 'apps/server/src', 'apps/worker/package.json', 'apps/worker/tsconfig.json', 'apps/worker/tsconfig.build.json', ...settings],
+    inputs: [
+      'apps/worker/src',
+      'apps/server/src',
+      'apps/worker/package.json',
+      'apps/worker/tsconfig.json',
+      'apps/worker/tsconfig.build.json',
+      ...settings,
+    ],
     output: 'apps/worker/dist/main.js',
     command: tsc('worker'),
   },
@@ -34,7 +50,14 @@ const serverBuilds: Build[] = [
 
 export const webBuild: Build = {
   name: 'web',
-  inputs: ['apps/web/src', 'apps/web/webpack.config.ts', 'apps/web/package.json', 'apps/web/tsconfig.json', 'apps/server/src/contract.ts', ...settings],
+  inputs: [
+    'apps/web/src',
+    'apps/web/webpack.config.ts',
+    'apps/web/package.json',
+    'apps/web/tsconfig.json',
+    'apps/server/src/contract.ts',
+    ...settings,
+  ],
   output: 'apps/web/dist/assets/manifest.json',
   command: { file: 'node_modules/webpack/bin/webpack.js', args: ['-c', 'apps/web/webpack.config.ts'] },
 }

@@ -19,5 +19,8 @@ export function mustBeWritable(folder: string, remedy: string): void {
   }
   const { bavail, bsize } = statfsSync(where)
   const megabytes = (bytes: number) => Math.floor(bytes / 1024 / 1024)
-  if (bavail * bsize < needed) throw new Error(`The disk is full: ${where} has ${megabytes(bavail * bsize)} MB left, and Chat needs ${megabytes(needed)} MB. Free some. ${remedy}`)
+  if (bavail * bsize < needed)
+    throw new Error(
+      `The disk is full: ${where} has ${megabytes(bavail * bsize)} MB left, and Chat needs ${megabytes(needed)} MB. Free some. ${remedy}`,
+    )
 }

@@ -77,7 +77,12 @@ describe('the lock', () => {
   it('is taken over when another process has the number of the dead one', async () => {
     const giveBack = await takeLock(file)
     giveBack()
-    const alive: Holder = { pid: process.ppid, began: 'before the last boot', since: new Date(0).toISOString(), note: '' }
+    const alive: Holder = {
+      pid: process.ppid,
+      began: 'before the last boot',
+      since: new Date(0).toISOString(),
+      note: '',
+    }
     await writeFile(file, JSON.stringify(alive))
     await takeLock(file)
     expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({ pid: process.pid })

@@ -27,9 +27,17 @@ export class LockHeld extends Error {
  * @returns the function that gives it back.
  * @throws LockHeld when a living process has it.
  */
-export async function takeLock(file: string, options: { note?: string; patienceMs?: number } = {}): Promise<() => void> {
+export async function takeLock(
+  file: string,
+  options: { note?: string; patienceMs?: number } = {},
+): Promise<() => void> {
   const deadline = Date.now() + (options.patienceMs ?? 0)
-  const mine: Holder = { pid: process.pid, began: beganOf(process.pid), since: new Date().toISOString(), note: options.note ?? '' }
+  const mine: Holder = {
+    pid: process.pid,
+    began: beganOf(process.pid),
+    since: new Date().toISOString(),
+    note: options.note ?? '',
+  }
   const draft = `${file}.${process.pid}`
   mkdirSync(dirname(file), { recursive: true })
   writeFileSync(draft, JSON.stringify(mine))
@@ -91,7 +99,10 @@ function beganOf(pid: number): string {
     return `${boot}/${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]}`
   } catch {
     try {
-      return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
+      return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      }).trim()
     } catch {
       return ''
     }

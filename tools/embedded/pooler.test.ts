@@ -106,11 +106,17 @@ describe('many connections on one embedded database', () => {
     }
     const echo = async (turn: number) => {
       const text = 'z'.repeat((turn % 11) * 9_000)
-      const { rows } = await pool(turn).query('select $1::int turn, $2::text as text, $3::jsonb json', [turn, text, { turn }])
+      const { rows } = await pool(turn).query('select $1::int turn, $2::text as text, $3::jsonb json', [
+        turn,
+        text,
+        { turn },
+      ])
       expect(rows).toEqual([{ turn, text, json: { turn } }])
     }
     await Promise.all(
-      Array.from({ length: 1_000 }, (_, turn) => (turn % 5 === 0 ? move(turn) : turn % 97 === 0 ? vanish() : turn % 7 === 0 ? fail(turn) : echo(turn))),
+      Array.from({ length: 1_000 }, (_, turn) =>
+        turn % 5 === 0 ? move(turn) : turn % 97 === 0 ? vanish() : turn % 7 === 0 ? fail(turn) : echo(turn),
+      ),
     )
 
     const { rows } = await pool(0).query('select sum(coins)::int coins from purses')
@@ -177,8 +183,23 @@ describe('the wire protocol', () => {
 
   it('answers messages that were sent without waiting, in order', async () => {
     const wire = await Wire.started()
-    wire.socket.write(Buffer.concat([query('select 1'), parse('select 1 / 0'), bind, execute, sync, query('select 2'), query('select 3')]))
-    expect([await wire.until('Z'), await wire.until('Z'), await wire.until('Z'), await wire.until('Z')]).toEqual(['TDCZ', '1EZ', 'TDCZ', 'TDCZ'])
+    wire.socket.write(
+      Buffer.concat([
+        query('select 1'),
+        parse('select 1 / 0'),
+        bind,
+        execute,
+        sync,
+        query('select 2'),
+        query('select 3'),
+      ]),
+    )
+    expect([await wire.until('Z'), await wire.until('Z'), await wire.until('Z'), await wire.until('Z')]).toEqual([
+      'TDCZ',
+      '1EZ',
+      'TDCZ',
+      'TDCZ',
+    ])
     wire.socket.destroy()
   })
 
@@ -194,8 +215,16 @@ describe('the wire protocol', () => {
 
   it.each([
     ['in a transaction', Buffer.concat([query('begin'), query('insert into leavers values (1)')]), 'ZZ'],
-    ['after an error without a Sync', Buffer.concat([query('begin'), query('insert into leavers values (1)'), parse('select nothing'), flush]), 'ZZE'],
-    ['in the middle of a message', Buffer.concat([query('begin'), query('insert into leavers values (1)'), query('commit').subarray(0, 8)]), 'ZZ'],
+    [
+      'after an error without a Sync',
+      Buffer.concat([query('begin'), query('insert into leavers values (1)'), parse('select nothing'), flush]),
+      'ZZE',
+    ],
+    [
+      'in the middle of a message',
+      Buffer.concat([query('begin'), query('insert into leavers values (1)'), query('commit').subarray(0, 8)]),
+      'ZZ',
+    ],
   ])('rolls back for a client that disconnects %s', async (_when, bytes, answers) => {
     const ben = await client()
     await ben.query('create table if not exists leavers (n int)')
@@ -213,7 +242,12 @@ describe('the wire protocol', () => {
     const [answer] = (await once(wire.socket, 'data')) as [Buffer]
     expect(answer.toString()).toBe('N')
     wire.socket.destroy()
-    const ann = new pg.Client({ connectionString: url, ssl: false, statement_timeout: 1_000, application_name: 'a test' })
+    const ann = new pg.Client({
+      connectionString: url,
+      ssl: false,
+      statement_timeout: 1_000,
+      application_name: 'a test',
+    })
     await ann.connect()
     await ann.end()
   })

@@ -1,5 +1,15 @@
 import { createServer, type Server, type Socket } from 'node:net'
-import { fatal, fromClient, greeting, message, MessageReader, query, readyStatus, startupCode, startupCodeOf } from './wire.js'
+import {
+  fatal,
+  fromClient,
+  greeting,
+  message,
+  MessageReader,
+  query,
+  readyStatus,
+  startupCode,
+  startupCodeOf,
+} from './wire.js'
 
 /** One PostgreSQL session without a network: takes whole messages of the wire protocol, returns what it answers. */
 export type Backend = (messages: Buffer) => Promise<Buffer>
@@ -17,7 +27,11 @@ export interface Pooler {
  * @param parameters what clients are told about the backend when they connect: `server_version` and the like.
  * @param onFault called with an error of the backend itself (not of a statement): it cannot be used any more.
  */
-export function createPooler(backend: Backend, parameters: Record<string, string>, onFault: (error: unknown) => void): Pooler {
+export function createPooler(
+  backend: Backend,
+  parameters: Record<string, string>,
+  onFault: (error: unknown) => void,
+): Pooler {
   const takeTurn = createLine()
   const sockets = new Map<Socket, Promise<void>>()
 
@@ -59,7 +73,10 @@ export function createPooler(backend: Backend, parameters: Record<string, string
         case fromClient.execute:
           // COPY FROM STDIN would read more than there is and take the whole backend down. A CopyFail right behind
           // turns it into an error of that statement; after any other statement it is ignored.
-          batch.push(received, message(fromClient.copyFail, 'COPY FROM STDIN is not supported by the embedded database\0'))
+          batch.push(
+            received,
+            message(fromClient.copyFail, 'COPY FROM STDIN is not supported by the embedded database\0'),
+          )
           break
         case fromClient.parse:
         case fromClient.bind:
@@ -82,7 +99,8 @@ export function createPooler(backend: Backend, parameters: Record<string, string
           socket.end(fatal('08P01', 'unknown message type'))
           return
       }
-      if (received[0] !== fromClient.query && received[0] !== fromClient.sync && received[0] !== fromClient.flush) return
+      if (received[0] !== fromClient.query && received[0] !== fromClient.sync && received[0] !== fromClient.flush)
+        return
       const messages = Buffer.concat(batch)
       batch = []
       void enqueue(() => run(messages))

@@ -56,7 +56,9 @@ process.exit(0)
 async function make() {
   const draft = `${folder}.new`
   rmSync(draft, { recursive: true, force: true })
-  const child = fork(fileURLToPath(import.meta.url), [draft, 'draft'], { stdio: ['ignore', 'inherit', 'ignore', 'ipc'] })
+  const child = fork(fileURLToPath(import.meta.url), [draft, 'draft'], {
+    stdio: ['ignore', 'inherit', 'ignore', 'ipc'],
+  })
   const exited = once(child, 'exit') as Promise<[number | null]>
   const outcome = await Promise.race([exited, left])
   if (outcome[0] === 0) return renameSync(draft, folder)
@@ -75,14 +77,16 @@ function fail(error: unknown): never {
 
 function reasonOf(error: unknown): string {
   const where = resolve(folder)
-  if (error instanceof LockHeld) return `The database in ${where} is held by process ${error.holder.pid}. Stop that one first.`
+  if (error instanceof LockHeld)
+    return `The database in ${where} is held by process ${error.holder.pid}. Stop that one first.`
   try {
     mustBeWritable(join(folder, '..'), 'Then start again: what is stored is kept.')
   } catch (obstacle) {
     return (obstacle as Error).message
   }
   if (isOpen) return `The embedded PostgreSQL has failed: ${wordsOf(error)}. Start again: what is stored is kept.`
-  if (!existsSync(folder)) return `The database in ${where} could not be made. Start again; if that does not help, look whether there is memory left.`
+  if (!existsSync(folder))
+    return `The database in ${where} could not be made. Start again; if that does not help, look whether there is memory left.`
   return `The database in ${where} is damaged. Put back a copy of this folder, or remove it to begin with an empty chat. What was found: ${wordsOf(error)}`
 }
 

@@ -87,7 +87,11 @@ describe('the embedded database', { timeout: 120_000 }, () => {
   })
 
   it.each([
-    ['the file by which PGlite knows a database is gone', (postgres: string) => rm(join(postgres, 'PG_VERSION')), 'PG_VERSION is missing'],
+    [
+      'the file by which PGlite knows a database is gone',
+      (postgres: string) => rm(join(postgres, 'PG_VERSION')),
+      'PG_VERSION is missing',
+    ],
     ['a file was cut short', (postgres: string) => truncate(join(postgres, 'global/pg_control')), ''],
   ])('is not written over when it is damaged, and the sentence says what to do: %s', async (_what, damage, found) => {
     const first = await start()
@@ -97,7 +101,9 @@ describe('the embedded database', { timeout: 120_000 }, () => {
     const before = await readdir(join(folder, 'postgres/base'))
     const problem: unknown = await startPostgres(join(folder, 'postgres')).url.catch((error: unknown) => error)
     const { message } = problem as Error
-    expect(message).toContain(`The database in ${join(folder, 'postgres')} is damaged. Put back a copy of this folder, or remove it to begin with an empty chat.`)
+    expect(message).toContain(
+      `The database in ${join(folder, 'postgres')} is damaged. Put back a copy of this folder, or remove it to begin with an empty chat.`,
+    )
     expect(message).toContain(found)
     expect(message.split('\n')).toHaveLength(1)
     expect(await readdir(join(folder, 'postgres/base'))).toEqual(before)

@@ -51,9 +51,13 @@ export function startPostgres(folder: string, { say, sayEveryMs = 10_000 }: Opti
   const begun = performance.now()
   const waiting = setInterval(() => {
     const seconds = Math.round((performance.now() - begun) / 1000)
-    say?.(`The database is still being ${existsSync(folder) ? 'opened' : 'made'} (${seconds} s). On a slow machine this takes minutes.`)
+    say?.(
+      `The database is still being ${existsSync(folder) ? 'opened' : 'made'} (${seconds} s). On a slow machine this takes minutes.`,
+    )
   }, sayEveryMs)
-  const url = Promise.race([once(child, 'message') as Promise<[{ url: string }]>, failed]).then(([message]) => message.url)
+  const url = Promise.race([once(child, 'message') as Promise<[{ url: string }]>, failed]).then(
+    ([message]) => message.url,
+  )
   void url.catch(() => undefined).finally(() => clearInterval(waiting))
 
   return {

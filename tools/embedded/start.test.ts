@@ -35,7 +35,9 @@ describe('npm start', { timeout: 120_000 }, () => {
 
   function launch(env: NodeJS.ProcessEnv = {}, [file = process.execPath, ...args]: string[] = []): Launch {
     const { PATH, HOME } = process.env
-    const child = spawn(file, [...args, ...(args.length > 0 ? [process.execPath] : []), '--import', 'tsx', launcher], { env: { PATH, HOME, DATA_DIR: folder, PORT: '0', ...env } })
+    const child = spawn(file, [...args, ...(args.length > 0 ? [process.execPath] : []), '--import', 'tsx', launcher], {
+      env: { PATH, HOME, DATA_DIR: folder, PORT: '0', ...env },
+    })
     let output = ''
     const exitCode = once(child, 'close').then(([code]) => code as number | null)
     const address = new Promise<string>((resolve, reject) => {
@@ -67,12 +69,16 @@ describe('npm start', { timeout: 120_000 }, () => {
 
     const people = [...first.output().matchAll(/^ +(\S+@\S+) +password: (.+)$/gm)]
     expect(people).toHaveLength(3)
-    for (const [, email = '', password = ''] of people) expect((await signIn(address, email, password)).status).toBe(201)
+    for (const [, email = '', password = ''] of people)
+      expect((await signIn(address, email, password)).status).toBe(201)
 
-    const cookie = (await signIn(address, people[0]?.[1] ?? '', people[0]?.[2] ?? '')).headers.getSetCookie()[0]?.split(';')[0] ?? ''
+    const cookie =
+      (await signIn(address, people[0]?.[1] ?? '', people[0]?.[2] ?? '')).headers.getSetCookie()[0]?.split(';')[0] ?? ''
     const room = { name: 'Kept for the next start', kind: 'public' }
     const headers = { origin: address, cookie, 'content-type': 'application/json' }
-    expect((await fetch(`${address}/api/rooms`, { method: 'POST', headers, body: JSON.stringify(room) })).status).toBe(201)
+    expect((await fetch(`${address}/api/rooms`, { method: 'POST', headers, body: JSON.stringify(room) })).status).toBe(
+      201,
+    )
 
     first.process.kill('SIGINT')
     expect(await first.exitCode).toBe(0)
@@ -80,7 +86,9 @@ describe('npm start', { timeout: 120_000 }, () => {
 
     const second = launch()
     const rooms = await fetch(`${await second.address}/api/rooms`, { headers: { cookie } })
-    expect(await rooms.json()).toMatchObject({ rooms: expect.arrayContaining([expect.objectContaining(room)]) as unknown })
+    expect(await rooms.json()).toMatchObject({
+      rooms: expect.arrayContaining([expect.objectContaining(room)]) as unknown,
+    })
     expect((await stat(join(folder, 'cookie-secret'))).mode & 0o777).toBe(0o600)
   })
 
@@ -124,39 +132,54 @@ describe('npm start', { timeout: 120_000 }, () => {
   it('says so when its folder is none', async () => {
     const refused = launch({ DATA_DIR: launcher })
     expect(await refused.exitCode).toBe(1)
-    expect(refused.output()).toBe(`\nChat cannot write to the folder ${launcher}. Allow it to. Or set DATA_DIR to a folder elsewhere.\n`)
+    expect(refused.output()).toBe(
+      `\nChat cannot write to the folder ${launcher}. Allow it to. Or set DATA_DIR to a folder elsewhere.\n`,
+    )
   })
 
   // Disks of its own, which only its process sees.
-  describe.runIf(spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'none', tmpdir()]).status === 0)('on a disk', () => {
-    const onDisk = (options: string) => ['unshare', '-rm', 'sh', '-c', `mount -t tmpfs -o ${options} none ${folder}; exec "$0" "$@"`]
+  describe.runIf(spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'none', tmpdir()]).status === 0)(
+    'on a disk',
+    () => {
+      const onDisk = (options: string) => [
+        'unshare',
+        '-rm',
+        'sh',
+        '-c',
+        `mount -t tmpfs -o ${options} none ${folder}; exec "$0" "$@"`,
+      ]
 
-    it('that is read-only, asks for the right to write', async () => {
-      const refused = launch({}, onDisk('ro'))
-      expect(await refused.exitCode).toBe(1)
-      expect(refused.output()).toBe(`\nChat cannot write to the folder ${folder}. Allow it to. Or set DATA_DIR to a folder elsewhere.\n`)
-    })
+      it('that is read-only, asks for the right to write', async () => {
+        const refused = launch({}, onDisk('ro'))
+        expect(await refused.exitCode).toBe(1)
+        expect(refused.output()).toBe(
+          `\nChat cannot write to the folder ${folder}. Allow it to. Or set DATA_DIR to a folder elsewhere.\n`,
+        )
+      })
 
-    it('that fills up while it runs, says so, and goes on when there is room again', async () => {
-      const running = launch({ LIMIT_SIGN_IN: '1000/1' }, onDisk('size=110m'))
-      const address = await running.address
-      const filling = `/proc/${running.process.pid}/root${folder}/filling`
-      const { bavail, bsize } = await statfs(dirname(filling))
-      await writeFile(filling, Buffer.alloc(bavail * bsize))
-      const status = async () => (await signIn(address, 'anna@example.com', 'anna loves helm')).status
-      await expect.poll(status, { timeout: 60_000 }).toBe(503)
-      await expect.poll(running.output).toContain('The disk of PostgreSQL is full: free some of it')
-      expect(running.output()).not.toMatch(/^ +at /m)
-      await rm(filling)
-      await expect.poll(status, { timeout: 60_000 }).toBe(201)
-    })
+      it('that fills up while it runs, says so, and goes on when there is room again', async () => {
+        const running = launch({ LIMIT_SIGN_IN: '1000/1' }, onDisk('size=110m'))
+        const address = await running.address
+        const filling = `/proc/${running.process.pid}/root${folder}/filling`
+        const { bavail, bsize } = await statfs(dirname(filling))
+        await writeFile(filling, Buffer.alloc(bavail * bsize))
+        const status = async () => (await signIn(address, 'anna@example.com', 'anna loves helm')).status
+        await expect.poll(status, { timeout: 60_000 }).toBe(503)
+        await expect.poll(running.output).toContain('The disk of PostgreSQL is full: free some of it')
+        expect(running.output()).not.toMatch(/^ +at /m)
+        await rm(filling)
+        await expect.poll(status, { timeout: 60_000 }).toBe(201)
+      })
 
-    it('that is too small, says how much it needs', async () => {
-      const refused = launch({}, onDisk('size=20m'))
-      expect(await refused.exitCode).toBe(1)
-      expect(refused.output()).toBe(`\nThe disk is full: ${folder} has 20 MB left, and Chat needs 64 MB. Free some. Or set DATA_DIR to a folder elsewhere.\n`)
-    })
-  })
+      it('that is too small, says how much it needs', async () => {
+        const refused = launch({}, onDisk('size=20m'))
+        expect(await refused.exitCode).toBe(1)
+        expect(refused.output()).toBe(
+          `\nThe disk is full: ${folder} has 20 MB left, and Chat needs 64 MB. Free some. Or set DATA_DIR to a folder elsewhere.\n`,
+        )
+      })
+    },
+  )
 
   it.each([
     [{ NODE_ENV: 'production' }, 'the embedded database is for development only'],

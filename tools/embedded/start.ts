@@ -27,7 +27,9 @@ const data = (env.DATA_DIR ||= '.data')
 const signalled = new Promise<void>((resolve) => {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve())
 })
-const processes = createProcesses(process.stdout.isTTY ? pretty({ ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss' }) : undefined)
+const processes = createProcesses(
+  process.stdout.isTTY ? pretty({ ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss' }) : undefined,
+)
 /** What has been opened, to be closed in reverse order. */
 const opened: (() => Promise<void> | void)[] = []
 
@@ -44,7 +46,9 @@ process.exit()
 /** Never returns: it throws when something has failed. */
 async function start(): Promise<never> {
   if (!env.DATABASE_URL && env.NODE_ENV === 'production') {
-    throw new Error('NODE_ENV is production and DATABASE_URL is not set: the embedded database is for development only.')
+    throw new Error(
+      'NODE_ENV is production and DATABASE_URL is not set: the embedded database is for development only.',
+    )
   }
   const address = await claimAddress()
   env.COOKIE_SECRET ||= cookieSecret()
@@ -61,7 +65,8 @@ async function start(): Promise<never> {
   await processes.run({ name: 'loading of fixtures', env, ...program('server/cli', ['fixtures']) })
   const failures = [processes.start({ name: 'server', env, ...service('server/main') })]
   if (postgres) failures.push(postgres.failed)
-  if (env.AMQP_URI) failures.push(processes.start({ name: 'worker', env: { PUBLIC_URL: address, ...env }, ...service('worker/main') }))
+  if (env.AMQP_URI)
+    failures.push(processes.start({ name: 'worker', env: { PUBLIC_URL: address, ...env }, ...service('worker/main') }))
   if (isWatching) {
     const { file, args } = webBuild.command
     failures.push(processes.start({ name: 'web', env, file, args: [...args, '--mode', 'development', '--watch'] }))
@@ -76,19 +81,24 @@ async function start(): Promise<never> {
 async function claimAddress(): Promise<string> {
   const host = env.HOST || '127.0.0.1'
   const wanted = Number(env.PORT || 8080)
-  if (!Number.isInteger(wanted) || wanted < 0 || wanted > 65535) throw new Error(`PORT must be a number from 0 to 65535, not "${env.PORT}".`)
+  if (!Number.isInteger(wanted) || wanted < 0 || wanted > 65535)
+    throw new Error(`PORT must be a number from 0 to 65535, not "${env.PORT}".`)
   const note = `http://${host}:${wanted}`
   mustBeWritable(data, 'Or set DATA_DIR to a folder elsewhere.')
   const release = await takeLock(join(data, 'lock'), { note }).catch((error: unknown) => {
     if (!(error instanceof LockHeld)) throw error
     const { pid, since, note: where } = error.holder
-    throw new Error(`This chat is running already: process ${pid}, since ${new Date(since).toLocaleString()}, at ${where}. Stop that one first, or set DATA_DIR to another folder.`)
+    throw new Error(
+      `This chat is running already: process ${pid}, since ${new Date(since).toLocaleString()}, at ${where}. Stop that one first, or set DATA_DIR to another folder.`,
+    )
   })
   opened.push(release)
 
   const probe = createServer().listen(wanted, host)
   await once(probe, 'listening').catch((error: NodeJS.ErrnoException) => {
-    throw error.code === 'EADDRINUSE' ? new Error(`Port ${wanted} is in use by another program. Set PORT to a free one: PORT=${wanted + 1} npm start`) : error
+    throw error.code === 'EADDRINUSE'
+      ? new Error(`Port ${wanted} is in use by another program. Set PORT to a free one: PORT=${wanted + 1} npm start`)
+      : error
   })
   const { port } = probe.address() as AddressInfo
   await new Promise((resolve) => probe.close(resolve))
@@ -118,7 +128,11 @@ function service(name: string) {
 }
 
 async function isServed(address: string) {
-  const isReady = () => fetch(`${address}/readyz`).then(({ ok }) => ok, () => false)
+  const isReady = () =>
+    fetch(`${address}/readyz`).then(
+      ({ ok }) => ok,
+      () => false,
+    )
   while (!(await isReady()) || (isWatching && !existsSync(developmentBundle))) await sleep(100)
 }
 

@@ -50,7 +50,8 @@ export class MessageReader {
       this.#wanted = lengthAt + 4
       if (rest.length < this.#wanted) break
       const length = rest.readUInt32BE(lengthAt)
-      if (length < 4 || length > (this.isStarted ? largestMessage : largestStartup)) throw new RangeError(`a message of ${length} bytes`)
+      if (length < 4 || length > (this.isStarted ? largestMessage : largestStartup))
+        throw new RangeError(`a message of ${length} bytes`)
       this.#wanted = lengthAt + length
       if (rest.length < this.#wanted) break
       const message = rest.subarray(0, this.#wanted)

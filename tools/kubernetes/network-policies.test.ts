@@ -1,14 +1,29 @@
 import { describe, expect, it } from 'vitest'
-import { isAllowed, type Endpoint, type Labels, type Namespace, type NetworkPolicy, type Port } from './network-policies.js'
+import {
+  isAllowed,
+  type Endpoint,
+  type Labels,
+  type Namespace,
+  type NetworkPolicy,
+  type Port,
+} from './network-policies.js'
 
 const home: Namespace = { name: 'home', labels: { team: 'a' } }
 const away: Namespace = { name: 'away', labels: { team: 'b' } }
-const pod = (labels: Labels, namespace = home): Endpoint => ({ ip: '10.0.0.1', namespace, labels, ports: { http: 8080 } })
+const pod = (labels: Labels, namespace = home): Endpoint => ({
+  ip: '10.0.0.1',
+  namespace,
+  labels,
+  ports: { http: 8080 },
+})
 const world: Endpoint = { ip: '203.0.113.7' }
 const [cat, dog, stranger] = [pod({ app: 'cat' }), pod({ app: 'dog' }), pod({ app: 'dog' }, away)]
 const http: Port = { port: 8080, protocol: 'TCP' }
 
-const policy = (spec: NetworkPolicy['spec'], namespace = 'home'): NetworkPolicy => ({ metadata: { name: 'p', namespace }, spec })
+const policy = (spec: NetworkPolicy['spec'], namespace = 'home'): NetworkPolicy => ({
+  metadata: { name: 'p', namespace },
+  spec,
+})
 const catFrom = (from: NonNullable<NetworkPolicy['spec']['ingress']>[number]['from']) =>
   policy({ podSelector: { matchLabels: { app: 'cat' } }, ingress: [{ from }] })
 const catPorts = (...ports: object[]) => policy({ podSelector: { matchLabels: { app: 'cat' } }, ingress: [{ ports }] })
@@ -91,9 +106,13 @@ describe('the judge of network policies', () => {
 
   it('knows blocks of addresses and their exceptions', () => {
     expect(isAllowed([catFrom([{ ipBlock: { cidr: '203.0.113.0/24' } }])], world, cat, http)).toBe(true)
-    expect(isAllowed([catFrom([{ ipBlock: { cidr: '203.0.113.0/24', except: ['203.0.113.0/28'] } }])], world, cat, http)).toBe(false)
+    expect(
+      isAllowed([catFrom([{ ipBlock: { cidr: '203.0.113.0/24', except: ['203.0.113.0/28'] } }])], world, cat, http),
+    ).toBe(false)
     expect(isAllowed([catFrom([{ ipBlock: { cidr: '198.51.100.0/24' } }])], world, cat, http)).toBe(false)
-    expect(isAllowed([catFrom([{ ipBlock: { cidr: '0.0.0.0/0', except: ['10.0.0.0/8'] } }])], dog, cat, http)).toBe(false)
+    expect(isAllowed([catFrom([{ ipBlock: { cidr: '0.0.0.0/0', except: ['10.0.0.0/8'] } }])], dog, cat, http)).toBe(
+      false,
+    )
     expect(isAllowed([catFrom([{ ipBlock: { cidr: '2001:db8::/32' } }])], { ip: '2001:db8::7' }, cat, http)).toBe(true)
     expect(isAllowed([catFrom([{ ipBlock: { cidr: '0.0.0.0/0' } }])], { ip: '2001:db8::7' }, cat, http)).toBe(false)
     expect(isAllowed([catFrom([{ ipBlock: { cidr: '::/0' } }])], world, cat, http)).toBe(false)
@@ -135,6 +154,11 @@ describe('the judge of network policies', () => {
   it('reads expressions', () => {
     const dogs = (operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist', values?: string[]) =>
       isAllowed([catFrom([{ podSelector: { matchExpressions: [{ key: 'app', operator, values }] } }])], dog, cat, http)
-    expect([dogs('In', ['dog']), dogs('NotIn', ['dog']), dogs('Exists'), dogs('DoesNotExist')]).toEqual([true, false, true, false])
+    expect([dogs('In', ['dog']), dogs('NotIn', ['dog']), dogs('Exists'), dogs('DoesNotExist')]).toEqual([
+      true,
+      false,
+      true,
+      false,
+    ])
   })
 })

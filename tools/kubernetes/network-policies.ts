@@ -59,12 +59,21 @@ export function isAllowed(policies: NetworkPolicy[], from: Endpoint, to: Endpoin
 }
 
 /** Whoever no policy selects is free; otherwise one rule of any of them is enough. */
-function passes(policies: NetworkPolicy[], direction: Direction, subject: Endpoint, other: Endpoint, listener: Endpoint, port: Port): boolean {
+function passes(
+  policies: NetworkPolicy[],
+  direction: Direction,
+  subject: Endpoint,
+  other: Endpoint,
+  listener: Endpoint,
+  port: Port,
+): boolean {
   const own = policies.filter((policy) => typesOf(policy).includes(direction) && isSubject(policy, subject))
   if (own.length === 0) return true
   return own.some(({ metadata, spec }) => {
     const rules =
-      direction === 'Ingress' ? spec.ingress?.map(({ from, ports }) => ({ peers: from, ports })) : spec.egress?.map(({ to, ports }) => ({ peers: to, ports }))
+      direction === 'Ingress'
+        ? spec.ingress?.map(({ from, ports }) => ({ peers: from, ports }))
+        : spec.egress?.map(({ to, ports }) => ({ peers: to, ports }))
     return rules?.some(({ peers, ports }) => {
       // Neither a list of peers nor one of ports: all of them.
       const isPeer = !peers?.length || peers.some((peer) => isMatch(peer, metadata.namespace, other))
@@ -81,10 +90,15 @@ function isSubject({ metadata, spec }: NetworkPolicy, { namespace, labels = {} }
   return namespace?.name === metadata.namespace && selects(spec.podSelector ?? {}, labels)
 }
 
-function isMatch({ ipBlock, namespaceSelector, podSelector }: Peer, home: string, { ip, namespace, labels = {} }: Endpoint): boolean {
+function isMatch(
+  { ipBlock, namespaceSelector, podSelector }: Peer,
+  home: string,
+  { ip, namespace, labels = {} }: Endpoint,
+): boolean {
   if (ipBlock !== undefined) return contains(ipBlock.cidr, ip) && !ipBlock.except?.some((block) => contains(block, ip))
   if (namespace === undefined) return false
-  const isInNamespace = namespaceSelector === undefined ? namespace.name === home : selects(namespaceSelector, namespace.labels)
+  const isInNamespace =
+    namespaceSelector === undefined ? namespace.name === home : selects(namespaceSelector, namespace.labels)
   return isInNamespace && selects(podSelector ?? {}, labels)
 }
 

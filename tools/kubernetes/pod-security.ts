@@ -60,7 +60,17 @@ interface Action {
   exec?: { command: string[] }
 }
 
-const volumeTypes = ['configMap', 'csi', 'downwardAPI', 'emptyDir', 'ephemeral', 'image', 'persistentVolumeClaim', 'projected', 'secret']
+const volumeTypes = [
+  'configMap',
+  'csi',
+  'downwardAPI',
+  'emptyDir',
+  'ephemeral',
+  'image',
+  'persistentVolumeClaim',
+  'projected',
+  'secret',
+]
 const seLinuxTypes = ['', 'container_t', 'container_init_t', 'container_kvm_t', 'container_engine_t']
 const sysctls = [
   'kernel.shm_rmid_forced',
@@ -99,7 +109,11 @@ export function podSecurityViolations({ metadata, spec }: Pod): string[] {
     )
   for (const [name, value] of Object.entries(metadata?.annotations ?? {})) {
     const isAppArmor = name.startsWith('container.apparmor.security.beta.kubernetes.io/')
-    refuse(isAppArmor && value !== '' && value !== 'runtime/default' && !value.startsWith('localhost/'), 'pod', `annotation ${name}`)
+    refuse(
+      isAppArmor && value !== '' && value !== 'runtime/default' && !value.startsWith('localhost/'),
+      'pod',
+      `annotation ${name}`,
+    )
   }
 
   const context = (where: string, { seLinuxOptions = {}, ...own }: SecurityContext) => {
@@ -127,7 +141,13 @@ export function podSecurityViolations({ metadata, spec }: Pod): string[] {
       where,
       'hostPort',
     )
-    const actions = [container.livenessProbe, container.readinessProbe, container.startupProbe, lifecycle?.postStart, lifecycle?.preStop]
+    const actions = [
+      container.livenessProbe,
+      container.readinessProbe,
+      container.startupProbe,
+      lifecycle?.postStart,
+      lifecycle?.preStop,
+    ]
     refuse(
       actions.some((action) => Boolean(action?.httpGet?.host ?? action?.tcpSocket?.host)),
       where,

@@ -8,6 +8,11 @@ export async function findHelm(): Promise<string> {
 
 /** kubeconform from PATH, else built once. @throws when Go is missing. */
 export async function findKubeconform(): Promise<string> {
-  const program = { name: 'kubeconform', package: 'github.com/yannh/kubeconform/cmd/kubeconform', version: 'v0.8.0', go: '1.26' }
+  const program = {
+    name: 'kubeconform',
+    package: 'github.com/yannh/kubeconform/cmd/kubeconform',
+    version: 'v0.8.0',
+    go: '1.26',
+  }
   return findProgram('kubeconform') ?? (await buildGoProgram(program, 'put kubeconform on PATH'))
 }

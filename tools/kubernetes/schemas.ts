@@ -9,7 +9,8 @@ export const releases = { '1.32': '1.32.13', '1.34': '1.34.4' } as const
 export type Minor = keyof typeof releases
 
 const gatewayApi = 'v1.3.0'
-const advice = 'Kubernetes publishes its OpenAPI as a Go module, which Go downloads once: install it from https://go.dev/dl/.'
+const advice =
+  'Kubernetes publishes its OpenAPI as a Go module, which Go downloads once: install it from https://go.dev/dl/.'
 const objectMeta = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta'
 
 type Schema = Record<string, unknown>
@@ -52,7 +53,9 @@ export function schemaFolder(minor: Minor): string {
 function* schemasOf(patch: string): Generator<[Kind, Schema]> {
   const read = (...path: string[]) => readFileSync(join(...path), 'utf8')
   const kubernetes = goModule('k8s.io/kubernetes', `v${patch}`, advice)
-  const { definitions } = JSON.parse(read(kubernetes, 'api/openapi-spec/swagger.json')) as { definitions: Record<string, Schema> }
+  const { definitions } = JSON.parse(read(kubernetes, 'api/openapi-spec/swagger.json')) as {
+    definitions: Record<string, Schema>
+  }
   for (const definition of Object.values(definitions)) {
     // What belongs to many kinds is no resource but an option of requests.
     const kinds = (definition['x-kubernetes-group-version-kind'] ?? []) as Kind[]
@@ -85,7 +88,12 @@ function resource({ group, version, kind }: Kind, description: Schema, all: Reco
     // Lists have other metadata; custom resources leave theirs undescribed.
     ...(!kind.endsWith('List') && { metadata: { $ref: `#/definitions/${objectMeta}` } }),
   }
-  return { $schema: 'http://json-schema.org/draft-07/schema#', ...schema, properties: { ...(schema.properties as Schema), ...own }, definitions }
+  return {
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    ...schema,
+    properties: { ...(schema.properties as Schema), ...own },
+    definitions,
+  }
 }
 
 /** JSON schema of what the API server accepts under strict validation: no field it does not know, and null only for an absent list or map. */
@@ -99,17 +107,22 @@ function strict(schema: Schema, use: (name: string) => void, mayBeNull = false):
   }
   if (format === 'int-or-string' || rest['x-kubernetes-int-or-string']) return { type: ['integer', 'string'] }
 
-  const result = Object.fromEntries(Object.entries(rest).filter(([key]) => key !== 'description' && key !== 'default' && !key.startsWith('x-')))
+  const result = Object.fromEntries(
+    Object.entries(rest).filter(([key]) => key !== 'description' && key !== 'default' && !key.startsWith('x-')),
+  )
   if (type !== undefined) result.type = mayBeNull && (type === 'array' || type === 'object') ? [type, 'null'] : type
   if (items !== undefined) result.items = strict(items as Schema, use)
   if (properties !== undefined) {
     const isOptional = (name: string) => !(required as string[]).includes(name)
     const entries = Object.entries(properties as Record<string, Schema>)
-    result.properties = Object.fromEntries(entries.map(([name, property]) => [name, strict(property, use, isOptional(name))]))
+    result.properties = Object.fromEntries(
+      entries.map(([name, property]) => [name, strict(property, use, isOptional(name))]),
+    )
     result.required = required
     result.additionalProperties = rest['x-kubernetes-preserve-unknown-fields'] === true
   }
   if (additionalProperties !== undefined)
-    result.additionalProperties = typeof additionalProperties === 'object' ? strict(additionalProperties as Schema, use) : additionalProperties
+    result.additionalProperties =
+      typeof additionalProperties === 'object' ? strict(additionalProperties as Schema, use) : additionalProperties
   return result
 }

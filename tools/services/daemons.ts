@@ -50,10 +50,14 @@ export function createDaemons(): Daemons {
   const scratch = mkdtempSync(join(tmpdir(), 'chat-services-'))
   chmodSync(scratch, 0o711) // so that other users get to their own folder in it
   const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
-  const reaper = spawn(process.execPath, ['--import', tsx, fileURLToPath(new URL('./reaper.ts', import.meta.url)), scratch], {
-    stdio: ['pipe', 'ignore', 'inherit'],
-    detached: true,
-  })
+  const reaper = spawn(
+    process.execPath,
+    ['--import', tsx, fileURLToPath(new URL('./reaper.ts', import.meta.url)), scratch],
+    {
+      stdio: ['pipe', 'ignore', 'inherit'],
+      detached: true,
+    },
+  )
   reaper.unref()
   const hold = reaper.stdin as Socket
   hold.unref()
@@ -72,7 +76,13 @@ export function createDaemons(): Daemons {
     async start({ name, command: [program = '', ...args], env, user, stopSignal = 'SIGTERM', isReady }) {
       const logFile = join(scratch, `${name}.log`)
       const log = openSync(logFile, 'a')
-      const child = spawn(program, args, { env: env ?? process.env, stdio: ['ignore', log, log], detached: true, cwd: scratch, ...idsOf(user) })
+      const child = spawn(program, args, {
+        env: env ?? process.env,
+        stdio: ['ignore', log, log],
+        detached: true,
+        cwd: scratch,
+        ...idsOf(user),
+      })
       const ended = hasEnded(child)
       const { pid = 0 } = child
       if (pid !== 0) hold.write(`${pid} ${stopSignal}\n`)

@@ -42,16 +42,21 @@ export function idsOf(user: string | undefined): { uid: number; gid: number } | 
 export async function installPackages(packages: string[]) {
   const command = `apt-get update && apt-get install --no-install-recommends ${packages.join(' ')}`
   if (findProgram('apt-get') === undefined) {
-    throw new Error(`These are missing and there is no apt-get to install them with: ${packages.join(', ')}. Install them, start Docker, or give addresses (see tools/services/services.ts).`)
+    throw new Error(
+      `These are missing and there is no apt-get to install them with: ${packages.join(', ')}. Install them, start Docker, or give addresses (see tools/services/services.ts).`,
+    )
   }
   const become = isRoot ? [] : ['sudo', '-n']
   if (!isRoot && !(await succeeds('sudo', ['-n', 'true']))) {
-    throw new Error(`These packages are missing, and installing them needs root. Run this once:\n  sudo sh -c '${command}'`)
+    throw new Error(
+      `These packages are missing, and installing them needs root. Run this once:\n  sudo sh -c '${command}'`,
+    )
   }
   process.stdout.write(`Installing ${packages.join(', ')}.\n`)
   const script = fileURLToPath(new URL('./install.sh', import.meta.url))
   const [program = '', ...args] = [...become, 'sh', script, ...packages]
-  if (!(await succeeds(program, args, 'inherit'))) throw new Error(`Installing packages failed. Try it by hand:\n  ${command}`)
+  if (!(await succeeds(program, args, 'inherit')))
+    throw new Error(`Installing packages failed. Try it by hand:\n  ${command}`)
 }
 
 /** A program that is built from Go's module proxy: its package, and the Go it asks for. */
@@ -62,7 +67,12 @@ export interface GoProgram {
   go: string
 }
 
-const versitygw: GoProgram = { name: 'versitygw', package: 'github.com/versity/versitygw/cmd/versitygw', version: 'v1.8.0', go: '1.25' }
+const versitygw: GoProgram = {
+  name: 'versitygw',
+  package: 'github.com/versity/versitygw/cmd/versitygw',
+  version: 'v1.8.0',
+  go: '1.25',
+}
 
 /** What the tests build or make of downloads is kept outside the checkout. */
 export const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'chat')
@@ -73,22 +83,32 @@ export function buildVersitygw(): Promise<string> {
 }
 
 /** The path of a program, built once into the cache. @throws when Go is missing or too old, with what else can be done. */
-export async function buildGoProgram({ name, package: path, version, go: wanted }: GoProgram, instead: string): Promise<string> {
+export async function buildGoProgram(
+  { name, package: path, version, go: wanted }: GoProgram,
+  instead: string,
+): Promise<string> {
   const folder = join(cache, `${name}-${version}`)
   const binary = join(folder, name)
   if (isExecutable(binary)) return binary
 
-  const go = findGo(wanted, `${name}, which the tests need, is built with Go ${wanted} or newer: install it from https://go.dev/dl/, or ${instead}.`)
+  const go = findGo(
+    wanted,
+    `${name}, which the tests need, is built with Go ${wanted} or newer: install it from https://go.dev/dl/, or ${instead}.`,
+  )
   process.stdout.write(`Building ${name} ${version}, once.\n`)
   const env = { ...process.env, GOBIN: folder, GOFLAGS: '' }
-  if (!(await succeeds(go, ['install', `${path}@${version}`], 'inherit', env))) throw new Error(`Building ${name} failed.`)
+  if (!(await succeeds(go, ['install', `${path}@${version}`], 'inherit', env)))
+    throw new Error(`Building ${name} failed.`)
   return binary
 }
 
 /** The folder with a Go module's files, downloaded once. @throws when Go is missing or too old, or there is no such module. */
 export function goModule(path: string, version: string, advice: string): string {
   const go = findGo('1.21', advice)
-  const output = execFileSync(go, ['mod', 'download', '-json', `${path}@${version}`], { encoding: 'utf8', env: { ...process.env, GOFLAGS: '' } })
+  const output = execFileSync(go, ['mod', 'download', '-json', `${path}@${version}`], {
+    encoding: 'utf8',
+    env: { ...process.env, GOFLAGS: '' },
+  })
   return (JSON.parse(output) as { Dir: string }).Dir
 }
 
@@ -107,7 +127,12 @@ function isOlder(version: string, wanted: string): boolean {
 }
 
 /** Does this command end with exit code 0? */
-export async function succeeds(program: string, args: string[], output: 'ignore' | 'inherit' = 'ignore', env = process.env): Promise<boolean> {
+export async function succeeds(
+  program: string,
+  args: string[],
+  output: 'ignore' | 'inherit' = 'ignore',
+  env = process.env,
+): Promise<boolean> {
   const child = spawn(program, args, { env, stdio: ['ignore', output, output] })
   const [code] = (await once(child, 'exit').catch(() => [null])) as [number | null]
   return code === 0

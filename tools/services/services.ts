@@ -55,12 +55,36 @@ const services: Service[] = [
       writeFileSync(join(daemons.scratch, 'postgres-password'), secret, { mode: 0o644 })
       execFileSync(
         findPostgres('initdb') ?? '',
-        ['-D', join(folder, 'data'), '-U', 'postgres', '-A', 'scram-sha-256', `--pwfile=${daemons.scratch}/postgres-password`, '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync'],
+        [
+          '-D',
+          join(folder, 'data'),
+          '-U',
+          'postgres',
+          '-A',
+          'scram-sha-256',
+          `--pwfile=${daemons.scratch}/postgres-password`,
+          '-E',
+          'UTF8',
+          '--locale=C.UTF-8',
+          '--no-sync',
+        ],
         { stdio: ['ignore', 'ignore', 'inherit'], cwd: folder, ...idsOf(user) },
       )
-      const settings = { listen_addresses: '127.0.0.1', port, unix_socket_directories: folder, fsync: 'off', full_page_writes: 'off', max_connections: 300 }
+      const settings = {
+        listen_addresses: '127.0.0.1',
+        port,
+        unix_socket_directories: folder,
+        fsync: 'off',
+        full_page_writes: 'off',
+        max_connections: 300,
+      }
       return {
-        command: [findPostgres('postgres') ?? '', '-D', join(folder, 'data'), ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+        command: [
+          findPostgres('postgres') ?? '',
+          '-D',
+          join(folder, 'data'),
+          ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+        ],
         user,
         stopSignal: 'SIGINT', // does not wait for clients to leave
       }
@@ -72,12 +96,19 @@ const services: Service[] = [
     name: 'redis',
     variables: ['TEST_SESSION_REDIS'],
     packaged: { name: 'redis-server', isInstalled: () => isInstalled('redis-server') },
-    docker: ({ port, secret }) => ({ options: ['-p', `127.0.0.1:${port}:6379`], image: 'redis:8', args: ['redis-server', '--save', '', '--requirepass', secret] }),
+    docker: ({ port, secret }) => ({
+      options: ['-p', `127.0.0.1:${port}:6379`],
+      image: 'redis:8',
+      args: ['redis-server', '--save', '', '--requirepass', secret],
+    }),
     async local({ daemons, port, secret }) {
       const user = 'redis'
       const folder = daemons.folder('redis', user)
       const settings = join(daemons.scratch, 'redis.conf')
-      writeFileSync(settings, `bind 127.0.0.1\nport ${port}\ndir ${folder}\nsave ""\nappendonly no\nrequirepass ${secret}\n`)
+      writeFileSync(
+        settings,
+        `bind 127.0.0.1\nport ${port}\ndir ${folder}\nsave ""\nappendonly no\nrequirepass ${secret}\n`,
+      )
       return { command: [findProgram('redis-server') ?? '', settings], user }
     },
     isReady: ({ port, secret }) => answers(port, `AUTH ${secret}\r\n`, '+OK'),
@@ -88,7 +119,14 @@ const services: Service[] = [
     variables: ['TEST_AMQP_URI'],
     packaged: { name: 'rabbitmq-server', isInstalled: () => isInstalled('rabbitmq-server') },
     docker: ({ port, secret }) => ({
-      options: ['-p', `127.0.0.1:${port}:5672`, '-e', 'RABBITMQ_DEFAULT_USER=chat', '-e', `RABBITMQ_DEFAULT_PASS=${secret}`],
+      options: [
+        '-p',
+        `127.0.0.1:${port}:5672`,
+        '-e',
+        'RABBITMQ_DEFAULT_USER=chat',
+        '-e',
+        `RABBITMQ_DEFAULT_PASS=${secret}`,
+      ],
       image: 'rabbitmq:4',
     }),
     async local({ daemons, port, secret }) {
@@ -96,7 +134,10 @@ const services: Service[] = [
       const folder = daemons.folder('rabbitmq', user)
       const [registryPort, distributionPort] = [await freePort(), await freePort()]
       const settings = join(daemons.scratch, 'rabbitmq.conf')
-      writeFileSync(settings, `listeners.tcp.1 = 127.0.0.1:${port}\ndefault_user = chat\ndefault_pass = ${secret}\nlog.console = true\nlog.file = false\n`)
+      writeFileSync(
+        settings,
+        `listeners.tcp.1 = 127.0.0.1:${port}\ndefault_user = chat\ndefault_pass = ${secret}\nlog.console = true\nlog.file = false\n`,
+      )
       const plugins = join(daemons.scratch, 'rabbitmq-plugins')
       writeFileSync(plugins, '[].\n')
       const env = {
@@ -115,9 +156,19 @@ const services: Service[] = [
       }
       // Erlang's port registry. Started by RabbitMQ itself it would outlive it.
       const isReady = () => answers(registryPort, Buffer.from([0, 1, 0x6e]), '\0')
-      await daemons.start({ name: 'epmd', command: [findProgram('epmd') ?? '', '-port', String(registryPort), '-address', '127.0.0.1'], env, user, isReady })
+      await daemons.start({
+        name: 'epmd',
+        command: [findProgram('epmd') ?? '', '-port', String(registryPort), '-address', '127.0.0.1'],
+        env,
+        user,
+        isReady,
+      })
       // The program in /usr/sbin insists on being root or rabbitmq.
-      return { command: [findProgram('/usr/lib/rabbitmq/bin/rabbitmq-server') ?? findProgram('rabbitmq-server') ?? ''], env, user }
+      return {
+        command: [findProgram('/usr/lib/rabbitmq/bin/rabbitmq-server') ?? findProgram('rabbitmq-server') ?? ''],
+        env,
+        user,
+      }
     },
     isReady: ({ port }) => answers(port, 'AMQP\0\0\x09\x01', '\x01'),
     env: ({ port, secret }) => ({ TEST_AMQP_URI: `amqp://chat:${secret}@127.0.0.1:${port}` }),
@@ -135,10 +186,18 @@ const services: Service[] = [
       const [data, metadata] = [daemons.folder('s3/data'), daemons.folder('s3/metadata')]
       const env = { PATH: process.env.PATH, HOME: folder, ROOT_ACCESS_KEY: 'chat', ROOT_SECRET_KEY: secret }
       // Beside the data, since not every file system has extended attributes.
-      return { command: [await buildVersitygw(), '--port', `127.0.0.1:${port}`, 'posix', '--sidecar', metadata, data], env }
+      return {
+        command: [await buildVersitygw(), '--port', `127.0.0.1:${port}`, 'posix', '--sidecar', metadata, data],
+        env,
+      }
     },
     isReady: ({ port }) => fetch(`http://127.0.0.1:${port}/`).then(() => true),
-    env: ({ port, secret }) => ({ TEST_S3_ENDPOINT: '127.0.0.1', TEST_S3_PORT: String(port), TEST_S3_ACCESS_KEY: 'chat', TEST_S3_SECRET_KEY: secret }),
+    env: ({ port, secret }) => ({
+      TEST_S3_ENDPOINT: '127.0.0.1',
+      TEST_S3_PORT: String(port),
+      TEST_S3_ACCESS_KEY: 'chat',
+      TEST_S3_SECRET_KEY: secret,
+    }),
   },
 ]
 
@@ -153,10 +212,13 @@ export async function startServices(): Promise<Services> {
 
   const daemons = createDaemons()
   try {
-    const given = services.flatMap(({ variables }) => variables).flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []))
+    const given = services
+      .flatMap(({ variables }) => variables)
+      .flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []))
     const started = await Promise.all(wanted.map((service) => startService(service, hasDocker, daemons)))
     const env = Object.assign(Object.fromEntries(given) as Record<string, string>, ...started) as Record<string, string>
-    env.TEST_PGBOUNCER_URL = process.env.TEST_PGBOUNCER_URL || (await startPgbouncer(daemons, env.TEST_DATABASE_URL ?? ''))
+    env.TEST_PGBOUNCER_URL =
+      process.env.TEST_PGBOUNCER_URL || (await startPgbouncer(daemons, env.TEST_DATABASE_URL ?? ''))
     env.TEST_NGINX = process.env.TEST_NGINX || (hasDocker ? nginxInDocker(daemons) : (findProgram('nginx') ?? ''))
     env.TEST_CHROMIUM = process.env.TEST_CHROMIUM || (findProgram(...chromiumNames) ?? '')
     return { env, stop: () => daemons.stop() }
@@ -174,7 +236,9 @@ async function letsIn(connectionString: string): Promise<boolean> {
 }
 
 async function installMissing(wanted: Service[], hasDocker: boolean) {
-  const missing = hasDocker ? [] : wanted.flatMap(({ packaged }) => (packaged === undefined || packaged.isInstalled() ? [] : [packaged.name]))
+  const missing = hasDocker
+    ? []
+    : wanted.flatMap(({ packaged }) => (packaged === undefined || packaged.isInstalled() ? [] : [packaged.name]))
   if (!process.env.TEST_NGINX && !hasDocker && !isInstalled('nginx')) missing.push('nginx')
   if (!process.env.TEST_PGBOUNCER_URL && !isInstalled('pgbouncer')) missing.push('pgbouncer')
   if (!process.env.TEST_CHROMIUM && !isInstalled(...chromiumNames)) missing.push('chromium')
@@ -201,11 +265,23 @@ async function startPgbouncer(daemons: Daemons, database: string): Promise<strin
   const port = await freePort()
   const settings = join(daemons.scratch, 'pgbouncer.ini')
   const target = `host=${behind.hostname} port=${behind.port} user=${behind.username} password=${behind.password}`
-  const rules = { listen_addr: '127.0.0.1', listen_port: port, unix_socket_dir: '', auth_type: 'any', pool_mode: 'transaction', default_pool_size: 10 }
+  const rules = {
+    listen_addr: '127.0.0.1',
+    listen_port: port,
+    unix_socket_dir: '',
+    auth_type: 'any',
+    pool_mode: 'transaction',
+    default_pool_size: 10,
+  }
   const lines = Object.entries(rules).map(([name, value]) => `${name} = ${value}\n`)
   writeFileSync(settings, `[databases]\n* = ${target}\n[pgbouncer]\n${lines.join('')}`, { mode: 0o644 })
   const url = Object.assign(new URL(database), { host: `127.0.0.1:${port}` }).href
-  await daemons.start({ name: 'pgbouncer', command: [findProgram('pgbouncer') ?? '', settings], user: 'postgres', isReady: () => letsIn(url) })
+  await daemons.start({
+    name: 'pgbouncer',
+    command: [findProgram('pgbouncer') ?? '', settings],
+    user: 'postgres',
+    isReady: () => letsIn(url),
+  })
   return url
 }
 

@@ -26,23 +26,34 @@ export function tablesIn(page: string): Table[] {
 
 /** The headings of a page, in their order. */
 export function headingsIn(page: string): { level: number; text: string }[] {
-  return [...proseOf(page).matchAll(/^(#+) (.+)$/gm)].map(([, marks = '', text = '']) => ({ level: marks.length, text }))
+  return [...proseOf(page).matchAll(/^(#+) (.+)$/gm)].map(([, marks = '', text = '']) => ({
+    level: marks.length,
+    text,
+  }))
 }
 
 /** What stands below a heading of the second level, up to the next one, without code blocks. */
 export function sectionOf(page: string, heading: string): string {
-  const section = proseOf(page).split(/^## /m).find((text) => text.startsWith(`${heading}\n`))
+  const section = proseOf(page)
+    .split(/^## /m)
+    .find((text) => text.startsWith(`${heading}\n`))
   return section?.slice(heading.length) ?? ''
 }
 
 /** The code blocks of a page, in their order. */
 export function blocksIn(page: string): { language: string; text: string }[] {
-  return [...page.matchAll(/^( *)```(\w*)\n([^]*?)^\1```$/gm)].map(([, , language = '', text = '']) => ({ language, text }))
+  return [...page.matchAll(/^( *)```(\w*)\n([^]*?)^\1```$/gm)].map(([, , language = '', text = '']) => ({
+    language,
+    text,
+  }))
 }
 
 /** The links of a page, in their order, without those to other sites. */
 export function linksIn(page: string): { text: string; target: string }[] {
-  const links = [...proseOf(page).matchAll(/\[([^\]]*)\]\(([^)\s]+)\)/g)].map(([, text = '', target = '']) => ({ text, target }))
+  const links = [...proseOf(page).matchAll(/\[([^\]]*)\]\(([^)\s]+)\)/g)].map(([, text = '', target = '']) => ({
+    text,
+    target,
+  }))
   return links.filter(({ target }) => !/^[a-z]+:/.test(target))
 }
 
@@ -56,7 +67,10 @@ export function anchorsOf(page: string): string[] {
   const seen = new Map<string, number>()
   return headingsIn(page).map((heading) => {
     const text = heading.text.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1').toLowerCase()
-    const anchor = text.replaceAll(/[^\p{L}\p{N}\p{M} _-]/gu, '').trim().replaceAll(' ', '-')
+    const anchor = text
+      .replaceAll(/[^\p{L}\p{N}\p{M} _-]/gu, '')
+      .trim()
+      .replaceAll(' ', '-')
     const count = seen.get(anchor) ?? 0
     seen.set(anchor, count + 1)
     return count === 0 ? anchor : `${anchor}-${count}`
@@ -64,5 +78,8 @@ export function anchorsOf(page: string): string[] {
 }
 
 function cellsOf(line: string): string[] {
-  return line.split(/(?<!\\)\|/).slice(1, -1).map((cell) => cell.trim().replaceAll(String.raw`\|`, '|'))
+  return line
+    .split(/(?<!\\)\|/)
+    .slice(1, -1)
+    .map((cell) => cell.trim().replaceAll(String.raw`\|`, '|'))
 }

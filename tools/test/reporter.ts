@@ -14,7 +14,8 @@ type SomeError = Readonly<{ message: string; stack?: string }>
 export default class ResultsReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly SomeError[]) {
     const results: Results = { passed: [], skipped: [], failed: [] }
-    const fail = (test: string, errors: readonly SomeError[] = []) => results.failed.push({ test, reason: errors.map(describe).join('\n') })
+    const fail = (test: string, errors: readonly SomeError[] = []) =>
+      results.failed.push({ test, reason: errors.map(describe).join('\n') })
 
     for (const module of modules) {
       const path = relative(process.cwd(), module.moduleId)
@@ -35,4 +36,5 @@ export default class ResultsReporter implements Reporter {
   }
 }
 
-const describe = ({ message, stack }: SomeError) => (stack?.includes(message) ? stack : `${message}\n${stack ?? ''}`).split('\n').slice(0, 6).join('\n')
+const describe = ({ message, stack }: SomeError) =>
+  (stack?.includes(message) ? stack : `${message}\n${stack ?? ''}`).split('\n').slice(0, 6).join('\n')

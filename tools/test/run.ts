@@ -49,7 +49,8 @@ let services: Services | undefined
 let vitest: ChildProcess | undefined
 
 const interrupted = new Promise<never>((_resolve, reject) => {
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => reject(new Error(`Stopped by ${signal}.`)))
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => reject(new Error(`Stopped by ${signal}.`)))
 })
 try {
   await Promise.race([onCluster === undefined ? runAll() : runOnCluster(onCluster), interrupted])
@@ -86,13 +87,18 @@ function withoutServices(): NodeJS.ProcessEnv {
 async function runVitest(suite: string, args: string[], env: NodeJS.ProcessEnv): Promise<Outcome> {
   const file = join(results, `${suite}.json`)
   const began = Date.now()
-  vitest = spawn(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...args, '--reporter=default', '--reporter=./tools/test/reporter.ts'], {
-    env: { ...env, RESULTS_FILE: file },
-    stdio: ['ignore', 'inherit', 'inherit'],
-  })
+  vitest = spawn(
+    process.execPath,
+    ['node_modules/vitest/vitest.mjs', 'run', ...args, '--reporter=default', '--reporter=./tools/test/reporter.ts'],
+    {
+      env: { ...env, RESULTS_FILE: file },
+      stdio: ['ignore', 'inherit', 'inherit'],
+    },
+  )
   const [code] = (await once(vitest, 'exit')) as [number | null]
   const outcome: Outcome = { suite, ...readResults(file), seconds: Math.round((Date.now() - began) / 1000) }
-  if (outcome.failed.length === 0 && (code !== 0 || outcome.passed.length === 0)) outcome.failed.push({ test: 'vitest itself', reason: `exit code ${code}` })
+  if (outcome.failed.length === 0 && (code !== 0 || outcome.passed.length === 0))
+    outcome.failed.push({ test: 'vitest itself', reason: `exit code ${code}` })
   return outcome
 }
 
@@ -107,17 +113,23 @@ function readResults(file: string): Results {
 /** Prints what has happened. A test that some suite skips has to run in another one. Returns the exit code. */
 function report(): number {
   const passed = outcomes.flatMap((outcome) => outcome.passed)
-  const failed = outcomes.flatMap(({ suite, failed }) => failed.map(({ test, reason }) => `${suite}: ${test}\n${reason}`))
+  const failed = outcomes.flatMap(({ suite, failed }) =>
+    failed.map(({ test, reason }) => `${suite}: ${test}\n${reason}`),
+  )
   const ran = new Set(outcomes.flatMap(({ passed, failed }) => [...passed, ...failed.map(({ test }) => test)]))
   const neverRan = new Set(outcomes.flatMap(({ skipped }) => skipped).filter((test) => !ran.has(test)))
   for (const test of neverRan) failed.push(`never ran: ${test}`)
 
   say('')
   for (const test of failed) say(`FAILED  ${test.replaceAll('\n', '\n        ')}`)
-  say(`\n${'suite'.padEnd(12)}${'passed'.padStart(8)}${'failed'.padStart(8)}${'elsewhere'.padStart(11)}${'seconds'.padStart(9)}`)
+  say(
+    `\n${'suite'.padEnd(12)}${'passed'.padStart(8)}${'failed'.padStart(8)}${'elsewhere'.padStart(11)}${'seconds'.padStart(9)}`,
+  )
   for (const { suite, passed, failed, skipped, seconds } of outcomes) {
     const elsewhere = skipped.filter((test) => !neverRan.has(test)).length
-    say(`${suite.padEnd(12)}${String(passed.length).padStart(8)}${String(failed.length).padStart(8)}${String(elsewhere).padStart(11)}${String(seconds).padStart(9)}`)
+    say(
+      `${suite.padEnd(12)}${String(passed.length).padStart(8)}${String(failed.length).padStart(8)}${String(elsewhere).padStart(11)}${String(seconds).padStart(9)}`,
+    )
   }
   say(`\n${passed.length} passed, ${failed.length} failed`)
   return failed.length === 0 ? 0 : 1

@@ -37,10 +37,14 @@ const project = fileURLToPath(new URL('../..', import.meta.url))
  * from the environment (see with-services.ts).
  * @param env variables on top of those that are set here.
  */
-export async function startStack({ replicas: count = 2, env: more = {} }: { replicas?: number; env?: NodeJS.ProcessEnv } = {}): Promise<Stack> {
+export async function startStack({
+  replicas: count = 2,
+  env: more = {},
+}: { replicas?: number; env?: NodeJS.ProcessEnv } = {}): Promise<Stack> {
   const given = (name: string) => {
     const value = process.env[name]
-    if (!value) throw new Error(`${name} is missing: run these tests through npm test, or npx vitest run --project browser`)
+    if (!value)
+      throw new Error(`${name} is missing: run these tests through npm test, or npx vitest run --project browser`)
     return value
   }
   const daemons = createDaemons()
@@ -97,7 +101,12 @@ export async function startStack({ replicas: count = 2, env: more = {} }: { repl
           isReady: () => isOk(`${address}/readyz`),
         })
       let running = await start()
-      return { url: address, port: own, stop: (signal) => running.stop(signal), start: async () => void (running = await start()) }
+      return {
+        url: address,
+        port: own,
+        stop: (signal) => running.stop(signal),
+        start: async () => void (running = await start()),
+      }
     }
     const startWorker = async () => {
       const own = await freePort()
@@ -125,7 +134,9 @@ export async function startStack({ replicas: count = 2, env: more = {} }: { repl
     cpSync(join(project, 'apps/web/dist/assets'), join(root, 'assets'), { recursive: true })
     writeFileSync(join(root, 'assets/config.json'), JSON.stringify({ domain: '', loginUrl: '/sign-in' }))
     const web = await freePort()
-    await startNginx('web', `http://127.0.0.1:${web}/healthz`, (folder) => webConfig({ port: web, folder, root, server: servers[0] ?? 0 }))
+    await startNginx('web', `http://127.0.0.1:${web}/healthz`, (folder) =>
+      webConfig({ port: web, folder, root, server: servers[0] ?? 0 }),
+    )
     await startNginx('ingress', `${url}/readyz`, (folder) => ingressConfig({ port, folder, web, servers }))
     return {
       url,

@@ -22,9 +22,16 @@ export interface Connections {
 
 /** The connections that server and worker both live on. */
 export function openConnections({ databaseUrl, poolSize, sessions: { store } }: Config, log: Log): Connections {
-  const db = createDatabase({ url: databaseUrl, poolSize, onIdleError: (err) => log.warn({ err }, 'lost a database connection') })
+  const db = createDatabase({
+    url: databaseUrl,
+    poolSize,
+    onIdleError: (err) => log.warn({ err }, 'lost a database connection'),
+  })
   const redis = store.kind === 'redis' ? connectRedis({ url: store.url, log }) : null
-  const wire = store.kind === 'redis' && redis !== null ? createRedisWire({ url: store.url, publisher: redis, log }) : createNoWire()
+  const wire =
+    store.kind === 'redis' && redis !== null
+      ? createRedisWire({ url: store.url, publisher: redis, log })
+      : createNoWire()
   return {
     db,
     redis,

@@ -91,11 +91,27 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
   const avatars = createAvatars({ db, storage, cdnPrefix: config.cdnPrefix, log })
   const assets = createAssets({ storage, directory: assetsDirectory })
   const avatarUrl = avatars.urlOf
-  const toAccount = ({ id, name, email, avatarKey }: AccountRow): Account => ({ id, name, email, avatarUrl: avatarUrl(avatarKey) })
+  const toAccount = ({ id, name, email, avatarKey }: AccountRow): Account => ({
+    id,
+    name,
+    email,
+    avatarUrl: avatarUrl(avatarKey),
+  })
   const accounts = createAccounts({ db })
   const sessions = createSessions({ config, db, redis, accounts, news })
-  const rooms = createRooms({ db, news, avatarUrl, onError: (err) => sayFault({ err }, 'a room not told of its members') })
-  const personNews = createPersonNews({ news, accounts, rooms, avatarUrl, onError: (err) => sayFault({ err }, 'a person’s change not told') })
+  const rooms = createRooms({
+    db,
+    news,
+    avatarUrl,
+    onError: (err) => sayFault({ err }, 'a room not told of its members'),
+  })
+  const personNews = createPersonNews({
+    news,
+    accounts,
+    rooms,
+    avatarUrl,
+    onError: (err) => sayFault({ err }, 'a person’s change not told'),
+  })
   const messages = createMessages({ db, news, rooms, avatarUrl })
 
   const guesses = createGuesses({ limits: config.limits, redis, accounts, log })
@@ -116,9 +132,26 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
     checkOrigin,
     isReady,
     routers: [
-      createAccountRoutes({ accounts, sessions, rooms, news, personNews, guesses, limiter: signUpLimiter, requireAccount: signedInOnly, toAccount }),
+      createAccountRoutes({
+        accounts,
+        sessions,
+        rooms,
+        news,
+        personNews,
+        guesses,
+        limiter: signUpLimiter,
+        requireAccount: signedInOnly,
+        toAccount,
+      }),
       createSessionRoutes({ accounts, sessions, guesses, toAccount }),
-      createAvatarRoutes({ avatars, accounts, personNews, limiter: uploadLimiter, requireAccount: signedInOnly, toAccount }),
+      createAvatarRoutes({
+        avatars,
+        accounts,
+        personNews,
+        limiter: uploadLimiter,
+        requireAccount: signedInOnly,
+        toAccount,
+      }),
       createRoomRoutes({ rooms, accounts, openLimiter: roomLimiter, inviteLimiter, requireAccount: signedInOnly }),
       createMessageRoutes({ messages, requireAccount: signedInOnly }),
       createAssetRoutes({ assets }),
@@ -142,7 +175,13 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
   })
   // Before both: neither Express nor Socket.IO answers without them.
   http.prependListener('request', createSecurityHeaders(config))
-  const presence = createPresence({ db, news, rooms, isConnectedHere: sockets.isConnected, onError: (err) => sayFault({ err }, 'presence not noted') })
+  const presence = createPresence({
+    db,
+    news,
+    rooms,
+    isConnectedHere: sockets.isConnected,
+    onError: (err) => sayFault({ err }, 'presence not noted'),
+  })
   const headWatch = createHeadWatch({ sockets, messages })
 
   const left = new AbortController()
@@ -176,14 +215,22 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
 
     async start() {
       log.info(
-        { database: 'postgres', sessions: config.sessions.store.kind, bus: config.bus.kind, storage: config.storage.kind, mail: config.mail.kind },
+        {
+          database: 'postgres',
+          sessions: config.sessions.store.kind,
+          bus: config.bus.kind,
+          storage: config.storage.kind,
+          mail: config.mail.kind,
+        },
         'starting with these adapters',
       )
       if (config.storage.kind === 'disk') await storage.prepare()
       // Whoever comes first should find a session, hear of everything and get the assets. Without Redis or storage it starts all the same.
-      await within(startPatienceMs, 'Waiting for Redis and storage', Promise.allSettled([connections.redis?.ready, wire.ready, publishAssets()])).catch(
-        () => undefined,
-      )
+      await within(
+        startPatienceMs,
+        'Waiting for Redis and storage',
+        Promise.allSettled([connections.redis?.ready, wire.ready, publishAssets()]),
+      ).catch(() => undefined)
       http.listen(config.port, config.host)
       await once(http, 'listening')
       app.port = (http.address() as AddressInfo).port
@@ -193,8 +240,14 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
       }
       ops = await startOpsServer({ host: config.host, port: config.metricsPort, version: config.version, isReady })
 
-      if (bus !== null) for (const consumer of createConsumers({ db, accounts, rooms, messages, mailer, publicUrl: app.url })) await bus.subscribe(consumer)
-      if (relay !== null) void untilSchemaIsCurrent(db, { log, signal: left.signal }).then(() => relay.start(), () => undefined)
+      if (bus !== null)
+        for (const consumer of createConsumers({ db, accounts, rooms, messages, mailer, publicUrl: app.url }))
+          await bus.subscribe(consumer)
+      if (relay !== null)
+        void untilSchemaIsCurrent(db, { log, signal: left.signal }).then(
+          () => relay.start(),
+          () => undefined,
+        )
       repeated = [
         repeat({ name: 'heads', ms: 800, log, work: () => headWatch.look() }),
         repeat({ name: 'memberships and sessions', ms: 2_000, log, work: reconcileInDoubt }),

@@ -31,7 +31,10 @@ if (task === undefined) {
 } else {
   try {
     const config = readConfig(process.env)
-    process.exitCode = await task.run({ config, log: createLog({ name, level: config.logLevel, version: config.version }) })
+    process.exitCode = await task.run({
+      config,
+      log: createLog({ name, level: config.logLevel, version: config.version }),
+    })
   } catch (error) {
     process.stderr.write(`${explain(error)}\n`)
     process.exitCode = 1

@@ -44,14 +44,35 @@ describe('the configuration', () => {
     expect(readConfig(env)).toMatchObject({
       sessions: { store: { kind: 'redis', url: env.SESSION_REDIS } },
       bus: { kind: 'rabbitmq', uri: env.AMQP_URI },
-      storage: { kind: 's3', endPoint: 's3', port: 7070, ssl: false, accessKey: 'key', secretKey: 'secret', bucket: 'avatars', region: 'us-east-1' },
+      storage: {
+        kind: 's3',
+        endPoint: 's3',
+        port: 7070,
+        ssl: false,
+        accessKey: 'key',
+        secretKey: 'secret',
+        bucket: 'avatars',
+        region: 'us-east-1',
+      },
       cdnPrefix: 'https://cdn.example.com/avatars',
-      mail: { kind: 'mailgun', apiKey: 'key', domain: 'mg.example.com', from: env.MAILGUN_FROM, url: 'https://api.mailgun.net' },
+      mail: {
+        kind: 'mailgun',
+        apiKey: 'key',
+        domain: 'mg.example.com',
+        from: env.MAILGUN_FROM,
+        url: 'https://api.mailgun.net',
+      },
     })
   })
 
   it('names every problem at once', () => {
-    const problems = problemsOf({ S3_ENDPOINT: 's3', MAILGUN_APIKEY: 'key', PORT: 'http', SESSION_REDIS: 'localhost:6379', LIMIT_POST: 'many' })
+    const problems = problemsOf({
+      S3_ENDPOINT: 's3',
+      MAILGUN_APIKEY: 'key',
+      PORT: 'http',
+      SESSION_REDIS: 'localhost:6379',
+      LIMIT_POST: 'many',
+    })
     expect(problems).toEqual([
       'DATABASE_URL is missing (postgres://user:password@host:5432/name)',
       'SESSION_REDIS must be an address that begins with redis:// or rediss://',
@@ -73,7 +94,9 @@ describe('the configuration', () => {
       'MAILGUN_APIKEY is missing (or say MAILER=mailbox)',
     ])
     expect(problemsOf({ ...production, ...named })).toEqual([])
-    expect(problemsOf({ ...production, ...named, PUBLIC_URL: '' })).toEqual(['PUBLIC_URL is missing (like https://chat.example.com)'])
+    expect(problemsOf({ ...production, ...named, PUBLIC_URL: '' })).toEqual([
+      'PUBLIC_URL is missing (like https://chat.example.com)',
+    ])
   })
 
   it('refuses a choice that contradicts itself', () => {
@@ -86,14 +109,20 @@ describe('the configuration', () => {
   })
 
   it('refuses a weak cookie secret, and never repeats a secret', () => {
-    const problems = problemsOf({ ...enough, COOKIE_SECRET: 'hunter2', DATABASE_URL: 'mysql://root:hunter2@db', AMQP_URI: 'hunter2' })
+    const problems = problemsOf({
+      ...enough,
+      COOKIE_SECRET: 'hunter2',
+      DATABASE_URL: 'mysql://root:hunter2@db',
+      AMQP_URI: 'hunter2',
+    })
     expect(problems).toHaveLength(3)
     expect(problems.join()).not.toContain('hunter2')
   })
 
   it('refuses an S3 endpoint with a scheme or port, as the client would misread it', () => {
     const s3 = { S3_ACCESS_KEY: 'key', S3_SECRET_KEY: 'secret' }
-    for (const S3_ENDPOINT of ['http://s3', 's3:9000']) expect(problemsOf({ ...enough, ...s3, S3_ENDPOINT })[0]).toMatch(/^S3_ENDPOINT must be a host name/)
+    for (const S3_ENDPOINT of ['http://s3', 's3:9000'])
+      expect(problemsOf({ ...enough, ...s3, S3_ENDPOINT })[0]).toMatch(/^S3_ENDPOINT must be a host name/)
   })
 
   it('knows exactly the variables that .env.example explains, each on one line', () => {
@@ -102,7 +131,8 @@ describe('the configuration', () => {
     expect(new Set(explained).size).toBe(explained.length)
     // Whatever is asked for is asked for under its name, also where the first answer decides whether to ask on.
     const asked = new Set<string>()
-    const watched = (env: Record<string, string>) => new Proxy(env, { get: (target, name: string) => (asked.add(name), target[name]) })
+    const watched = (env: Record<string, string>) =>
+      new Proxy(env, { get: (target, name: string) => (asked.add(name), target[name]) })
     readConfig(watched(enough))
     problemsOf(watched({ ...production, S3_ENDPOINT: 's3', MAILGUN_DOMAIN: 'mg.example.com' }))
     expect(explained.sort()).toEqual([...asked].sort())

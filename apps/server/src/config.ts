@@ -51,7 +51,12 @@ export interface Config {
   /** The same database as the owner of its schema; the same address when nobody else owns it. */
   migrationsDatabaseUrl: string
   poolSize: number
-  sessions: { store: { kind: 'redis'; url: string } | { kind: 'postgres' }; ttlSeconds: number; maxAgeSeconds: number; secrets: string[] }
+  sessions: {
+    store: { kind: 'redis'; url: string } | { kind: 'postgres' }
+    ttlSeconds: number
+    maxAgeSeconds: number
+    secrets: string[]
+  }
   bus: { kind: 'rabbitmq'; uri: string } | { kind: 'in-process' }
   storage: S3Config | { kind: 'disk'; dir: string }
   /** Where browsers fetch pictures from, without a trailing slash; null: from the chat server. */
@@ -59,7 +64,16 @@ export interface Config {
   mail: MailgunConfig | { kind: 'mailbox' }
   /** What `GET /assets/config.json` says when no nginx serves it. */
   web: { domain: string; loginUrl: string }
-  limits: { signIn: Limit; signUp: Limit; guess: Limit; invite: Limit; post: Limit; signal: Limit; upload: Limit; room: Limit }
+  limits: {
+    signIn: Limit
+    signUp: Limit
+    guess: Limit
+    invite: Limit
+    post: Limit
+    signal: Limit
+    upload: Limit
+    room: Limit
+  }
   /** How long to go on serving after a signal, so that proxies stop sending first. */
   drainMs: number
   /** When to give up on a graceful stop. */
@@ -106,12 +120,15 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     const parsed = URL.canParse(value) ? new URL(value) : undefined
     // Only its name is shown: addresses carry passwords.
     if (parsed === undefined || !protocols.includes(parsed.protocol)) {
-      problems.push(`${name} must be an address that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`)
+      problems.push(
+        `${name} must be an address that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
+      )
     }
   }
   const limit = (name: string, points: number, seconds: number): Limit => {
     const match = /^(\d+)\/(\d+)$/.exec(text(name) ?? `${points}/${seconds}`)
-    if (match !== null && Number(match[1]) > 0 && Number(match[2]) > 0) return { points: Number(match[1]), seconds: Number(match[2]) }
+    if (match !== null && Number(match[1]) > 0 && Number(match[2]) > 0)
+      return { points: Number(match[1]), seconds: Number(match[2]) }
     problems.push(`${name} must be attempts/seconds, like ${points}/${seconds}, not "${text(name)}"`)
     return { points, seconds }
   }
@@ -169,7 +186,9 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
         }
   url('MAILGUN_URL', text('MAILGUN_URL'), 'https:', 'http:')
 
-  const secrets = required('COOKIE_SECRET', 'a comma list: the first signs, all verify').split(',').map((secret) => secret.trim())
+  const secrets = required('COOKIE_SECRET', 'a comma list: the first signs, all verify')
+    .split(',')
+    .map((secret) => secret.trim())
   if (text('COOKIE_SECRET') !== undefined && secrets.some((secret) => secret.length < 16)) {
     problems.push('COOKIE_SECRET: each secret needs 16 characters or more')
   }

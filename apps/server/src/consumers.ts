@@ -26,7 +26,15 @@ interface ConsumersOptions {
 /** All of them, run by the worker, or by the server where there is no RabbitMQ. */
 export function createConsumers({ db, accounts, rooms, messages, mailer, publicUrl }: ConsumersOptions): Consumer[] {
   return [
-    { name: 'greet-newcomer', type: consumerEvents['greet-newcomer'], handle: greetNewcomer({ accounts, rooms, messages }) },
-    { name: 'send-welcome', type: consumerEvents['send-welcome'], handle: sendWelcome({ db, accounts, mailer, publicUrl }) },
+    {
+      name: 'greet-newcomer',
+      type: consumerEvents['greet-newcomer'],
+      handle: greetNewcomer({ accounts, rooms, messages }),
+    },
+    {
+      name: 'send-welcome',
+      type: consumerEvents['send-welcome'],
+      handle: sendWelcome({ db, accounts, mailer, publicUrl }),
+    },
   ]
 }

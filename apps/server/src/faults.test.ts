@@ -45,8 +45,11 @@ describe.runIf(process.env.TEST_SESSION_REDIS)('a server process', () => {
     })
     for (let fault = 0; fault < 20; fault += 1) {
       const before = acknowledged.length
-      await admin.query(`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`)
-      while (acknowledged.length < before + 10) await Promise.race([server.exited.then((code) => expect.fail(`the process ended with ${code}`)), sleep(20)])
+      await admin.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`,
+      )
+      while (acknowledged.length < before + 10)
+        await Promise.race([server.exited.then((code) => expect.fail(`the process ended with ${code}`)), sleep(20)])
     }
     isOver = true
     await Promise.all(posting)
@@ -67,7 +70,9 @@ describe.runIf(process.env.TEST_SESSION_REDIS)('a server process', () => {
     const sender = connect(Number(new URL(url).port), '127.0.0.1')
     sender.on('error', () => undefined)
     const expected = once(sender, 'data')
-    sender.write(`POST /api/session HTTP/1.1\r\nhost: 127.0.0.1\r\norigin: http://127.0.0.1\r\nexpect: 100-continue\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n`)
+    sender.write(
+      `POST /api/session HTTP/1.1\r\nhost: 127.0.0.1\r\norigin: http://127.0.0.1\r\nexpect: 100-continue\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n`,
+    )
     await expected // the server waits for the body
     server.child.kill('SIGTERM')
     expect(await server.exited).toBe(0)

@@ -35,7 +35,9 @@ describe('the server process', () => {
     const { port } = other.address() as AddressInfo
     const server = run('apps/server/src/main.ts', [], { ...env, PORT: String(port) })
     expect(await server.exited).toBe(1)
-    expect(server.output()).toContain(`Port ${port} is in use by another program. Set PORT or METRICS_PORT to a free one.\n`)
+    expect(server.output()).toContain(
+      `Port ${port} is in use by another program. Set PORT or METRICS_PORT to a free one.\n`,
+    )
     other.close()
   })
 
@@ -47,25 +49,49 @@ describe('the server process', () => {
     const socket = await ann.connect()
     const room = await ann.openRoom('private', 'A room nobody knows')
     await ann.post(socket, room.id, 'for your eyes only')
-    const { headers } = await ann.ask('GET', `/api/rooms/${room.id}/messages?after=0`, undefined, { 'x-request-id': 'from-the-proxy-1' })
+    const { headers } = await ann.ask('GET', `/api/rooms/${room.id}/messages?after=0`, undefined, {
+      'x-request-id': 'from-the-proxy-1',
+    })
     expect(headers.get('x-request-id')).toBe('from-the-proxy-1')
     const cookie = ann.cookie
     await ann.ask('DELETE', '/api/session')
     server.child.kill('SIGTERM')
     await server.exited
 
-    const lines = server.output().trim().split('\n').map((line) => JSON.parse(line) as { time: string; level: string; msg: string; reqId?: string; accountId?: string })
-    expect(lines.find(({ reqId }) => reqId === 'from-the-proxy-1')).toMatchObject({ msg: 'request completed', req: { method: 'GET', path: `/api/rooms/${room.id}/messages` }, res: { statusCode: 200 } })
+    const lines = server
+      .output()
+      .trim()
+      .split('\n')
+      .map(
+        (line) => JSON.parse(line) as { time: string; level: string; msg: string; reqId?: string; accountId?: string },
+      )
+    expect(lines.find(({ reqId }) => reqId === 'from-the-proxy-1')).toMatchObject({
+      msg: 'request completed',
+      req: { method: 'GET', path: `/api/rooms/${room.id}/messages` },
+      res: { statusCode: 200 },
+    })
     expect(lines.map(({ msg }) => msg)).toEqual(expect.arrayContaining(['signed up', 'signed out']))
     expect(lines.every(({ time }) => /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(time))).toBe(true)
-    for (const secret of [password, 'wrong-password', ann.account.email, cookie.split('=')[1] as string, 'for your eyes only', 'a secret for tests only', 'A room nobody knows']) {
+    for (const secret of [
+      password,
+      'wrong-password',
+      ann.account.email,
+      cookie.split('=')[1] as string,
+      'for your eyes only',
+      'a secret for tests only',
+      'A room nobody knows',
+    ]) {
       expect(server.output()).not.toContain(secret)
     }
   })
 
   it('keeps its metrics and health apart from what people reach', async () => {
     const metricsPort = await freePort()
-    const server = run('apps/server/src/main.ts', [], { ...env, METRICS_PORT: String(metricsPort), APP_VERSION: '1.0.2' })
+    const server = run('apps/server/src/main.ts', [], {
+      ...env,
+      METRICS_PORT: String(metricsPort),
+      APP_VERSION: '1.0.2',
+    })
     const { url, version } = (await server.said('listening')) as { url: string; version: string }
     const at = (path: string, base = url) => fetch(base + path)
     expect((await at('/healthz')).status).toBe(200)
@@ -110,7 +136,9 @@ describe('the server process', () => {
     await heard
     await disconnected
     expect(await server.exited).toBe(0)
-    expect(await database.db.query('select body from messages where room_id = $1', [room.id])).toEqual([{ body: 'before you go' }])
+    expect(await database.db.query('select body from messages where room_id = $1', [room.id])).toEqual([
+      { body: 'before you go' },
+    ])
   })
 })
 
@@ -129,23 +157,34 @@ describe('the command line', () => {
   }
 
   it('says so when the database cannot be reached, without a stack', async () => {
-    const { code, output } = await cli('migrate', { DATABASE_URL: `postgres://chat:secret@127.0.0.1:${await freePort()}/chat` })
-    expect([code, output]).toEqual([1, expect.stringMatching(/^PostgreSQL is not available: connect ECONNREFUSED [\d.:]+\. The doctor task says more: /)])
+    const { code, output } = await cli('migrate', {
+      DATABASE_URL: `postgres://chat:secret@127.0.0.1:${await freePort()}/chat`,
+    })
+    expect([code, output]).toEqual([
+      1,
+      expect.stringMatching(/^PostgreSQL is not available: connect ECONNREFUSED [\d.:]+\. The doctor task says more: /),
+    ])
     expect(output).not.toContain('secret')
   })
 
   it('explains itself when asked for something unknown', async () => {
     const { code, output } = await cli('dance')
     expect(code).toBe(2)
-    for (const task of ['wait', 'migrate', 'fixtures', 'bucket', 'upkeep', 'replay', 'acceptance', 'doctor']) expect(output).toContain(`  ${task} `)
+    for (const task of ['wait', 'migrate', 'fixtures', 'bucket', 'upkeep', 'replay', 'acceptance', 'doctor'])
+      expect(output).toContain(`  ${task} `)
   })
 
   it('waits for a database that is not there yet, and says why', async () => {
     const { hostname, port } = new URL(database.url)
     const proxy = await startProxy({ host: hostname, port: Number(port) })
     await proxy.refuse()
-    const waiting = run('apps/server/src/cli.ts', ['wait'], { ...env, DATABASE_URL: Object.assign(new URL(database.url), { host: `127.0.0.1:${proxy.port}` }).href })
-    expect(await waiting.said('waiting for PostgreSQL')).toMatchObject({ reason: expect.stringContaining('ECONNREFUSED') as string })
+    const waiting = run('apps/server/src/cli.ts', ['wait'], {
+      ...env,
+      DATABASE_URL: Object.assign(new URL(database.url), { host: `127.0.0.1:${proxy.port}` }).href,
+    })
+    expect(await waiting.said('waiting for PostgreSQL')).toMatchObject({
+      reason: expect.stringContaining('ECONNREFUSED') as string,
+    })
     await proxy.mend()
     await waiting.said('PostgreSQL answers')
     expect(await waiting.exited).toBe(0)
@@ -164,7 +203,12 @@ describe('the command line', () => {
     await database.db.query(`update pgmigrations set name = '0007_from_elsewhere' where name = '0007_presence'`)
     const { code, output } = await cli('migrate')
     await database.db.query(`update pgmigrations set name = '0007_presence' where name = '0007_from_elsewhere'`)
-    expect([code, output]).toEqual([1, expect.stringMatching(/does not know \(0007_from_elsewhere\) and lacks some of its own \(0007_presence\)\. Deploy the release/)])
+    expect([code, output]).toEqual([
+      1,
+      expect.stringMatching(
+        /does not know \(0007_from_elsewhere\) and lacks some of its own \(0007_presence\)\. Deploy the release/,
+      ),
+    ])
   })
 
   it('adds the demo people and rooms once, however often it is asked, and to what was said in General before', async () => {
@@ -174,28 +218,42 @@ describe('the command line', () => {
        insert into messages (room_id, seq, id, author_id, body) select general.id, 1, gen_random_uuid(), early.id, 'Nobody here?' from general, early`,
     )
     expect((await cli('fixtures')).code).toBe(0)
-    const state = () => database.db.query(`select (select count(*) from accounts) as accounts, (select count(*) from memberships) as memberships, (select count(*) from messages) as messages`)
+    const state = () =>
+      database.db.query(
+        `select (select count(*) from accounts) as accounts, (select count(*) from memberships) as memberships, (select count(*) from messages) as messages`,
+      )
     const first = await state()
-    await database.db.query(`delete from memberships where account_id = (select id from accounts where email = 'boris@example.com')`)
+    await database.db.query(
+      `delete from memberships where account_id = (select id from accounts where email = 'boris@example.com')`,
+    )
     const left = await state()
     expect((await cli('fixtures')).code).toBe(0)
     expect(await state()).toEqual(left)
     expect(first).not.toEqual(left)
     // The numbers have no holes, as everywhere.
-    expect(await database.db.query(`select r.name from rooms r where r.head <> (select count(*) from messages m where m.room_id = r.id)`)).toEqual([])
+    expect(
+      await database.db.query(
+        `select r.name from rooms r where r.head <> (select count(*) from messages m where m.room_id = r.id)`,
+      ),
+    ).toEqual([])
   })
 
   it('lets the demo people sign in with the passwords that the fixtures announce', async () => {
     const server = run('apps/server/src/main.ts', [], { ...env, PORT: '0', METRICS_PORT: '0' })
     const { url } = (await server.said('listening')) as { url: string }
-    const { status } = await new Person(url).ask('POST', '/api/session', { email: 'anna@example.com', password: 'anna loves helm' })
+    const { status } = await new Person(url).ask('POST', '/api/session', {
+      email: 'anna@example.com',
+      password: 'anna loves helm',
+    })
     expect(status).toBe(201)
     server.child.kill('SIGTERM')
     await server.exited
   })
 
   it('forgets what has expired, and only that', async () => {
-    await database.db.query(`insert into sessions (id, data, expires_at) values ('old', '{}', now() - interval '1 minute'), ('new', '{}', now() + interval '1 minute')`)
+    await database.db.query(
+      `insert into sessions (id, data, expires_at) values ('old', '{}', now() - interval '1 minute'), ('new', '{}', now() + interval '1 minute')`,
+    )
     const { code, output } = await cli('upkeep')
     expect([code, output]).toEqual([0, expect.stringContaining('"sessions":1')])
     expect(await database.db.query(`select id from sessions where id in ('old', 'new')`)).toEqual([{ id: 'new' }])
@@ -204,7 +262,10 @@ describe('the command line', () => {
   it('tries the whole chat from outside and leaves no trace', async () => {
     const server = run('apps/server/src/main.ts', [], { ...env, PORT: '0', METRICS_PORT: '0' })
     const { url } = (await server.said('listening')) as { url: string }
-    const state = () => database.db.query(`select (select count(*) from accounts) as accounts, (select count(*) from rooms) as rooms, (select count(*) from messages) as messages`)
+    const state = () =>
+      database.db.query(
+        `select (select count(*) from accounts) as accounts, (select count(*) from rooms) as rooms, (select count(*) from messages) as messages`,
+      )
     const before = await state()
     const { code, output } = await cli('acceptance', { PUBLIC_URL: url })
     expect([code, output]).toEqual([0, expect.stringContaining('a message arrived live and is in the history')])

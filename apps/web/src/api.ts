@@ -2,7 +2,10 @@ import type { Account, ErrorBody, Member, Page, Room, RoomKind, RoomPage, WebCon
 
 /** The server's answer was no; `message` is a sentence for people. */
 export class ApiError extends Error {
-  constructor(readonly code: ErrorBody['code'] | 'unreachable', message: string) {
+  constructor(
+    readonly code: ErrorBody['code'] | 'unreachable',
+    message: string,
+  ) {
     super(message)
   }
 }
@@ -17,10 +20,12 @@ const ask = async <T>(method: string, path: string, body?: unknown): Promise<T> 
     response = await fetch(path, {
       method,
       signal: AbortSignal.timeout(patienceMs),
-      ...(body === undefined ? {} : {
-        body: raw ? body : JSON.stringify(body),
-        headers: { 'content-type': raw ? body.type : 'application/json' },
-      }),
+      ...(body === undefined
+        ? {}
+        : {
+            body: raw ? body : JSON.stringify(body),
+            headers: { 'content-type': raw ? body.type : 'application/json' },
+          }),
     })
     answer = response.status === 204 ? undefined : await response.json()
   } catch {
@@ -36,16 +41,21 @@ const room = (id: string) => `/api/rooms/${encodeURIComponent(id)}`
 /** The server's HTTP side, one function per request. All of them reject with `ApiError`. */
 export const api = {
   config: () => ask<WebConfig>('GET', '/assets/config.json'),
-  signUp: (newcomer: { name: string; email: string; password: string }) => ask<Account>('POST', '/api/accounts', newcomer),
+  signUp: (newcomer: { name: string; email: string; password: string }) =>
+    ask<Account>('POST', '/api/accounts', newcomer),
   signIn: (credentials: { email: string; password: string }) => ask<Account>('POST', '/api/session', credentials),
   signOut: () => ask<void>('DELETE', '/api/session'),
   me: () => ask<Account>('GET', '/api/me'),
-  changeMe: (change: { name?: string; password?: string; currentPassword?: string }) => ask<Account>('PATCH', '/api/me', change),
+  changeMe: (change: { name?: string; password?: string; currentPassword?: string }) =>
+    ask<Account>('PATCH', '/api/me', change),
   changeAvatar: (picture: Blob) => ask<Account>('PUT', '/api/me/avatar', picture),
   rooms: () => ask<{ rooms: Room[] }>('GET', '/api/rooms'),
   /** Without `search` all there are, without `after` from the first. */
   publicRooms: (search?: string, after?: string | null) =>
-    ask<RoomPage>('GET', `/api/rooms/public?${new URLSearchParams({ ...(search && { search }), ...(after && { after }) })}`),
+    ask<RoomPage>(
+      'GET',
+      `/api/rooms/public?${new URLSearchParams({ ...(search && { search }), ...(after && { after }) })}`,
+    ),
   room: (roomId: string) => ask<Room>('GET', room(roomId)),
   createRoom: (newRoom: { name: string; kind: RoomKind }) => ask<Room>('POST', '/api/rooms', newRoom),
   join: (roomId: string) => ask<Room>('PUT', `${room(roomId)}/membership`),

@@ -39,14 +39,28 @@ export function App() {
     if (account && atEntrance) navigate(wantedPath(), { replace: true })
     if (account !== null || atEntrance || !state || !('config' in state)) return
     const login = new URL(state.config.loginUrl || '/sign-in', location.href)
-    if (login.origin === location.origin && login.pathname === '/sign-in') navigate(path === '/' ? '/sign-in' : `/sign-in?to=${path}`, { replace: true })
+    if (login.origin === location.origin && login.pathname === '/sign-in')
+      navigate(path === '/' ? '/sign-in' : `/sign-in?to=${path}`, { replace: true })
     else location.assign(login)
   }, [account, atEntrance])
 
-  if (!state || 'problem' in state) return <main><Wait problem={state?.problem ?? null} retry={() => void begin()} /></main>
+  if (!state || 'problem' in state)
+    return (
+      <main>
+        <Wait problem={state?.problem ?? null} retry={() => void begin()} />
+      </main>
+    )
   const setAccount = (changed: Account | null) => setState({ ...state, account: changed })
   if (!state.account) return atEntrance ? <Entrance signUp={path === '/sign-up'} onSignedIn={setAccount} /> : null
-  return <SignedIn key={state.account.id} account={state.account} config={state.config} path={path} onSignedOut={() => setAccount(null)} />
+  return (
+    <SignedIn
+      key={state.account.id}
+      account={state.account}
+      config={state.config}
+      path={path}
+      onSignedOut={() => setAccount(null)}
+    />
+  )
 }
 
 type SignedInProps = { account: Account; config: WebConfig; path: string; onSignedOut: () => void }
@@ -58,7 +72,11 @@ function SignedIn({ account, config, path, onSignedOut }: SignedInProps) {
   // Who comes to the chat itself goes on in the room of last time. Back to the list of rooms is a way, too, but later.
   const arriving = useRef(['/', '/sign-in', '/sign-up'].includes(path))
   if (roomId || path === '/profile') arriving.current = false
-  return path === '/profile' ? <Profile chat={chat} /> : <RoomsPage chat={chat} roomId={roomId} arriving={arriving.current} />
+  return path === '/profile' ? (
+    <Profile chat={chat} />
+  ) : (
+    <RoomsPage chat={chat} roomId={roomId} arriving={arriving.current} />
+  )
 }
 
 /** Where somebody wanted to go who was sent to sign in: a path of this site, whoever made the link. */

@@ -48,7 +48,9 @@ describe('the production build', () => {
   })
 
   it('is loaded in less than 40 kB', async () => {
-    const sizes = await Promise.all(['main.js', 'main.css'].map(async (name) => (await read(`${manifest[name]!.slice(8)}.gz`)).length))
+    const sizes = await Promise.all(
+      ['main.js', 'main.css'].map(async (name) => (await read(`${manifest[name]!.slice(8)}.gz`)).length),
+    )
     expect(sizes[0]! + sizes[1]!).toBeLessThan(firstLoadLimit)
   })
 

@@ -8,4 +8,5 @@ import './styles/messages.css'
 render(<App />, document.getElementById('app')!)
 
 // webpack puts the mode in here, so nothing of it is left in production.
-if (process.env.NODE_ENV === 'development') void import('./reload.js').then(({ reloadOnChange }) => reloadOnChange('/assets/main.js'))
+if (process.env.NODE_ENV === 'development')
+  void import('./reload.js').then(({ reloadOnChange }) => reloadOnChange('/assets/main.js'))

@@ -2,7 +2,10 @@
 export async function reloadOnChange(bundle: string): Promise<never> {
   let first: string | null | undefined
   for (;;) {
-    const version = await fetch(bundle, { method: 'HEAD', cache: 'no-store' }).then((answer) => answer.headers.get('etag'), () => null)
+    const version = await fetch(bundle, { method: 'HEAD', cache: 'no-store' }).then(
+      (answer) => answer.headers.get('etag'),
+      () => null,
+    )
     first ??= version
     // Without an answer the server is about to start again itself.
     if (version !== null && version !== first) location.reload()

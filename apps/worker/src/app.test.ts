@@ -23,7 +23,10 @@ const redis = process.env.TEST_SESSION_REDIS
 
 describe('a worker', () => {
   it('says that it is not needed without RabbitMQ', () => {
-    const config = readConfig({ DATABASE_URL: 'postgres://nobody@127.0.0.1:9/none', COOKIE_SECRET: 'a secret for tests only' })
+    const config = readConfig({
+      DATABASE_URL: 'postgres://nobody@127.0.0.1:9/none',
+      COOKIE_SECRET: 'a secret for tests only',
+    })
     expect(() => createWorker(config)).toThrow('run no worker')
   })
 
@@ -76,7 +79,9 @@ describe.runIf(uri !== '')('a chat with workers', () => {
     await startWorker()
     const ann = await newPerson(chat.url, 'Ann')
     await eventually(async () => {
-      expect(await listMails(chat.database.db, ann.account.email, 10)).toMatchObject([{ body: expect.stringContaining('https://chat.example') as string }])
+      expect(await listMails(chat.database.db, ann.account.email, 10)).toMatchObject([
+        { body: expect.stringContaining('https://chat.example') as string },
+      ])
     })
   })
 
@@ -85,10 +90,14 @@ describe.runIf(uri !== '')('a chat with workers', () => {
     const [ann, ben] = [await newPerson(chat.url, 'Ann'), await newPerson(chat.url, 'Ben')]
     const room = await ann.openRoom()
     const socket = await ann.connect()
-    const greeted = redis === undefined ? undefined : nextNews(socket, 'messages:posted', ({ roomId }) => roomId === room.id)
+    const greeted =
+      redis === undefined ? undefined : nextNews(socket, 'messages:posted', ({ roomId }) => roomId === room.id)
     await ben.join(room.id)
-    if (greeted !== undefined) expect((await greeted).messages).toMatchObject([{ author: { id: greeterId }, body: 'Welcome, Ben!' }])
-    await eventually(async () => expect(await ann.history(room.id)).toMatchObject([{ author: { id: greeterId }, body: 'Welcome, Ben!' }]))
+    if (greeted !== undefined)
+      expect((await greeted).messages).toMatchObject([{ author: { id: greeterId }, body: 'Welcome, Ben!' }])
+    await eventually(async () =>
+      expect(await ann.history(room.id)).toMatchObject([{ author: { id: greeterId }, body: 'Welcome, Ben!' }]),
+    )
     ann.leave()
   })
 
@@ -112,7 +121,8 @@ describe.runIf(uri !== '')('a chat with workers', () => {
   })
 
   it('touches nothing before the schema of its release is there', async () => {
-    const rename = (from: string, to: string) => chat.database.db.query('update pgmigrations set name = $2 where name = $1', [from, to])
+    const rename = (from: string, to: string) =>
+      chat.database.db.query('update pgmigrations set name = $2 where name = $1', [from, to])
     await rename('0007_presence', 'not yet')
     const lines: string[] = []
     const started = startWorker(pino({}, { write: (line: string) => void lines.push(line) }))
@@ -126,7 +136,12 @@ describe.runIf(uri !== '')('a chat with workers', () => {
 
   it('can be told to stop while it waits for the schema', async () => {
     await chat.database.db.query(`update pgmigrations set name = 'not yet' where name = '0007_presence'`)
-    const program = run('apps/worker/src/main.ts', [], { DATABASE_URL: chat.database.url, COOKIE_SECRET: 'a secret for tests only', AMQP_URI: uri, METRICS_PORT: '0' })
+    const program = run('apps/worker/src/main.ts', [], {
+      DATABASE_URL: chat.database.url,
+      COOKIE_SECRET: 'a secret for tests only',
+      AMQP_URI: uri,
+      METRICS_PORT: '0',
+    })
     await program.said('waiting for the schema of this release')
     program.child.kill('SIGTERM')
     expect(await program.exited).toBe(0)

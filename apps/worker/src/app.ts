@@ -36,7 +36,8 @@ export interface Replacements {
  * @throws ConfigError without RabbitMQ, since the server does this work itself then.
  */
 export function createWorker(config: Config, replacements: Replacements = {}): Worker {
-  if (config.bus.kind !== 'rabbitmq') throw new ConfigError(['AMQP_URI is missing (without RabbitMQ the server does this work itself: run no worker)'])
+  if (config.bus.kind !== 'rabbitmq')
+    throw new ConfigError(['AMQP_URI is missing (without RabbitMQ the server does this work itself: run no worker)'])
   const { uri } = config.bus
   const log = replacements.log ?? createLog({ name: 'worker', level: config.logLevel, version: config.version })
 

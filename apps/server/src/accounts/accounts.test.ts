@@ -10,23 +10,36 @@ describe('accounts', () => {
   })
   afterAll(() => chat.stop())
 
-  const signUp = (body: unknown) => new Person(chat.url).ask<{ error?: { code: string; message: string } }>('POST', '/api/accounts', body)
-  const accountsThere = async () => (await chat.database.db.query<{ count: number }>('select count(*) from accounts'))[0]?.count
+  const signUp = (body: unknown) =>
+    new Person(chat.url).ask<{ error?: { code: string; message: string } }>('POST', '/api/accounts', body)
+  const accountsThere = async () =>
+    (await chat.database.db.query<{ count: number }>('select count(*) from accounts'))[0]?.count
 
   describe('signing up', () => {
     it('makes an account that is signed in at once', async () => {
       const ann = new Person(chat.url)
-      const { status, body } = await ann.ask<Account>('POST', '/api/accounts', { name: ' Ann  ', email: 'Ann@Example.com', password })
+      const { status, body } = await ann.ask<Account>('POST', '/api/accounts', {
+        name: ' Ann  ',
+        email: 'Ann@Example.com',
+        password,
+      })
       expect(status).toBe(201)
-      expect(body).toEqual({ id: expect.stringMatching(/^[0-9a-f-]{36}$/) as string, name: 'Ann', email: 'ann@example.com', avatarUrl: null })
+      expect(body).toEqual({
+        id: expect.stringMatching(/^[0-9a-f-]{36}$/) as string,
+        name: 'Ann',
+        email: 'ann@example.com',
+        avatarUrl: null,
+      })
       expect((await ann.ask('GET', '/api/me')).body).toEqual(body)
     })
 
     it('is refused for an address that has an account, in any case of letters', async () => {
-      await newPerson(chat.url).then(({ account }) => signUp({ name: 'Other', email: account.email.toUpperCase(), password })).then(({ status, body }) => {
-        expect(status).toBe(409)
-        expect(body.error?.code).toBe('conflict')
-      })
+      await newPerson(chat.url)
+        .then(({ account }) => signUp({ name: 'Other', email: account.email.toUpperCase(), password }))
+        .then(({ status, body }) => {
+          expect(status).toBe(409)
+          expect(body.error?.code).toBe('conflict')
+        })
     })
 
     it('gives the address to one of two who ask at the same moment', async () => {
@@ -43,7 +56,11 @@ describe('accounts', () => {
       ['a name of two lines', { name: 'a\nb', email: 'x@example.com', password }, 'name'],
       ['a name with a NUL', { name: 'a\u0000b', email: 'x@example.com', password }, 'name'],
       ['a name with half a character', { name: 'a\ud800', email: 'x@example.com', password }, 'name'],
-      ['a name that leads elsewhere', { name: 'URGENT http://evil.example/login', email: 'x@example.com', password }, 'name'],
+      [
+        'a name that leads elsewhere',
+        { name: 'URGENT http://evil.example/login', email: 'x@example.com', password },
+        'name',
+      ],
       ['a name that is a host', { name: 'evil.example', email: 'x@example.com', password }, 'name'],
       ['a name written from right to left', { name: 'Ann\u202egpj.exe', email: 'x@example.com', password }, 'name'],
       ['a name that nobody sees', { name: '\u3164\u200d', email: 'x@example.com', password }, 'name'],
@@ -51,9 +68,21 @@ describe('accounts', () => {
       ['a bad address', { name: 'X', email: 'x', password }, 'email'],
       ['an address with a line break', { name: 'X', email: 'x@example.com\r\nBcc: y@example.com', password }, 'email'],
       ['a short password', { name: 'X', email: 'x@example.com', password: 'short' }, '10 characters'],
-      ['a known password', { name: 'X', email: 'x@example.com', password: 'Password123' }, 'first that anybody would try'],
-      ['a monotonous password', { name: 'X', email: 'x@example.com', password: 'aaaaaaaaaaaaaaa' }, 'first that anybody would try'],
-      ['the address as password', { name: 'X', email: 'somebody@example.com', password: 'somebody@example.com' }, 'your name or address'],
+      [
+        'a known password',
+        { name: 'X', email: 'x@example.com', password: 'Password123' },
+        'first that anybody would try',
+      ],
+      [
+        'a monotonous password',
+        { name: 'X', email: 'x@example.com', password: 'aaaaaaaaaaaaaaa' },
+        'first that anybody would try',
+      ],
+      [
+        'the address as password',
+        { name: 'X', email: 'somebody@example.com', password: 'somebody@example.com' },
+        'your name or address',
+      ],
       ['an endless password', { name: 'X', email: 'x@example.com', password: 'abcdef'.repeat(100) }, 'at most 200'],
     ])('is refused with %s, and changes nothing', async (_what, body, message) => {
       const before = await accountsThere()
@@ -68,8 +97,15 @@ describe('accounts', () => {
     it('is refused with a body that is not JSON, or larger than 64 KB', async () => {
       const ann = new Person(chat.url)
       const broken = await ann.ask('POST', '/api/accounts', '{"name": ')
-      expect([broken.status, broken.body]).toEqual([400, { error: { code: 'invalid', message: 'The request could not be read.' } }])
-      const large = await ann.ask('POST', '/api/accounts', { name: 'x'.repeat(70_000), email: 'x@example.com', password })
+      expect([broken.status, broken.body]).toEqual([
+        400,
+        { error: { code: 'invalid', message: 'The request could not be read.' } },
+      ])
+      const large = await ann.ask('POST', '/api/accounts', {
+        name: 'x'.repeat(70_000),
+        email: 'x@example.com',
+        password,
+      })
       expect([large.status, large.body]).toEqual([413, { error: { code: 'too_large', message: 'This is too large.' } }])
     })
   })
@@ -77,7 +113,10 @@ describe('accounts', () => {
   describe('passwords', () => {
     it('are stored as scrypt hashes with their parameters and a salt of their own', async () => {
       const people = await Promise.all([newPerson(chat.url), newPerson(chat.url)])
-      const rows = await chat.database.db.query<{ hash: string }>('select password_hash as hash from accounts where id = any($1::uuid[])', [people.map(({ account }) => account.id)])
+      const rows = await chat.database.db.query<{ hash: string }>(
+        'select password_hash as hash from accounts where id = any($1::uuid[])',
+        [people.map(({ account }) => account.id)],
+      )
       const [first = '', second = ''] = rows.map(({ hash }) => hash)
       expect(first).toMatch(/^scrypt\$16384\$8\$5\$[\w-]{22}\$[\w-]{43}$/)
       expect(first).not.toBe(second)
@@ -89,8 +128,13 @@ describe('accounts', () => {
       const key = scryptSync(password, salt, 32, { N: 1024, r: 8, p: 1 })
       const old = `scrypt$1024$8$1$${salt.toString('base64url')}$${key.toString('base64url')}`
       await chat.database.db.query('update accounts set password_hash = $2 where id = $1', [ann.account.id, old])
-      expect((await new Person(chat.url).ask('POST', '/api/session', { email: ann.account.email, password })).status).toBe(201)
-      const [row] = await chat.database.db.query<{ hash: string }>('select password_hash as hash from accounts where id = $1', [ann.account.id])
+      expect(
+        (await new Person(chat.url).ask('POST', '/api/session', { email: ann.account.email, password })).status,
+      ).toBe(201)
+      const [row] = await chat.database.db.query<{ hash: string }>(
+        'select password_hash as hash from accounts where id = $1',
+        [ann.account.id],
+      )
       expect(row?.hash).toMatch(/^scrypt\$16384\$/)
     })
 
@@ -114,9 +158,51 @@ describe('accounts', () => {
     it('takes the names that people have, and none that a mail program would make a link of', async () => {
       const ann = await newPerson(chat.url)
       const statusOf = async (name: string) => [name, (await ann.ask('PATCH', '/api/me', { name })).status]
-      const names = ['J.R. Smith', "O'Neil", 'Jean-Luc', 'Anna (QA)', 'Dr. No', 'Иван', '李', 'А.С. Пушкин', 'А.С.Пушкин', 'J.R.R.Tolkien', 'Ann 2.0', 'M.Sc. Ann', 'می‌خواهم', '👩‍💻 Ann', 'Ann & Ben', 'Ann/Ben', 'Team: QA', 'Ph.D. Ann', '@ann', 'No. 5']
+      const names = [
+        'J.R. Smith',
+        "O'Neil",
+        'Jean-Luc',
+        'Anna (QA)',
+        'Dr. No',
+        'Иван',
+        '李',
+        'А.С. Пушкин',
+        'А.С.Пушкин',
+        'J.R.R.Tolkien',
+        'Ann 2.0',
+        'M.Sc. Ann',
+        'می‌خواهم',
+        '👩‍💻 Ann',
+        'Ann & Ben',
+        'Ann/Ben',
+        'Team: QA',
+        'Ph.D. Ann',
+        '@ann',
+        'No. 5',
+      ]
       for (const name of names) expect(await statusOf(name)).toEqual([name, 200])
-      const links = ['http://x', 'HTTPS://x', 'www.x.y', 'www.evil', 'evil.example/login', 'evil.example', 'See evil.example now', 'x.com', 't.co/abc', 'a.b.example', 'evil\u3002example', 'evil\uff0eexample', 'пример.рф', 'xn--e1afmkfd.xn--p1ai', 'ann@evil.example', '10.0.0.1', 'ftp://1', 'evil\u200d.example', 'EVIL.COM', 'X.COM']
+      const links = [
+        'http://x',
+        'HTTPS://x',
+        'www.x.y',
+        'www.evil',
+        'evil.example/login',
+        'evil.example',
+        'See evil.example now',
+        'x.com',
+        't.co/abc',
+        'a.b.example',
+        'evil\u3002example',
+        'evil\uff0eexample',
+        'пример.рф',
+        'xn--e1afmkfd.xn--p1ai',
+        'ann@evil.example',
+        '10.0.0.1',
+        'ftp://1',
+        'evil\u200d.example',
+        'EVIL.COM',
+        'X.COM',
+      ]
       for (const name of links) expect(await statusOf(name)).toEqual([name, 400])
     })
 
@@ -124,9 +210,13 @@ describe('accounts', () => {
       const ann = await newPerson(chat.url)
       const wrong = await ann.ask('PATCH', '/api/me', { password: 'a whole new one', currentPassword: 'a wrong one' })
       expect(wrong.status).toBe(403)
-      expect((await ann.ask('PATCH', '/api/me', { password: 'a whole new one', currentPassword: password })).status).toBe(200)
+      expect(
+        (await ann.ask('PATCH', '/api/me', { password: 'a whole new one', currentPassword: password })).status,
+      ).toBe(200)
       expect((await ann.ask('POST', '/api/session', { email: ann.account.email, password })).status).toBe(401)
-      expect((await ann.ask('POST', '/api/session', { email: ann.account.email, password: 'a whole new one' })).status).toBe(201)
+      expect(
+        (await ann.ask('POST', '/api/session', { email: ann.account.email, password: 'a whole new one' })).status,
+      ).toBe(201)
     })
 
     it('lets nobody guess the current password for long, and its owner change it from another session', async () => {
@@ -134,7 +224,8 @@ describe('accounts', () => {
       const ann = await newPerson(url)
       const owner = new Person(url)
       expect((await owner.ask('POST', '/api/session', { email: ann.account.email, password })).status).toBe(201)
-      const change = (person: Person, currentPassword: string) => person.ask('PATCH', '/api/me', { password: 'a whole new one', currentPassword })
+      const change = (person: Person, currentPassword: string) =>
+        person.ask('PATCH', '/api/me', { password: 'a whole new one', currentPassword })
       const statuses = []
       for (let guess = 1; guess <= 4; guess += 1) statuses.push((await change(ann, `guess ${guess}`)).status)
       expect(statuses).toEqual([403, 403, 403, 429])
@@ -149,7 +240,9 @@ describe('accounts', () => {
       await there.ask('POST', '/api/session', { email: here.account.email, password })
       const socket = await there.connect()
       const closed = new Promise((resolve) => socket.once('disconnect', resolve))
-      expect((await here.ask('PATCH', '/api/me', { password: 'a whole new one', currentPassword: password })).status).toBe(200)
+      expect(
+        (await here.ask('PATCH', '/api/me', { password: 'a whole new one', currentPassword: password })).status,
+      ).toBe(200)
       expect(await closed).toBe('io server disconnect')
       expect((await there.ask('GET', '/api/me')).status).toBe(401)
       expect((await here.ask('GET', '/api/me')).status).toBe(200)
@@ -193,7 +286,12 @@ describe('accounts', () => {
       ['GET', `/api/rooms/${room.id}/messages`],
     ] as const) {
       const { status, body } = await stranger.ask(method, path)
-      expect({ method, path, status, body }).toEqual({ method, path, status: 401, body: { error: { code: 'unauthenticated', message: 'Please sign in.' } } })
+      expect({ method, path, status, body }).toEqual({
+        method,
+        path,
+        status: 401,
+        body: { error: { code: 'unauthenticated', message: 'Please sign in.' } },
+      })
     }
   })
 })

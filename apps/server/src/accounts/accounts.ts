@@ -5,7 +5,16 @@ import type { Waiting } from '../platform/gate.js'
 import { line } from '../platform/input.js'
 import { recordEvent } from '../events/outbox.js'
 import { hashPassword, isOutdated, verifyPassword, weaknessOf } from './password.js'
-import { accountByEmail, accountById, insertAccount, replaceHash, sessionEpochs, updateName, updatePassword, type AccountRow } from './queries.js'
+import {
+  accountByEmail,
+  accountById,
+  insertAccount,
+  replaceHash,
+  sessionEpochs,
+  updateName,
+  updatePassword,
+  type AccountRow,
+} from './queries.js'
 
 // What a mail program or a chat elsewhere makes a link of: an address with its scheme, an IP address, a host.
 const link = /:\/\/|\bwww\.|\d(\.\d+){3}|[\p{L}\p{M}\p{N}-][.。]\p{L}[\p{L}\p{M}\p{N}-]/iu
@@ -14,8 +23,17 @@ const initials = /(?<![\p{L}\p{M}\p{N}-])\p{Lu}\.(?=\p{Lu}[\p{Ll}.])/gu
 
 /** A person's name. Others read it where they did not ask for it, so nobody can have a link for a name. */
 export function nameOf() {
-  const isLink = (name: string) => link.test(name.normalize('NFKC').replace(/\p{Default_Ignorable_Code_Point}/gu, '').replace(initials, ''))
-  return line('a name', 60).refine((name) => !isLink(name), 'A name must not look like a link. Put a space after each dot.')
+  const isLink = (name: string) =>
+    link.test(
+      name
+        .normalize('NFKC')
+        .replace(/\p{Default_Ignorable_Code_Point}/gu, '')
+        .replace(initials, ''),
+    )
+  return line('a name', 60).refine(
+    (name) => !isLink(name),
+    'A name must not look like a link. Put a space after each dot.',
+  )
 }
 
 /** An address in the form it is stored and compared in. */
@@ -44,7 +62,10 @@ export function createAccounts({ db }: { db: Database }) {
   // `waiting`: hashing takes long, and those who wait for it take turns by address.
   return {
     /** @throws ChatError `invalid` for a weak password, `conflict` when the address is taken. */
-    async signUp({ name, email, password }: { name: string; email: string; password: string }, waiting?: Waiting): Promise<AccountRow> {
+    async signUp(
+      { name, email, password }: { name: string; email: string; password: string },
+      waiting?: Waiting,
+    ): Promise<AccountRow> {
       await refuseWeak(password, { name, email })
       const hash = await hashPassword(password, waiting)
       return db.transaction(async (tx) => {
@@ -60,7 +81,8 @@ export function createAccounts({ db }: { db: Database }) {
       const account = await accountByEmail(db, email)
       const right = await verifyPassword(password, account?.passwordHash ?? (await nobody), waiting)
       if (account === undefined || !right) throw new ChatError('unauthenticated', 'Wrong address or password.')
-      if (isOutdated(account.passwordHash)) await replaceHash(db, account.id, account.passwordHash, await hashPassword(password, waiting))
+      if (isOutdated(account.passwordHash))
+        await replaceHash(db, account.id, account.passwordHash, await hashPassword(password, waiting))
       return account
     },
 

@@ -19,38 +19,51 @@ describe('a crowd at the door', () => {
     })
 
   it.each([
-    ['of unknown accounts', (index: number, signal: AbortSignal) => signIn({ email: `nobody-${index}@example.com`, password }, '203.0.113.7', signal)],
+    [
+      'of unknown accounts',
+      (index: number, signal: AbortSignal) =>
+        signIn({ email: `nobody-${index}@example.com`, password }, '203.0.113.7', signal),
+    ],
     [
       'that guesses at a current password',
       (_index: number, signal: AbortSignal) =>
         fetch(`${chat.url}/api/me`, {
           method: 'PATCH',
-          headers: { origin: chat.url, cookie: ben.cookie, 'content-type': 'application/json', 'x-forwarded-for': '203.0.113.7' },
+          headers: {
+            origin: chat.url,
+            cookie: ben.cookie,
+            'content-type': 'application/json',
+            'x-forwarded-for': '203.0.113.7',
+          },
           body: JSON.stringify({ password: 'another fine phrase', currentPassword: 'a guess' }),
           signal,
         }),
     ],
-  ])('%s is refused in part, at once, and nobody from elsewhere waits behind it', async (_who, ask) => {
-    const leaving = new AbortController()
-    let looked = 0
-    const refused: (string | null)[] = []
-    const crowd = Array.from({ length: 70 }, async (_, index) => {
-      const { status, headers } = await ask(index, leaving.signal)
-      if (status === 503) refused.push(headers.get('retry-after'))
-      else looked += 1
-    })
-    // The first to be refused tells that the line is full.
-    await vi.waitFor(() => expect(refused).not.toEqual([]), { timeout: 60_000 })
-    const before = looked
-    expect((await signIn({ email: ben.account.email, password }, '198.51.100.9')).status).toBe(201)
-    expect(looked - before).toBeLessThan(20)
-    expect(Number(refused[0])).toBeGreaterThan(0)
+  ])(
+    '%s is refused in part, at once, and nobody from elsewhere waits behind it',
+    async (_who, ask) => {
+      const leaving = new AbortController()
+      let looked = 0
+      const refused: (string | null)[] = []
+      const crowd = Array.from({ length: 70 }, async (_, index) => {
+        const { status, headers } = await ask(index, leaving.signal)
+        if (status === 503) refused.push(headers.get('retry-after'))
+        else looked += 1
+      })
+      // The first to be refused tells that the line is full.
+      await vi.waitFor(() => expect(refused).not.toEqual([]), { timeout: 60_000 })
+      const before = looked
+      expect((await signIn({ email: ben.account.email, password }, '198.51.100.9')).status).toBe(201)
+      expect(looked - before).toBeLessThan(20)
+      expect(Number(refused[0])).toBeGreaterThan(0)
 
-    // Nobody works for those who have gone: whoever comes next is the next.
-    leaving.abort()
-    await Promise.allSettled(crowd)
-    const last = looked
-    expect((await signIn({ email: ben.account.email, password }, '203.0.113.7')).status).toBe(201)
-    expect(looked).toBe(last)
-  }, 120_000)
+      // Nobody works for those who have gone: whoever comes next is the next.
+      leaving.abort()
+      await Promise.allSettled(crowd)
+      const last = looked
+      expect((await signIn({ email: ben.account.email, password }, '203.0.113.7')).status).toBe(201)
+      expect(looked).toBe(last)
+    },
+    120_000,
+  )
 })

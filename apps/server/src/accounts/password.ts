@@ -28,7 +28,10 @@ export async function verifyPassword(password: string, hash: string, waiting?: W
   const [, N, r, p, salt = '', key = ''] = hash.split('$')
   const expected = Buffer.from(key, 'base64url')
   const options = { N: Number(N), r: Number(r), p: Number(p) }
-  const actual = await gate(() => derive(password.normalize('NFKC'), Buffer.from(salt, 'base64url'), expected.length, options), waiting)
+  const actual = await gate(
+    () => derive(password.normalize('NFKC'), Buffer.from(salt, 'base64url'), expected.length, options),
+    waiting,
+  )
   return timingSafeEqual(actual, expected)
 }
 

@@ -13,7 +13,9 @@ const columns = `id, name, email, password_hash as "passwordHash", avatar_key as
 
 /** Only accounts that can sign in: bots have no address. */
 export async function accountById(db: Db, id: string): Promise<AccountRow | undefined> {
-  const [account] = await db.query<AccountRow>(`select ${columns} from accounts where id = $1 and email is not null`, [id])
+  const [account] = await db.query<AccountRow>(`select ${columns} from accounts where id = $1 and email is not null`, [
+    id,
+  ])
   return account
 }
 
@@ -28,7 +30,12 @@ export async function accountByEmail(db: Db, email: string): Promise<AccountRow 
 }
 
 /** Undefined when the address is taken. */
-export async function insertAccount(db: Db, name: string, email: string, passwordHash: string): Promise<AccountRow | undefined> {
+export async function insertAccount(
+  db: Db,
+  name: string,
+  email: string,
+  passwordHash: string,
+): Promise<AccountRow | undefined> {
   const [account] = await db.query<AccountRow>(
     `insert into accounts (name, email, password_hash) values ($1, $2, $3)
      on conflict (email) do nothing
@@ -44,7 +51,10 @@ export async function updateName(db: Db, id: string, name: string): Promise<void
 
 /** A new password ends every session that began before it. */
 export async function updatePassword(db: Db, id: string, passwordHash: string): Promise<void> {
-  await db.query('update accounts set password_hash = $2, session_epoch = session_epoch + 1 where id = $1', [id, passwordHash])
+  await db.query('update accounts set password_hash = $2, session_epoch = session_epoch + 1 where id = $1', [
+    id,
+    passwordHash,
+  ])
 }
 
 /** The same password under today's parameters: nobody is signed out. Does nothing when it was changed in between. */

@@ -28,10 +28,23 @@ const newAccount = z.object({ name: nameOf(), email: emailOf(), password: z.stri
 const changes = z
   .object({ name: nameOf(), password: z.string('Please enter a new password.'), currentPassword: passwordOf() })
   .partial()
-  .refine(({ name, password }) => name !== undefined || password !== undefined, 'Please enter a name or a new password.')
+  .refine(
+    ({ name, password }) => name !== undefined || password !== undefined,
+    'Please enter a name or a new password.',
+  )
 
 /** Signing up and profiles. */
-export function createAccountRoutes({ accounts, sessions, rooms, news, personNews, guesses, limiter, requireAccount, toAccount }: AccountRoutes): Router {
+export function createAccountRoutes({
+  accounts,
+  sessions,
+  rooms,
+  news,
+  personNews,
+  guesses,
+  limiter,
+  requireAccount,
+  toAccount,
+}: AccountRoutes): Router {
   return Router()
     .post('/api/accounts', async (req, res) => {
       const wanted = parse(newAccount, req.body)

@@ -31,12 +31,20 @@ describe('assets of several versions', () => {
     const [first, second] = [await version({ [before]: 'before()' }), await version({ [after]: 'a{}' })]
     await first.publish()
     await second.publish()
-    expect(await second.find(before)).toEqual({ content: Buffer.from('before()'), contentType: 'text/javascript; charset=utf-8' })
+    expect(await second.find(before)).toEqual({
+      content: Buffer.from('before()'),
+      contentType: 'text/javascript; charset=utf-8',
+    })
     expect(await first.find(after)).toEqual({ content: Buffer.from('a{}'), contentType: 'text/css; charset=utf-8' })
   })
 
   it('are those with a hash in their name, and nothing else that lies beside them', async () => {
-    const assets = await version({ [before]: 'before()', 'manifest.json': '{}', [`${before}.gz`]: 'zip', [`${before}.map`]: 'map' })
+    const assets = await version({
+      [before]: 'before()',
+      'manifest.json': '{}',
+      [`${before}.gz`]: 'zip',
+      [`${before}.map`]: 'map',
+    })
     await assets.publish()
     for (const name of ['manifest.json', `${before}.gz`, `${before}.map`]) expect(await assets.find(name)).toBeNull()
   })

@@ -28,7 +28,8 @@ export function createAssets({ storage, directory }: { storage: Storage; directo
   return {
     async publish() {
       for (const name of (await readdir(directory)).filter((file) => hashed.test(file))) {
-        if ((await storage.get(name)) === null) await storage.put(name, await readFile(join(directory, name)), contentTypeOf(name))
+        if ((await storage.get(name)) === null)
+          await storage.put(name, await readFile(join(directory, name)), contentTypeOf(name))
       }
     },
 

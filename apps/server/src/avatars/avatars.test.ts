@@ -28,7 +28,9 @@ let chat: Chat
 let png: Buffer
 beforeAll(async () => {
   chat = await startChat({ LIMIT_UPLOAD: '1000/60' }, { storage })
-  png = await sharp({ create: { width: 300, height: 200, channels: 3, background: 'teal' } }).png().toBuffer()
+  png = await sharp({ create: { width: 300, height: 200, channels: 3, background: 'teal' } })
+    .png()
+    .toBuffer()
 })
 afterAll(() => chat.stop())
 
@@ -38,7 +40,10 @@ describe('an avatar', () => {
     expect(ann.account.avatarUrl).toBeNull()
     const { status, body } = await upload(ann, png)
     expect(status).toBe(200)
-    expect(body).toMatchObject({ id: ann.account.id, avatarUrl: expect.stringMatching(/^\/avatars\/[0-9a-f-]{36}\.webp$/) as string })
+    expect(body).toMatchObject({
+      id: ann.account.id,
+      avatarUrl: expect.stringMatching(/^\/avatars\/[0-9a-f-]{36}\.webp$/) as string,
+    })
 
     const response = await fetch(chat.url + (body as Account).avatarUrl)
     expect(response.status).toBe(200)
@@ -49,7 +54,11 @@ describe('an avatar', () => {
       'content-disposition': 'inline',
       'content-security-policy': "default-src 'none'; sandbox",
     })
-    expect(await sharp(Buffer.from(await response.arrayBuffer())).metadata()).toMatchObject({ format: 'webp', width: 256, height: 256 })
+    expect(await sharp(Buffer.from(await response.arrayBuffer())).metadata()).toMatchObject({
+      format: 'webp',
+      width: 256,
+      height: 256,
+    })
     expect((await ann.ask<Account>('GET', '/api/me')).body.avatarUrl).toBe((body as Account).avatarUrl)
   })
 
@@ -119,10 +128,15 @@ describe('an avatar', () => {
     const ann = await newPerson(chat.url)
     const uploads = [beginUpload(ann), beginUpload(ann)]
     const refused = await Promise.race(uploads.map((each) => each.answer))
-    expect(refused).toMatchObject({ status: 429, body: { error: { code: 'rate_limited', message: expect.stringContaining('worked on') as string } } })
+    expect(refused).toMatchObject({
+      status: 429,
+      body: { error: { code: 'rate_limited', message: expect.stringContaining('worked on') as string } },
+    })
     expect(refused.retryAfter).toBeGreaterThan(0)
     for (const each of uploads) each.goOn()
-    expect((await Promise.all(uploads.map((each) => each.answer))).map(({ status }) => status).sort()).toEqual([200, 429])
+    expect((await Promise.all(uploads.map((each) => each.answer))).map(({ status }) => status).sort()).toEqual([
+      200, 429,
+    ])
     expect((await upload(ann, png)).status).toBe(200)
   })
 
@@ -130,17 +144,27 @@ describe('an avatar', () => {
     const people = await Promise.all(Array.from({ length: 9 }, () => newPerson(chat.url)))
     const uploads = people.map(beginUpload)
     const refused = await Promise.race(uploads.map((each) => each.answer))
-    expect(refused).toMatchObject({ status: 503, body: { error: { code: 'unavailable', message: expect.stringContaining('people') as string } } })
+    expect(refused).toMatchObject({
+      status: 503,
+      body: { error: { code: 'unavailable', message: expect.stringContaining('people') as string } },
+    })
     expect(refused.retryAfter).toBeGreaterThan(0)
     for (const each of uploads) each.goOn()
-    expect((await Promise.all(uploads.map((each) => each.answer))).map(({ status }) => status).sort()).toEqual([...Array<number>(8).fill(200), 503])
+    expect((await Promise.all(uploads.map((each) => each.answer))).map(({ status }) => status).sort()).toEqual([
+      ...Array<number>(8).fill(200),
+      503,
+    ])
   })
 
   it('does not wait behind twenty large ones of somebody else', async () => {
     const [ann, ben] = await Promise.all([newPerson(chat.url), newPerson(chat.url)])
-    const large = await sharp({ create: { width: 4_800, height: 5_000, channels: 3, background: 'teal' } }).png({ progressive: true }).toBuffer()
+    const large = await sharp({ create: { width: 4_800, height: 5_000, channels: 3, background: 'teal' } })
+      .png({ progressive: true })
+      .toBuffer()
     let before = 0
-    const others = Array.from({ length: 20 }, () => upload(ann, large).then(({ status }) => void (status === 200 && (before += 1))))
+    const others = Array.from({ length: 20 }, () =>
+      upload(ann, large).then(({ status }) => void (status === 200 && (before += 1))),
+    )
     await Promise.race(others) // some of them have arrived
     expect((await upload(ben, png)).status).toBe(200)
     expect(before).toBeLessThan(3)
@@ -154,12 +178,25 @@ describe('an avatar', () => {
       res.locals.account = { id: 'ann' }
       next()
     }
-    const slice = { personNews: { add: () => undefined }, avatars: { set } as Avatars, limiter: { take: async () => undefined, giveBack: async () => undefined }, requireAccount: signIn, accounts: { find: async () => undefined } }
-    const server = express().use(createAvatarRoutes({ ...slice, toAccount: (row) => ({ ...row, avatarUrl: null }) })).listen(0, '127.0.0.1')
+    const slice = {
+      personNews: { add: () => undefined },
+      avatars: { set } as Avatars,
+      limiter: { take: async () => undefined, giveBack: async () => undefined },
+      requireAccount: signIn,
+      accounts: { find: async () => undefined },
+    }
+    const server = express()
+      .use(createAvatarRoutes({ ...slice, toAccount: (row) => ({ ...row, avatarUrl: null }) }))
+      .listen(0, '127.0.0.1')
     await once(server, 'listening')
 
     const begun = once(drawing, 'begun') as Promise<[AbortSignal]>
-    const asked = request({ port: (server.address() as AddressInfo).port, method: 'PUT', path: '/api/me/avatar', headers: { 'content-type': 'image/png' } })
+    const asked = request({
+      port: (server.address() as AddressInfo).port,
+      method: 'PUT',
+      path: '/api/me/avatar',
+      headers: { 'content-type': 'image/png' },
+    })
     asked.on('error', () => undefined)
     asked.end(png)
     const [signal] = await begun
@@ -168,10 +205,13 @@ describe('an avatar', () => {
     server.close()
   })
 
-  it.each(['nothing.webp', `${randomUUID()}.webp`, '..%2f..%2fetc%2fpasswd', 'a%00.webp', '%c0%ae.webp', 'x.svg'])('is not found under %s', async (key) => {
-    const response = await fetch(`${chat.url}/avatars/${key}`)
-    expect([400, 404]).toContain(response.status)
-  })
+  it.each(['nothing.webp', `${randomUUID()}.webp`, '..%2f..%2fetc%2fpasswd', 'a%00.webp', '%c0%ae.webp', 'x.svg'])(
+    'is not found under %s',
+    async (key) => {
+      const response = await fetch(`${chat.url}/avatars/${key}`)
+      expect([400, 404]).toContain(response.status)
+    },
+  )
 })
 
 function asking(person: Person, length: number) {

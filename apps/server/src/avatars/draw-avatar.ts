@@ -16,7 +16,10 @@ const edge = 256
 
 try {
   // The pixels are decoded and encoded anew, so nothing else that was in the file gets through.
-  const avatar = await sharp(await buffer(process.stdin), { limitInputPixels: megapixels * 1_000_000, autoOrient: true })
+  const avatar = await sharp(await buffer(process.stdin), {
+    limitInputPixels: megapixels * 1_000_000,
+    autoOrient: true,
+  })
     // autoOrient turns the pixels as the camera's note says, before the note is dropped.
     .resize(edge, edge, { fit: 'cover' })
     .webp({ quality: 82 })

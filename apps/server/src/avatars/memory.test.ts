@@ -20,11 +20,21 @@ describe.skipIf(process.platform !== 'linux')('a server with the memory that the
   let limit: number
   beforeAll(async () => {
     const values = await readFile(join(root, '.helm/values.yaml'), 'utf8')
-    limit = Number(/^server:\n(?: .*\n|\n)*? {2}resources:\n(?: .*\n)*? {4}limits: \{memory: (\d+)Mi\}/m.exec(values)?.[1]) * 1024 * 1024
+    limit =
+      Number(/^server:\n(?: .*\n|\n)*? {2}resources:\n(?: .*\n)*? {4}limits: \{memory: (\d+)Mi\}/m.exec(values)?.[1]) *
+      1024 *
+      1024
     database = await freshDatabase()
     data = await mkdtemp(join(tmpdir(), 'chat-test-'))
     const secret = 'a secret for tests only'
-    const env = { DATABASE_URL: database.url, COOKIE_SECRET: secret, DATA_DIR: data, PORT: '0', METRICS_PORT: '0', LIMIT_POST: '1000000/10' }
+    const env = {
+      DATABASE_URL: database.url,
+      COOKIE_SECRET: secret,
+      DATA_DIR: data,
+      PORT: '0',
+      METRICS_PORT: '0',
+      LIMIT_POST: '1000000/10',
+    }
     server = run('apps/server/src/main.ts', [], env)
     url = ((await server.said('listening')) as { url: string }).url
   })
@@ -36,9 +46,11 @@ describe.skipIf(process.platform !== 'linux')('a server with the memory that the
   })
 
   it('does not come near its limit whatever picture is uploaded, and serves others meanwhile', async () => {
-    const picture = (edge: number) => sharp({ create: { width: edge, height: edge, channels: 4, background: { r: 0, g: 128, b: 128, alpha: 0.5 } } })
+    const picture = (edge: number) =>
+      sharp({ create: { width: edge, height: edge, channels: 4, background: { r: 0, g: 128, b: 128, alpha: 0.5 } } })
     // Four colours of 16 bits, interlaced: all pixels are in memory at once, with 8 bytes each.
-    const heavy = (edge: number) => picture(edge).toColourspace('rgb16').png({ progressive: true, compressionLevel: 9 }).toBuffer()
+    const heavy = (edge: number) =>
+      picture(edge).toColourspace('rgb16').png({ progressive: true, compressionLevel: 9 }).toBuffer()
     const pictures: [body: Buffer, status: number][] = [
       [await heavy(6_300), 413],
       [await heavy(4_890), 413],
@@ -51,7 +63,9 @@ describe.skipIf(process.platform !== 'linux')('a server with the memory that the
 
     const stop = new AbortController()
     const peak = watchMemory(server.child.pid as number, stop.signal)
-    const uploads = Promise.all(pictures.map(async ([body]) => (await upload(await newPerson(url), body)).status)).finally(() => stop.abort())
+    const uploads = Promise.all(
+      pictures.map(async ([body]) => (await upload(await newPerson(url), body)).status),
+    ).finally(() => stop.abort())
     while (!stop.signal.aborted) expect(await ben.post(socket, room.id, randomUUID())).toHaveProperty('data')
     expect(await peak).toBeLessThan(limit)
     expect(await uploads).toEqual(pictures.map(([, status]) => status))
@@ -65,7 +79,10 @@ async function watchMemory(pid: number, signal: AbortSignal): Promise<number> {
   while (!signal.aborted) {
     const processes = [pid, ...(await childrenOf(pid))]
     const sizes = await Promise.all(processes.map(memoryOf))
-    peak = Math.max(peak, sizes.reduce((sum, size) => sum + size))
+    peak = Math.max(
+      peak,
+      sizes.reduce((sum, size) => sum + size),
+    )
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
   return peak

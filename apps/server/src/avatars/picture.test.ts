@@ -16,7 +16,15 @@ describe('making an avatar', () => {
   it('drops what the camera wrote down, where it was above all', async () => {
     const photo = await plain(64, 64)
       .jpeg()
-      .withExif({ IFD0: { Copyright: 'Ann Example' }, IFD3: { GPSLatitudeRef: 'N', GPSLatitude: '52/1 31/1 0/1', GPSLongitudeRef: 'E', GPSLongitude: '13/1 24/1 0/1' } })
+      .withExif({
+        IFD0: { Copyright: 'Ann Example' },
+        IFD3: {
+          GPSLatitudeRef: 'N',
+          GPSLatitude: '52/1 31/1 0/1',
+          GPSLongitudeRef: 'E',
+          GPSLongitude: '13/1 24/1 0/1',
+        },
+      })
       .toBuffer()
     expect((await sharp(photo).metadata()).exif).toBeDefined()
     expect(photo.includes('Ann Example')).toBe(true)
@@ -29,14 +37,19 @@ describe('making an avatar', () => {
 
   it('turns a picture the way the camera was held', async () => {
     // Left half black, right half white, "rotate by 180° to see it".
-    const left = await sharp({ create: { width: 32, height: 64, channels: 3, background: 'black' } }).png().toBuffer()
+    const left = await sharp({ create: { width: 32, height: 64, channels: 3, background: 'black' } })
+      .png()
+      .toBuffer()
     const photo = await sharp({ create: { width: 64, height: 64, channels: 3, background: 'white' } })
       .composite([{ input: left, left: 0, top: 0 }])
       .jpeg()
       .withExif({ IFD0: { Orientation: '3' } })
       .withMetadata({ orientation: 3 })
       .toBuffer()
-    const { data } = await sharp(await encodeAvatar(photo)).greyscale().raw().toBuffer({ resolveWithObject: true })
+    const { data } = await sharp(await encodeAvatar(photo))
+      .greyscale()
+      .raw()
+      .toBuffer({ resolveWithObject: true })
     const middleRow = 128 * 256
     expect(data[middleRow + 20]).toBeGreaterThan(200)
     expect(data[middleRow + 236]).toBeLessThan(50)
@@ -52,7 +65,10 @@ describe('making an avatar', () => {
 
   const gif = Buffer.from('R0lGODlhAQABAIAAAP///wAAACH5BAAAAAAALAAAAAABAAEAAAICRAEAOw==', 'base64')
   it.each([
-    ['an SVG', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><script>alert(1)</script></svg>')],
+    [
+      'an SVG',
+      Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><script>alert(1)</script></svg>'),
+    ],
     ['a GIF', gif],
     ['a GIF that is a script as well', Buffer.concat([gif, Buffer.from('/*'), gif, Buffer.from('*/=1;alert(1)')])],
     ['a TIFF', Buffer.from('49492a0008000000000000000000', 'hex')],
@@ -65,7 +81,15 @@ describe('making an avatar', () => {
   })
 
   it.each(['jpeg', 'png', 'webp'] as const)('refuses a %s that ends in the middle', async (format) => {
-    const whole = await sharp({ create: { width: 300, height: 300, channels: 3, background: 'white', noise: { type: 'gaussian', mean: 128, sigma: 30 } } })
+    const whole = await sharp({
+      create: {
+        width: 300,
+        height: 300,
+        channels: 3,
+        background: 'white',
+        noise: { type: 'gaussian', mean: 128, sigma: 30 },
+      },
+    })
       .toFormat(format)
       .toBuffer()
     await expect(encodeAvatar(whole)).resolves.toBeInstanceOf(Buffer)
@@ -81,7 +105,10 @@ describe('making an avatar', () => {
   })
 
   it('refuses a small picture whose notes would unfold into gigabytes', async () => {
-    const note = chunk('zTXt', Buffer.concat([Buffer.from('a\0\0'), deflateSync(Buffer.alloc(7_900_000, 'a'), { level: 9 })]))
+    const note = chunk(
+      'zTXt',
+      Buffer.concat([Buffer.from('a\0\0'), deflateSync(Buffer.alloc(7_900_000, 'a'), { level: 9 })]),
+    )
     const bomb = png(100, 100, Array<Buffer>(300).fill(note))
     expect(bomb.length).toBeLessThan(5 * 1024 * 1024)
     const before = process.memoryUsage().rss
@@ -90,8 +117,14 @@ describe('making an avatar', () => {
   })
 
   it.each([
-    ['a progressive JPEG', (picture: Sharp) => picture.flatten().jpeg({ progressive: true, chromaSubsampling: '4:4:4' })],
-    ['an interlaced PNG, turned', (picture: Sharp) => picture.withMetadata({ orientation: 6 }).png({ progressive: true })],
+    [
+      'a progressive JPEG',
+      (picture: Sharp) => picture.flatten().jpeg({ progressive: true, chromaSubsampling: '4:4:4' }),
+    ],
+    [
+      'an interlaced PNG, turned',
+      (picture: Sharp) => picture.withMetadata({ orientation: 6 }).png({ progressive: true }),
+    ],
     ['a PNG of 16 bits a colour', (picture: Sharp) => picture.toColourspace('rgb16').png()],
     ['a WebP', (picture: Sharp) => picture.webp({ lossless: true, effort: 0 })],
   ])('takes %s of 24 megapixels', async (_what, encode) => {
@@ -100,13 +133,20 @@ describe('making an avatar', () => {
 
   it('refuses the kind that takes most memory for a pixel, and says what would do', async () => {
     const heavy = await translucent(4_800, 5_000).toColourspace('rgb16').png({ progressive: true }).toBuffer()
-    await expect(encodeAvatar(heavy)).rejects.toMatchObject({ code: 'too_large', message: expect.stringContaining('not interlaced') as string })
+    await expect(encodeAvatar(heavy)).rejects.toMatchObject({
+      code: 'too_large',
+      message: expect.stringContaining('not interlaced') as string,
+    })
   })
 
   it('stops drawing when nobody waits for it any more, and takes up the next', async () => {
     const picture = await plain(640, 480).png().toBuffer()
     const gone = new AbortController()
-    const [first, second, third] = [encodeAvatar(picture, gone.signal), encodeAvatar(picture, gone.signal), encodeAvatar(picture)]
+    const [first, second, third] = [
+      encodeAvatar(picture, gone.signal),
+      encodeAvatar(picture, gone.signal),
+      encodeAvatar(picture),
+    ]
     gone.abort()
     await expect(first).rejects.toMatchObject({ code: 'invalid' })
     await expect(second).rejects.toMatchObject({ code: 'invalid' })
@@ -129,7 +169,13 @@ function png(width: number, height: number, notes: Buffer[] = []): Buffer {
   header.writeUInt32BE(height, 4)
   header.writeUInt8(8, 8)
   const rows = deflateSync(Buffer.alloc((width + 1) * Math.min(height, 1_000)))
-  return Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), chunk('IHDR', header), ...notes, chunk('IDAT', rows), chunk('IEND', Buffer.alloc(0))])
+  return Buffer.concat([
+    Buffer.from('89504e470d0a1a0a', 'hex'),
+    chunk('IHDR', header),
+    ...notes,
+    chunk('IDAT', rows),
+    chunk('IEND', Buffer.alloc(0)),
+  ])
 }
 
 function chunk(type: string, data: Buffer): Buffer {

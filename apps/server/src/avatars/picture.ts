@@ -46,10 +46,21 @@ export async function encodeAvatar(body: Buffer, signal?: AbortSignal): Promise<
   } catch (error) {
     if (signal?.aborted) throw new ChatError('invalid', 'The request broke off.')
     const { code, signal: killedBy } = error as { code?: unknown; signal?: NodeJS.Signals | null }
-    if (code === exitCodes.damaged) throw new ChatError('unsupported_media', 'This is not a JPEG, PNG or WebP picture, or it is damaged. Please choose another one.')
-    if (code === exitCodes.tooLarge) throw new ChatError('too_large', `This picture has too many pixels. Choose one of up to ${megapixels} megapixels.`)
+    if (code === exitCodes.damaged)
+      throw new ChatError(
+        'unsupported_media',
+        'This is not a JPEG, PNG or WebP picture, or it is damaged. Please choose another one.',
+      )
+    if (code === exitCodes.tooLarge)
+      throw new ChatError(
+        'too_large',
+        `This picture has too many pixels. Choose one of up to ${megapixels} megapixels.`,
+      )
     if (code === exitCodes.tooExpensive || killedBy) {
-      throw new ChatError('too_large', 'This picture takes too much memory. Choose a smaller one, or one that is not interlaced.')
+      throw new ChatError(
+        'too_large',
+        'This picture takes too much memory. Choose a smaller one, or one that is not interlaced.',
+      )
     }
     throw error
   }

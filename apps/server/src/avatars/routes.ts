@@ -27,13 +27,26 @@ const readPicture = promisify<Request, Response>(parsePicture)
 const picturesInHand = 8
 
 /** Pictures in and out. */
-export function createAvatarRoutes({ avatars, accounts, personNews, limiter, requireAccount, toAccount }: AvatarRoutes): Router {
+export function createAvatarRoutes({
+  avatars,
+  accounts,
+  personNews,
+  limiter,
+  requireAccount,
+  toAccount,
+}: AvatarRoutes): Router {
   const inHand = new Set<string>()
 
   /** One picture of each account, and a few in all. Refused before the body is read, so that a refusal costs nothing. */
   async function takeInHand(accountId: string, work: () => Promise<void>): Promise<void> {
-    if (inHand.has(accountId)) throw new ChatError('rate_limited', 'Your picture before this one is still being worked on. Please wait a little.', 5)
-    if (inHand.size >= picturesInHand) throw new ChatError('unavailable', 'Too many people change their pictures just now. Please try again.', 5)
+    if (inHand.has(accountId))
+      throw new ChatError(
+        'rate_limited',
+        'Your picture before this one is still being worked on. Please wait a little.',
+        5,
+      )
+    if (inHand.size >= picturesInHand)
+      throw new ChatError('unavailable', 'Too many people change their pictures just now. Please try again.', 5)
     inHand.add(accountId)
     await work().finally(() => inHand.delete(accountId))
   }

@@ -30,7 +30,10 @@ describe.each(buses)('events through the $name bus', ({ uri }) => {
   beforeEach(async () => {
     database = await freshDatabase()
     prefix = `test-${randomUUID()}`
-    bus = uri === undefined ? createInProcessBus({ db: database.db }) : await createRabbitmqBus({ uri, consumers, log: quiet, delaysMs, prefix })
+    bus =
+      uri === undefined
+        ? createInProcessBus({ db: database.db })
+        : await createRabbitmqBus({ uri, consumers, log: quiet, delaysMs, prefix })
     relay = createRelay({ db: database.db, bus, log: quiet, pollMs: 10, delaysMs })
   })
   afterEach(async () => {
@@ -146,7 +149,9 @@ describe('reading an event', () => {
   it('refuses what is not JSON, of an unknown type, or without its fields', () => {
     expect(() => parseEvent('nonsense')).toThrow()
     expect(() => parseEvent(JSON.stringify({ id: randomUUID(), type: 'room.exploded', payload: {} }))).toThrow()
-    expect(() => parseEvent(JSON.stringify({ id: randomUUID(), type: 'member.joined', payload: { roomId: randomUUID() } }))).toThrow()
+    expect(() =>
+      parseEvent(JSON.stringify({ id: randomUUID(), type: 'member.joined', payload: { roomId: randomUUID() } })),
+    ).toThrow()
     const event = { id: randomUUID(), ...joined() }
     expect(parseEvent(JSON.stringify(event))).toEqual(event)
   })

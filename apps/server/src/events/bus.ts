@@ -2,7 +2,11 @@ import { z } from 'zod'
 
 const chatEvent = z.discriminatedUnion('type', [
   z.object({ id: z.guid(), type: z.literal('account.registered'), payload: z.object({ accountId: z.guid() }) }),
-  z.object({ id: z.guid(), type: z.literal('member.joined'), payload: z.object({ roomId: z.guid(), accountId: z.guid() }) }),
+  z.object({
+    id: z.guid(),
+    type: z.literal('member.joined'),
+    payload: z.object({ roomId: z.guid(), accountId: z.guid() }),
+  }),
 ])
 
 /** Something that has happened, in the past tense. Stored in the outbox, carried by the bus. */

@@ -2,7 +2,11 @@ import type { ChatEvent } from './bus.js'
 import type { Db } from '../platform/db.js'
 
 /** An event before it has an id. */
-export type NewEvent = ChatEvent extends infer Event ? (Event extends { id: string } ? Omit<Event, 'id'> : never) : never
+export type NewEvent = ChatEvent extends infer Event
+  ? Event extends { id: string }
+    ? Omit<Event, 'id'>
+    : never
+  : never
 
 /** An event that one relay has claimed for a while. */
 export interface ClaimedEvent {

@@ -56,7 +56,9 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
 
   it('does not pretend to have an event that nobody waits for', async () => {
     const bus = await connectBus()
-    await expect(bus.publish({ id: randomUUID(), type: 'account.registered', payload: { accountId: randomUUID() } })).rejects.toThrow('No queue takes account.registered')
+    await expect(
+      bus.publish({ id: randomUUID(), type: 'account.registered', payload: { accountId: randomUUID() } }),
+    ).rejects.toThrow('No queue takes account.registered')
     await bus.publish(joined())
   })
 
@@ -144,7 +146,12 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
     await bus.subscribe(greeter(handle))
     const parked = vi.spyOn(quiet, 'error')
     await withChannel(uri, async (channel) => {
-      const nonsense = ['nonsense', '{}', JSON.stringify({ ...joined(), payload: {} }), JSON.stringify({ ...joined(), type: 'room.exploded' })]
+      const nonsense = [
+        'nonsense',
+        '{}',
+        JSON.stringify({ ...joined(), payload: {} }),
+        JSON.stringify({ ...joined(), type: 'room.exploded' }),
+      ]
       for (const text of nonsense) channel.publish(`${prefix}.events`, 'member.joined', Buffer.from(text))
       const misled = { id: randomUUID(), type: 'account.registered', payload: { accountId: randomUUID() } }
       channel.sendToQueue(queue, Buffer.from(JSON.stringify(misled)))
@@ -180,7 +187,12 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
     await bus.subscribe(greeter(() => Promise.reject(poison)))
     const event = joined()
     await bus.publish(event)
-    await eventually(() => expect(parked).toHaveBeenCalledWith(expect.objectContaining({ err: poison, consumer: 'greeter', event: event.id }), expect.any(String)))
+    await eventually(() =>
+      expect(parked).toHaveBeenCalledWith(
+        expect.objectContaining({ err: poison, consumer: 'greeter', event: event.id }),
+        expect.any(String),
+      ),
+    )
   })
 
   it('gets its queues back when somebody has removed them', async () => {
@@ -212,7 +224,9 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
 
   it('knows no consumer without a queue', async () => {
     const bus = await connectBus()
-    await expect(bus.subscribe({ name: 'stranger', type: 'member.joined', handle: async () => undefined })).rejects.toThrow('stranger')
+    await expect(
+      bus.subscribe({ name: 'stranger', type: 'member.joined', handle: async () => undefined }),
+    ).rejects.toThrow('stranger')
   })
 
   /** A bus whose connection nobody cuts. */
@@ -232,5 +246,9 @@ function greeter(handle: (event: ChatEvent) => Promise<void>): Consumer {
 }
 
 function joined() {
-  return { id: randomUUID(), type: 'member.joined', payload: { roomId: randomUUID(), accountId: randomUUID() } } satisfies ChatEvent
+  return {
+    id: randomUUID(),
+    type: 'member.joined',
+    payload: { roomId: randomUUID(), accountId: randomUUID() },
+  } satisfies ChatEvent
 }

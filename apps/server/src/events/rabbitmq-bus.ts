@@ -3,7 +3,17 @@ import { connect, type Channel, type ChannelModel, type ConsumeMessage } from 'a
 import { parseEvent, retryDelaysMs, type Bus, type ChatEvent, type Consumer, type EventType } from './bus.js'
 import { within } from '../platform/deadline.js'
 import type { Log } from '../platform/log.js'
-import { attemptHeader, callMs, deliver, goodbyeMs, idOf, replayQueue, sayGoodbye, send, type Link } from './rabbitmq-link.js'
+import {
+  attemptHeader,
+  callMs,
+  deliver,
+  goodbyeMs,
+  idOf,
+  replayQueue,
+  sayGoodbye,
+  send,
+  type Link,
+} from './rabbitmq-link.js'
 
 interface RabbitmqBusOptions {
   uri: string
@@ -33,7 +43,13 @@ const prefetch = 10
  * Resolves after the first try to connect, whatever came of it. While the broker is out of reach everything fails at
  * once, and the connection comes back by itself with all that belongs to it.
  */
-export async function createRabbitmqBus({ uri, consumers, log, delaysMs = retryDelaysMs, prefix = 'chat' }: RabbitmqBusOptions): Promise<Bus> {
+export async function createRabbitmqBus({
+  uri,
+  consumers,
+  log,
+  delaysMs = retryDelaysMs,
+  prefix = 'chat',
+}: RabbitmqBusOptions): Promise<Bus> {
   const exchange = `${prefix}.events`
   const queueOf = (consumer: string) => `${prefix}.${consumer}`
   const deadQueueOf = (consumer: string) => `${prefix}.${consumer}.dead`
@@ -107,9 +123,13 @@ export async function createRabbitmqBus({ uri, consumers, log, delaysMs = retryD
     for (const [consumer, type] of Object.entries(consumers)) {
       const queue = queueOf(consumer)
       const { messageCount } = await channel.assertQueue(deadQueueOf(consumer), quorum({}))
-      if (messageCount > 0) log.warn({ consumer, events: messageCount }, 'events are parked: the replay command tries them again')
+      if (messageCount > 0)
+        log.warn({ consumer, events: messageCount }, 'events are parked: the replay command tries them again')
       for (const delayMs of delaysMs) {
-        await channel.assertQueue(waitingQueueOf(consumer, delayMs), quorum({ 'x-message-ttl': delayMs, ...handOverTo(queue) }))
+        await channel.assertQueue(
+          waitingQueueOf(consumer, delayMs),
+          quorum({ 'x-message-ttl': delayMs, ...handOverTo(queue) }),
+        )
       }
       await channel.assertQueue(queue, quorum({ 'x-delivery-limit': 20, ...handOverTo(deadQueueOf(consumer)) }))
       await channel.bindQueue(queue, exchange, type)
@@ -126,7 +146,9 @@ export async function createRabbitmqBus({ uri, consumers, log, delaysMs = retryD
       // Not answered, so it goes to somebody else as soon as this connection ends.
       if (isClosing) return
       const work = receive(on, channel, consumer, message)
-        .catch((error: unknown) => log.warn({ err: error, consumer: consumer.name }, 'an event could not be answered and will come again'))
+        .catch((error: unknown) =>
+          log.warn({ err: error, consumer: consumer.name }, 'an event could not be answered and will come again'),
+        )
         .finally(() => inHand.delete(work))
       inHand.add(work)
     })
@@ -184,7 +206,10 @@ export async function createRabbitmqBus({ uri, consumers, log, delaysMs = retryD
 
   return {
     async publish(event) {
-      await send(reachable(), exchange, event.type, Buffer.from(JSON.stringify(event)), { messageId: event.id, attempt: 1 })
+      await send(reachable(), exchange, event.type, Buffer.from(JSON.stringify(event)), {
+        messageId: event.id,
+        attempt: 1,
+      })
     },
 
     async subscribe(consumer) {
@@ -213,7 +238,9 @@ export async function createRabbitmqBus({ uri, consumers, log, delaysMs = retryD
       isClosing = true
       const last = link
       const consuming = last?.consuming ?? []
-      await Promise.allSettled(consuming.map(({ channel, tag }) => within(goodbyeMs, 'Unsubscribing', channel.cancel(tag))))
+      await Promise.allSettled(
+        consuming.map(({ channel, tag }) => within(goodbyeMs, 'Unsubscribing', channel.cancel(tag))),
+      )
       await Promise.allSettled(inHand)
       // Closing the connection overtakes what channels have yet to send; closing a channel comes after its acknowledgements.
       await Promise.allSettled(consuming.map(({ channel }) => within(goodbyeMs, 'Closing a channel', channel.close())))

@@ -19,13 +19,25 @@ export interface Link {
 }
 
 /** Resolves once the broker has written the message to a queue. @throws when it has not, and when no queue takes it. */
-export async function send(on: Link, exchange: string, key: string, content: Buffer, about: { messageId: string; attempt: number }): Promise<void> {
+export async function send(
+  on: Link,
+  exchange: string,
+  key: string,
+  content: Buffer,
+  about: { messageId: string; attempt: number },
+): Promise<void> {
   const isTaken = await deliver(on, exchange, key, content, about)
   if (!isTaken) throw new Error(`No queue takes ${key}`)
 }
 
 /** Resolves once the broker has confirmed the message: false when there was no queue for it. */
-export async function deliver(on: Link, exchange: string, key: string, content: Buffer, about: { messageId: string; attempt: number }): Promise<boolean> {
+export async function deliver(
+  on: Link,
+  exchange: string,
+  key: string,
+  content: Buffer,
+  about: { messageId: string; attempt: number },
+): Promise<boolean> {
   if (on.isBlocked) throw new Error('RabbitMQ takes no events at the moment')
   const ticket = randomUUID()
   const confirmed = new Promise<void>((resolve, reject) => {
@@ -38,7 +50,9 @@ export async function deliver(on: Link, exchange: string, key: string, content: 
       correlationId: ticket,
       headers: { [attemptHeader]: about.attempt },
     }
-    on.channel.publish(exchange, key, content, options, (error: Error | null) => (error === null ? resolve() : reject(error)))
+    on.channel.publish(exchange, key, content, options, (error: Error | null) =>
+      error === null ? resolve() : reject(error),
+    )
   })
   await within(callMs, 'The confirmation of RabbitMQ', confirmed)
   return !on.returned.delete(ticket)

@@ -71,7 +71,9 @@ describe('the relay', () => {
 
   it('tries an event again that a consumer failed, and parks it after the last delay', async () => {
     const { bus } = listeningBus()
-    const publish = vi.spyOn(bus, 'publish').mockRejectedValue(new ConsumerFailed('greet-newcomer', new Error('poison')))
+    const publish = vi
+      .spyOn(bus, 'publish')
+      .mockRejectedValue(new ConsumerFailed('greet-newcomer', new Error('poison')))
     await recordRegistration()
     start(bus, { pollMs: 10, delaysMs: [1, 1] })
     await eventually(async () => expect(await outbox()).toMatchObject([{ attempts: 3, isParked: true }]))
@@ -83,7 +85,9 @@ describe('the relay', () => {
     vi.spyOn(bus, 'publish').mockRejectedValue(new ConsumerFailed('greet-newcomer', new Error('not now')))
     await recordRegistration()
     start(bus, { pollMs: 10, delaysMs: [3_600_000] })
-    await eventually(async () => expect(await outbox()).toMatchObject([{ attempts: 1, isParked: false, minutesToWait: 60 }]))
+    await eventually(async () =>
+      expect(await outbox()).toMatchObject([{ attempts: 1, isParked: false, minutesToWait: 60 }]),
+    )
   })
 
   it('loses nothing when its process dies in the middle: another one publishes it after the lease', async () => {

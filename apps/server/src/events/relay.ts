@@ -28,7 +28,14 @@ const longestRestMs = 5_000
  * Takes events from the outbox to the bus. Nothing is locked while it publishes, a claim is only a moment before which
  * nobody else looks: a relay that dies loses nothing, its events are published again. Several may run at once.
  */
-export function createRelay({ db, bus, log, pollMs = 500, leaseMs = 60_000, delaysMs = retryDelaysMs }: RelayOptions): Relay {
+export function createRelay({
+  db,
+  bus,
+  log,
+  pollMs = 500,
+  leaseMs = 60_000,
+  delaysMs = retryDelaysMs,
+}: RelayOptions): Relay {
   /** Rounds in a row in which nothing got through. */
   let failures = 0
   let isStopping = false

@@ -30,7 +30,9 @@ describe('greeting a newcomer', () => {
   it('is a message by the bot in the room, and the room hears of it', async () => {
     const { roomId, ann, ben } = await benJoinsAnnsRoom()
     await greet(roomId, ben.id)
-    expect(await history(roomId, ann.id)).toMatchObject([{ seq: 1, author: { id: greeterId, name: 'Greeter' }, body: 'Welcome, Ben!' }])
+    expect(await history(roomId, ann.id)).toMatchObject([
+      { seq: 1, author: { id: greeterId, name: 'Greeter' }, body: 'Welcome, Ben!' },
+    ])
     expect(told).toContainEqual(expect.objectContaining({ to: [roomId], event: 'messages:posted' }))
   })
 
@@ -91,7 +93,9 @@ describe('greeting a newcomer', () => {
   it('raises no event for the bot, which would greet itself', async () => {
     const { roomId, ben } = await benJoinsAnnsRoom()
     await greet(roomId, ben.id)
-    const joined = await database.db.query<{ payload: { accountId: string } }>(`select payload from outbox where type = 'member.joined'`)
+    const joined = await database.db.query<{ payload: { accountId: string } }>(
+      `select payload from outbox where type = 'member.joined'`,
+    )
     expect(joined.map(({ payload }) => payload.accountId)).toEqual([ben.id])
   })
 })

@@ -23,9 +23,20 @@ describe('the HTTP surface', () => {
   it('sends security headers with every answer, errors included, and does not say what it runs on', async () => {
     const ann = await newPerson(chat.url)
     const health = ['/healthz', '/readyz', '/version']
-    for (const path of ['/', '/api/me', '/api/nothing', '/avatars/nothing', '/assets/nothing.js', '/%E0%A4%A', ...health]) {
+    for (const path of [
+      '/',
+      '/api/me',
+      '/api/nothing',
+      '/avatars/nothing',
+      '/assets/nothing.js',
+      '/%E0%A4%A',
+      ...health,
+    ]) {
       const { headers } = await ann.ask('GET', path)
-      expect({ path, csp: headers.get('content-security-policy') }).toMatchObject({ path, csp: expect.stringMatching(/^default-src 'none';script-src 'self';style-src 'self';/) as string })
+      expect({ path, csp: headers.get('content-security-policy') }).toMatchObject({
+        path,
+        csp: expect.stringMatching(/^default-src 'none';script-src 'self';style-src 'self';/) as string,
+      })
       expect(headers.get('content-security-policy')).not.toContain('unsafe')
       expect(headers.get('x-content-type-options')).toBe('nosniff')
       expect(headers.get('x-powered-by')).toBeNull()
@@ -65,15 +76,22 @@ describe('the HTTP surface', () => {
 
   it('tells its version to those who are signed in', async () => {
     const stranger = await new Person(chat.url).ask('GET', '/version')
-    expect([stranger.status, stranger.body]).toEqual([401, { error: { code: 'unauthenticated', message: 'Please sign in.' } }])
+    expect([stranger.status, stranger.body]).toEqual([
+      401,
+      { error: { code: 'unauthenticated', message: 'Please sign in.' } },
+    ])
     const ann = await newPerson(chat.url)
-    expect((await ann.ask('GET', '/version')).body).toEqual({ version: expect.stringMatching(/^\d+\.\d+\.\d+$/) as string })
+    expect((await ann.ask('GET', '/version')).body).toEqual({
+      version: expect.stringMatching(/^\d+\.\d+\.\d+$/) as string,
+    })
   })
 
   it('does not let a crowd at /readyz through to the database', async () => {
     const { hostname, port } = new URL(chat.database.url)
     const proxy = await startProxy({ host: hostname, port: Number(port) })
-    const { url } = await chat.replica({ DATABASE_URL: Object.assign(new URL(chat.database.url), { host: `127.0.0.1:${proxy.port}` }).href })
+    const { url } = await chat.replica({
+      DATABASE_URL: Object.assign(new URL(chat.database.url), { host: `127.0.0.1:${proxy.port}` }).href,
+    })
     expect((await fetch(`${url}/readyz`)).status).toBe(200)
     const before = proxy.taken()
     const crowd = await Promise.all(Array.from({ length: 60 }, () => fetch(`${url}/readyz`)))
@@ -86,8 +104,18 @@ describe('the HTTP surface', () => {
   it('answers names that no file can have as it answers those that are not there', async () => {
     const ann = await newPerson(chat.url)
     const long = 'a'.repeat(5_000)
-    for (const path of [`/avatars/${long}.webp`, `/avatars/${long}`, '/avatars/a%00.webp', `/assets/${long}.js`, `/assets/${long}.0123456789abcdef0123.js`, '/assets/a%00.js']) {
-      expect({ path: path.slice(0, 20), status: (await ann.ask('GET', path)).status }).toEqual({ path: path.slice(0, 20), status: 404 })
+    for (const path of [
+      `/avatars/${long}.webp`,
+      `/avatars/${long}`,
+      '/avatars/a%00.webp',
+      `/assets/${long}.js`,
+      `/assets/${long}.0123456789abcdef0123.js`,
+      '/assets/a%00.js',
+    ]) {
+      expect({ path: path.slice(0, 20), status: (await ann.ask('GET', path)).status }).toEqual({
+        path: path.slice(0, 20),
+        status: 404,
+      })
     }
     for (const id of [long, 'a%00']) expect((await ann.ask('GET', `/api/rooms/${id}/messages`)).status).toBe(400)
   })
@@ -107,13 +135,30 @@ describe('the HTTP surface', () => {
         asking.end()
       })
     const handshake = { path: '/socket.io/?EIO=4&transport=websocket' }
-    const upgrade = { connection: 'upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': 'MDEyMzQ1Njc4OWFiY2RlZg==' }
+    const upgrade = {
+      connection: 'upgrade',
+      upgrade: 'websocket',
+      'sec-websocket-version': '13',
+      'sec-websocket-key': 'MDEyMzQ1Njc4OWFiY2RlZg==',
+    }
 
     it('believes only names of this machine, so that no foreign name that leads here becomes a page of ours', async () => {
-      for (const host of ['evil.example', 'evil.example:80', 'localhost.evil.example', '127.0.0.1.evil.example', '192.168.1.7', '0.0.0.0']) {
+      for (const host of [
+        'evil.example',
+        'evil.example:80',
+        'localhost.evil.example',
+        '127.0.0.1.evil.example',
+        '192.168.1.7',
+        '0.0.0.0',
+      ]) {
         for (const path of ['/', '/api/me', '/healthz', '/nothing']) {
           const { status, body } = await askAs({ host }, { path })
-          expect({ host, path, status, body }).toMatchObject({ host, path, status: 403, body: expect.stringContaining('"code":"forbidden"') as string })
+          expect({ host, path, status, body }).toMatchObject({
+            host,
+            path,
+            status: 403,
+            body: expect.stringContaining('"code":"forbidden"') as string,
+          })
         }
         const origin = `http://${host}`
         expect((await askAs({ host, origin }, { method: 'DELETE', path: '/api/session' })).status).toBe(403)
@@ -122,33 +167,59 @@ describe('the HTTP surface', () => {
     })
 
     it('answers to every name of this machine, on any port', async () => {
-      for (const host of ['localhost', 'localhost:3000', 'LOCALHOST:8080', '127.0.0.1', '127.1.2.3:8080', '[::1]', '[::1]:8080']) {
+      for (const host of [
+        'localhost',
+        'localhost:3000',
+        'LOCALHOST:8080',
+        '127.0.0.1',
+        '127.1.2.3:8080',
+        '[::1]',
+        '[::1]:8080',
+      ]) {
         const origin = `http://${host.toLowerCase()}`
         expect([host, (await askAs({ host }, { path: '/healthz' })).status]).toEqual([host, 200])
-        expect([host, (await askAs({ host: host.toLowerCase(), origin }, { method: 'DELETE', path: '/api/session' })).status]).toEqual([host, 204])
-        expect([host, (await askAs({ host: host.toLowerCase(), origin, ...upgrade }, handshake)).status]).toEqual([host, 101])
+        expect([
+          host,
+          (await askAs({ host: host.toLowerCase(), origin }, { method: 'DELETE', path: '/api/session' })).status,
+        ]).toEqual([host, 204])
+        expect([host, (await askAs({ host: host.toLowerCase(), origin, ...upgrade }, handshake)).status]).toEqual([
+          host,
+          101,
+        ])
       }
     })
 
     it('takes no page for its own that did not come over HTTP', async () => {
       const { host } = new URL(chat.url)
       for (const scheme of ['chrome-extension', 'ftp', 'ws', 'file', 'app']) {
-        expect([scheme, (await askAs({ host, origin: `${scheme}://${host}` }, { method: 'DELETE', path: '/api/session' })).status]).toEqual([scheme, 403])
+        expect([
+          scheme,
+          (await askAs({ host, origin: `${scheme}://${host}` }, { method: 'DELETE', path: '/api/session' })).status,
+        ]).toEqual([scheme, 403])
       }
     })
 
     it('says so at the start when it listens to others as well', async () => {
       const lines: string[] = []
-      const open = await startChat({ HOST: '0.0.0.0' }, { log: pino({}, { write: (line: string) => void lines.push(line) }) })
+      const open = await startChat(
+        { HOST: '0.0.0.0' },
+        { log: pino({}, { write: (line: string) => void lines.push(line) }) },
+      )
       await open.stop()
-      expect(lines.filter((line) => line.includes('PUBLIC_URL'))).toEqual([expect.stringMatching(/"level":40.*Set PUBLIC_URL/) as string])
+      expect(lines.filter((line) => line.includes('PUBLIC_URL'))).toEqual([
+        expect.stringMatching(/"level":40.*Set PUBLIC_URL/) as string,
+      ])
     })
   })
 
   it('believes any name in front of PUBLIC_URL, as probes and proxies use their own', async () => {
     const { port } = await chat.replica({ PUBLIC_URL: 'https://chat.example.com' })
     const status = await new Promise((resolve, reject) => {
-      request({ host: '127.0.0.1', port, path: '/healthz', headers: { host: '10.1.2.3:8080' } }, (answer) => resolve(answer.statusCode)).on('error', reject).end()
+      request({ host: '127.0.0.1', port, path: '/healthz', headers: { host: '10.1.2.3:8080' } }, (answer) =>
+        resolve(answer.statusCode),
+      )
+        .on('error', reject)
+        .end()
     })
     expect(status).toBe(200)
   })
@@ -167,8 +238,12 @@ describe('the HTTP surface', () => {
     const production = await startChat({ ...(await builtInForProduction()), WEB_LOGIN_URL: '/welcome' })
     try {
       const { body } = await new Person(production.url).ask<string>('GET', '/')
-      for (const [, asset] of body.matchAll(/(?:src|href)="(\/assets\/[^"]+)"/g)) expect((await fetch(production.url + asset)).status).toBe(200)
-      expect(await (await fetch(`${production.url}/assets/config.json`)).json()).toEqual({ domain: '', loginUrl: '/welcome' })
+      for (const [, asset] of body.matchAll(/(?:src|href)="(\/assets\/[^"]+)"/g))
+        expect((await fetch(production.url + asset)).status).toBe(200)
+      expect(await (await fetch(`${production.url}/assets/config.json`)).json()).toEqual({
+        domain: '',
+        loginUrl: '/welcome',
+      })
     } finally {
       await production.stop()
     }
@@ -176,21 +251,39 @@ describe('the HTTP surface', () => {
 
   it('answers what is not there with an error of the same form', async () => {
     const ann = await newPerson(chat.url)
-    for (const [method, path] of [['GET', '/nothing'], ['GET', '/api/nothing'], ['POST', '/api/nothing'], ['GET', '/assets/none.js'], ['PUT', '/'], ['GET', '/avatars/..%2f..%2fetc%2fpasswd']] as const) {
+    for (const [method, path] of [
+      ['GET', '/nothing'],
+      ['GET', '/api/nothing'],
+      ['POST', '/api/nothing'],
+      ['GET', '/assets/none.js'],
+      ['PUT', '/'],
+      ['GET', '/avatars/..%2f..%2fetc%2fpasswd'],
+    ] as const) {
       const { status, body } = await ann.ask(method, path)
-      expect({ method, path, status, body }).toEqual({ method, path, status: 404, body: { error: { code: 'not_found', message: 'There is nothing here.' } } })
+      expect({ method, path, status, body }).toEqual({
+        method,
+        path,
+        status: 404,
+        body: { error: { code: 'not_found', message: 'There is nothing here.' } },
+      })
     }
   })
 
   it('shows people who mistyped an address a page with a way back', async () => {
-    const { status, body } = await new Person(chat.url).ask<string>('GET', '/nothing', undefined, { accept: 'text/html,*/*;q=0.8' })
+    const { status, body } = await new Person(chat.url).ask<string>('GET', '/nothing', undefined, {
+      accept: 'text/html,*/*;q=0.8',
+    })
     expect([status, body]).toEqual([404, expect.stringContaining('<a href="/">')])
   })
 
   it('is not impressed by attempts on prototypes and parameters', async () => {
     const ann = await newPerson(chat.url)
     const room = await ann.openRoom()
-    await ann.ask('PATCH', '/api/me', '{"name":"Ann","__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}}}')
+    await ann.ask(
+      'PATCH',
+      '/api/me',
+      '{"name":"Ann","__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}}}',
+    )
     expect(({} as { polluted?: boolean }).polluted).toBeUndefined()
     for (const query of ['limit=1&limit=2', 'limit[]=1', 'limit[gt]=1', 'before[__proto__]=1']) {
       expect((await ann.ask('GET', `/api/rooms/${room.id}/messages?${query}`)).status, query).toBeLessThan(500)
@@ -199,14 +292,21 @@ describe('the HTTP surface', () => {
   })
 
   it('does not echo a request id that is not one', async () => {
-    const { headers } = await new Person(chat.url).ask('GET', '/', undefined, { 'x-request-id': 'forged {"level":"error"}' })
+    const { headers } = await new Person(chat.url).ask('GET', '/', undefined, {
+      'x-request-id': 'forged {"level":"error"}',
+    })
     expect(headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/)
   })
 
   it('survives a request that breaks off', async () => {
     const { port } = new URL(chat.url)
     await new Promise((resolve) => {
-      const half = request({ port, method: 'POST', path: '/api/accounts', headers: { origin: chat.url, 'content-type': 'application/json', 'content-length': 1000 } })
+      const half = request({
+        port,
+        method: 'POST',
+        path: '/api/accounts',
+        headers: { origin: chat.url, 'content-type': 'application/json', 'content-length': 1000 },
+      })
       half.on('error', resolve)
       half.write('{"name":')
       setImmediate(() => half.destroy(new Error('gone')))
@@ -259,7 +359,10 @@ describe('what the log says of what goes wrong', () => {
       res.write('half an answer')
       throw new Error('no more')
     }
-    const server = express().get('/', half).use(answerErrors((_fields, message) => faults.push(message))).listen(0, '127.0.0.1')
+    const server = express()
+      .get('/', half)
+      .use(answerErrors((_fields, message) => faults.push(message)))
+      .listen(0, '127.0.0.1')
     await once(server, 'listening')
     const { port } = server.address() as AddressInfo
     await expect(fetch(`http://127.0.0.1:${port}`).then((response) => response.text())).rejects.toThrow()
@@ -305,7 +408,18 @@ describe('the Socket.IO surface', () => {
     const [ann, eve] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Eve')])
     const room = await ann.openRoom('private')
     const annSocket = await ann.connect()
-    const packets = ['', '2["message:post"', '2{"not":"a list"}', '9', '5999999999-["message:post",{}]', '451-["message:post",{"_placeholder":true,"num":7}]', '\u0000\u0001', '2[[[[[[', '2/admin,["x"]', `2[${'['.repeat(5000)}${']'.repeat(5000)}]`]
+    const packets = [
+      '',
+      '2["message:post"',
+      '2{"not":"a list"}',
+      '9',
+      '5999999999-["message:post",{}]',
+      '451-["message:post",{"_placeholder":true,"num":7}]',
+      '\u0000\u0001',
+      '2[[[[[[',
+      '2/admin,["x"]',
+      `2[${'['.repeat(5000)}${']'.repeat(5000)}]`,
+    ]
     for (const packet of packets) {
       const socket = await eve.connect()
       const gone = new Promise((resolve) => socket.once('disconnect', resolve))
@@ -326,7 +440,14 @@ describe('the Socket.IO surface', () => {
     await expect(ann.connect()).rejects.toMatchObject({ data: { code: 'rate_limited' } })
     const first = ann.sockets[0]
     first?.disconnect()
-    await expect.poll(() => ann.connect().then(() => true, () => false)).toBe(true)
+    await expect
+      .poll(() =>
+        ann.connect().then(
+          () => true,
+          () => false,
+        ),
+      )
+      .toBe(true)
     ann.leave()
   })
 })

@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler, type Router } from 'express'
+import express, {
+  type ErrorRequestHandler,
+  type Express,
+  type Request,
+  type RequestHandler,
+  type Router,
+} from 'express'
 import helmet from 'helmet'
 import { pinoHttp } from 'pino-http'
 import type { Config } from '../config.js'
@@ -34,7 +40,10 @@ export function isLoopback(host: string): boolean {
 function createHostCheck(publicUrl: string | null): CheckOrigin {
   return ({ host = '' }) => {
     if (publicUrl !== null || isLoopback(host)) return
-    throw new ChatError('forbidden', 'This chat answers to localhost only. For another name set PUBLIC_URL to the address that people type.')
+    throw new ChatError(
+      'forbidden',
+      'This chat answers to localhost only. For another name set PUBLIC_URL to the address that people type.',
+    )
   }
 }
 
@@ -47,7 +56,8 @@ export function createOriginCheck(publicUrl: string | null): CheckOrigin {
   return ({ origin, host }) => {
     checkHost({ host })
     const page = publicUrl === null && origin !== undefined && URL.canParse(origin) ? new URL(origin) : undefined
-    const own = publicUrl === null ? page?.host === host && /^https?:$/.test(page?.protocol ?? '') : origin === publicUrl
+    const own =
+      publicUrl === null ? page?.host === host && /^https?:$/.test(page?.protocol ?? '') : origin === publicUrl
     if (!own) throw new ChatError('forbidden', 'This request does not come from the chat itself.')
   }
 }
@@ -82,12 +92,18 @@ export function createHttp({ config, log, sessions, checkOrigin, routers, isRead
   app.get('/healthz', (_req, res) => void res.type('text').send('ok\n'))
   app.get('/readyz', async (_req, res) => {
     const ready = await isReady()
-    res.status(ready ? 200 : 503).type('text').send(ready ? 'ready\n' : 'not ready\n')
+    res
+      .status(ready ? 200 : 503)
+      .type('text')
+      .send(ready ? 'ready\n' : 'not ready\n')
   })
 
   // Where there is an nginx, it answers these before a request gets here. Assets of other versions have a route of their own.
   app.get('/assets/config.json', (_req, res) => void res.set('cache-control', 'no-cache').json(config.web))
-  app.use('/assets', express.static(assetsDirectory, { cacheControl: false, redirect: false, setHeaders: letHashedNamesBeKept }))
+  app.use(
+    '/assets',
+    express.static(assetsDirectory, { cacheControl: false, redirect: false, setHeaders: letHashedNamesBeKept }),
+  )
 
   app.use((req, _res, next) => {
     if (!['GET', 'HEAD', 'OPTIONS'].includes(req.method)) checkOrigin(req.headers)
@@ -95,7 +111,10 @@ export function createHttp({ config, log, sessions, checkOrigin, routers, isRead
   })
   const onError = answerErrors(createFaults(log))
   // A session is saved with its answer. What fails then comes too late for the layers behind: Express would print it.
-  const withSession: RequestHandler = (req, res, next) => void sessions.middleware(req, res, (error: unknown) => (res.headersSent ? onError(error, req, res, () => undefined) : next(error)))
+  const withSession: RequestHandler = (req, res, next) =>
+    void sessions.middleware(req, res, (error: unknown) =>
+      res.headersSent ? onError(error, req, res, () => undefined) : next(error),
+    )
   // Pages come without a session, so they still come when sessions are out of reach.
   app.use(['/api', '/mailbox', '/version'], withSession, express.json({ limit: '64kb' }))
   // Which faults a release has is public knowledge: strangers need not know which release it is.
@@ -103,12 +122,18 @@ export function createHttp({ config, log, sessions, checkOrigin, routers, isRead
   for (const router of routers) app.use(router)
 
   app.get(pages, async (_req, res) => {
-    res.set('cache-control', 'no-cache').type('html').send(await renderPage({ title: 'Chat', body: shell, script: true }))
+    res
+      .set('cache-control', 'no-cache')
+      .type('html')
+      .send(await renderPage({ title: 'Chat', body: shell, script: true }))
   })
   app.use(async (req, res) => {
     // Programs get the error as JSON; people who mistyped an address get a way back.
     if (req.accepts(['json', 'html']) !== 'html') throw new ChatError('not_found', 'There is nothing here.')
-    res.status(404).type('html').send(await renderPage({ title: 'Nothing here', body: nothingHere }))
+    res
+      .status(404)
+      .type('html')
+      .send(await renderPage({ title: 'Nothing here', body: nothingHere }))
   })
   app.use(onError)
   return app
@@ -122,7 +147,10 @@ function letHashedNamesBeKept(res: { setHeader: (name: string, value: string) =>
 function logRequests({ production }: Config, log: Log): RequestHandler {
   // Whoever does nothing but wrong gets this many lines a minute; what is done right has one each.
   const most = 100
-  const count = createCount({ most, onRest: (_address, rest) => log.warn({ rest }, 'more refused requests of one client') })
+  const count = createCount({
+    most,
+    onRest: (_address, rest) => log.warn({ rest }, 'more refused requests of one client'),
+  })
   return pinoHttp({
     logger: log,
     // Taken from the proxy when it looks like an id, so that a line can be followed through; echoed to the client.
@@ -134,7 +162,10 @@ function logRequests({ production }: Config, log: Log): RequestHandler {
     },
     // Paths without their query, no headers, no bodies: nothing secret can get in.
     serializers: {
-      req: ({ method, raw }: { method: string; raw: Request }) => ({ method, path: raw.originalUrl.split('?')[0]?.slice(0, 200) }),
+      req: ({ method, raw }: { method: string; raw: Request }) => ({
+        method,
+        path: raw.originalUrl.split('?')[0]?.slice(0, 200),
+      }),
       res: ({ statusCode }: { statusCode: number }) => ({ statusCode }),
     },
     quietReqLogger: true,
@@ -150,7 +181,10 @@ function logRequests({ production }: Config, log: Log): RequestHandler {
 }
 
 /** Sets the headers that every answer has, whoever gives it. */
-export function createSecurityHeaders({ publicUrl, cdnPrefix }: Config): (req: IncomingMessage, res: ServerResponse) => void {
+export function createSecurityHeaders({
+  publicUrl,
+  cdnPrefix,
+}: Config): (req: IncomingMessage, res: ServerResponse) => void {
   const tls = publicUrl?.startsWith('https:') ?? false
   const pictures = cdnPrefix === null ? [] : [new URL(cdnPrefix).origin]
   // Safari takes 'self' for http(s) only, so the WebSocket's own origin is named.
@@ -187,7 +221,8 @@ export function answerErrors(sayFault: SayFault): ErrorRequestHandler {
       if (!res.writableEnded) req.socket.destroy()
       return next()
     }
-    if (known instanceof ChatError && known.retryAfterSeconds !== undefined) res.set('retry-after', String(known.retryAfterSeconds))
+    if (known instanceof ChatError && known.retryAfterSeconds !== undefined)
+      res.set('retry-after', String(known.retryAfterSeconds))
     res.status(statusOf(body.code)).json({ error: body })
   }
 }

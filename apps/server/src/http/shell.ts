@@ -9,7 +9,15 @@ export const assetsDirectory = fileURLToPath(new URL('../../web/dist/assets', im
  * rollout. Without inline script or style, as the content security policy demands.
  * @param body trusted HTML: whatever people wrote has been through `escapeHtml`.
  */
-export async function renderPage({ title, body, script = false }: { title: string; body: string; script?: boolean }): Promise<string> {
+export async function renderPage({
+  title,
+  body,
+  script = false,
+}: {
+  title: string
+  body: string
+  script?: boolean
+}): Promise<string> {
   const manifest = JSON.parse(await readFile(`${assetsDirectory}/manifest.json`, 'utf8')) as Record<string, string>
   const asset = (name: string) => {
     const url = manifest[name]

@@ -74,39 +74,52 @@ describe.runIf(process.env.TEST_SESSION_REDIS)('two replicas on one Redis', () =
   it.each([
     ['is frozen', async () => proxy.freeze()],
     ['is gone', () => proxy.refuse()],
-  ])('deliver locally and follow from PostgreSQL while Redis %s, then live again', async (_how, damage) => {
-    await untilLive()
-    const here = await ann.connect()
-    await damage()
-    const atAnn = nextNews(here, 'messages:posted', ({ messages }) => messages[0]?.body === 'in the dark')
-    // Behind one that was said on this side and did not wait for it.
-    const atBen = hears(ben, benSocket, 'in the dark')
-    const reply = await ann.post(annSocket, room.id, 'in the dark')
-    expect(reply).toHaveProperty('data.seq')
-    expect(await ben.post(benSocket, room.id, 'who is there?')).toHaveProperty('data.seq')
-    await atAnn
-    await atBen
-    // People who were here before go on, over HTTP as well.
-    const page = await ben.ask<Page>('GET', `/api/rooms/${room.id}/messages?limit=200`, undefined, { origin: other.url })
-    expect(page.status).toBe(200)
-    expect(page.body.messages.map(({ body }) => body)).toEqual(expect.arrayContaining(['in the dark', 'who is there?']))
-    // Whoever needs a session now is told so instead of waiting for ever.
-    const { status, body } = await new Person(chat.url).ask('POST', '/api/session', { email: ann.account.email, password })
-    expect([status, body]).toMatchObject([503, { error: { code: 'unavailable' } }])
-    // The page itself still comes.
-    expect((await new Person(chat.url).ask('GET', '/healthz')).status).toBe(200)
-    await proxy.mend()
-    await untilLive()
-    expect((await ann.ask('GET', '/api/me')).status).toBe(200)
-    const numbers = (await ben.history(room.id)).map(({ seq }) => seq)
-    expect(numbers).toEqual(numbers.map((_, index) => index + 1))
-  }, 120_000)
+  ])(
+    'deliver locally and follow from PostgreSQL while Redis %s, then live again',
+    async (_how, damage) => {
+      await untilLive()
+      const here = await ann.connect()
+      await damage()
+      const atAnn = nextNews(here, 'messages:posted', ({ messages }) => messages[0]?.body === 'in the dark')
+      // Behind one that was said on this side and did not wait for it.
+      const atBen = hears(ben, benSocket, 'in the dark')
+      const reply = await ann.post(annSocket, room.id, 'in the dark')
+      expect(reply).toHaveProperty('data.seq')
+      expect(await ben.post(benSocket, room.id, 'who is there?')).toHaveProperty('data.seq')
+      await atAnn
+      await atBen
+      // People who were here before go on, over HTTP as well.
+      const page = await ben.ask<Page>('GET', `/api/rooms/${room.id}/messages?limit=200`, undefined, {
+        origin: other.url,
+      })
+      expect(page.status).toBe(200)
+      expect(page.body.messages.map(({ body }) => body)).toEqual(
+        expect.arrayContaining(['in the dark', 'who is there?']),
+      )
+      // Whoever needs a session now is told so instead of waiting for ever.
+      const { status, body } = await new Person(chat.url).ask('POST', '/api/session', {
+        email: ann.account.email,
+        password,
+      })
+      expect([status, body]).toMatchObject([503, { error: { code: 'unavailable' } }])
+      // The page itself still comes.
+      expect((await new Person(chat.url).ask('GET', '/healthz')).status).toBe(200)
+      await proxy.mend()
+      await untilLive()
+      expect((await ann.ask('GET', '/api/me')).status).toBe(200)
+      const numbers = (await ben.history(room.id)).map(({ seq }) => seq)
+      expect(numbers).toEqual(numbers.map((_, index) => index + 1))
+    },
+    120_000,
+  )
 
   it('let nobody in whose session was ended, though they have not heard of it and cannot ask', async () => {
     // A replica with a wire of its own, which alone is cut.
     const redis = new URL(process.env.TEST_SESSION_REDIS ?? '')
     const own = await startProxy({ host: redis.hostname, port: Number(redis.port || 6379) })
-    const away = await chat.replica({ SESSION_REDIS: Object.assign(new URL(chat.redis ?? ''), { host: `127.0.0.1:${own.port}` }).href })
+    const away = await chat.replica({
+      SESSION_REDIS: Object.assign(new URL(chat.redis ?? ''), { host: `127.0.0.1:${own.port}` }).href,
+    })
     const [fay, gus] = [await newPerson(chat.url, 'Fay'), await newPerson(chat.url, 'Gus')]
     const origin = { origin: away.url }
     const [faySocket, gusSocket] = [await fay.connect(away.url, origin), await gus.connect(away.url, origin)]
@@ -131,9 +144,13 @@ describe.runIf(process.env.TEST_SESSION_REDIS)('two replicas on one Redis', () =
     const eve = await newPerson(chat.url, `Eve ${randomUUID().slice(0, 4)}`)
     let eveSocket: TestSocket | undefined
     // The other replica may notice a little later that Redis is back.
-    while (eveSocket === undefined) eveSocket = await eve.connect(other.url, { origin: other.url }).catch(() => undefined)
+    while (eveSocket === undefined)
+      eveSocket = await eve.connect(other.url, { origin: other.url }).catch(() => undefined)
     await proxy.refuse()
-    await chat.database.db.query('insert into memberships (room_id, account_id) values ($1, $2)', [room.id, eve.account.id])
+    await chat.database.db.query('insert into memberships (room_id, account_id) values ($1, $2)', [
+      room.id,
+      eve.account.id,
+    ])
     let hasHeard = false
     const heard = nextNews(eveSocket, 'room:head', ({ roomId }) => roomId === room.id).then(() => (hasHeard = true))
     while (!hasHeard) {

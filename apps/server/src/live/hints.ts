@@ -20,7 +20,13 @@ export interface Wire {
 
 /** For a process without company. */
 export function createNoWire(): Wire {
-  return { publish: () => undefined, subscribe: () => undefined, ready: Promise.resolve(), isHealthy: () => true, close: () => undefined }
+  return {
+    publish: () => undefined,
+    subscribe: () => undefined,
+    ready: Promise.resolve(),
+    isHealthy: () => true,
+    close: () => undefined,
+  }
 }
 
 const echoEveryMs = 1_000
@@ -62,7 +68,11 @@ export function createRedisWire({ url, publisher, log, channel = 'chat:hints' }:
     subscriber = connectRedis({
       url,
       log,
-      onReady: (client) => void client.subscribe(channel, hear).then(announce).catch((error: unknown) => log.warn({ err: error }, 'cannot subscribe')),
+      onReady: (client) =>
+        void client
+          .subscribe(channel, hear)
+          .then(announce)
+          .catch((error: unknown) => log.warn({ err: error }, 'cannot subscribe')),
     })
     heardAt = Date.now()
   }

@@ -8,7 +8,13 @@ import { eventually } from '../test/eventually.js'
 // A crowd signs up, and a picture is drawn in a process of its own.
 vi.setConfig({ testTimeout: 120_000 })
 
-const storage: Storage = { put: async () => undefined, get: async () => null, remove: async () => undefined, prepare: async () => undefined, check: async () => undefined }
+const storage: Storage = {
+  put: async () => undefined,
+  get: async () => null,
+  remove: async () => undefined,
+  prepare: async () => undefined,
+  check: async () => undefined,
+}
 
 describe('without asking again, people hear', () => {
   let chat: Chat
@@ -22,7 +28,8 @@ describe('without asking again, people hear', () => {
   afterAll(() => chat.stop())
 
   const leave = (person: Person, roomId: string) => person.ask('DELETE', `/api/rooms/${roomId}/membership`)
-  const invite = (roomId: string, person: Person) => ann.ask('PUT', `/api/rooms/${roomId}/members`, { email: person.account.email })
+  const invite = (roomId: string, person: Person) =>
+    ann.ask('PUT', `/api/rooms/${roomId}/members`, { email: person.account.email })
 
   it('that there is a new public room, and nothing of a private one', async () => {
     const ben = await newPerson(chat.url, 'Ben')
@@ -41,11 +48,19 @@ describe('without asking again, people hear', () => {
     const room = await ann.openRoom()
     const mine = ({ roomId }: { roomId: string }) => roomId === room.id
     const guest = { id: ben.account.id, name: 'Ben', avatarUrl: null, online: true }
-    await eventually(async () => expect((await chat.database.db.query('select from presence where account_id = $1', [ben.account.id])).length).toBe(1))
-    const arrivals = [annSocket, elsewhere].map((socket) => nextNews(socket, 'members:changed', (news) => mine(news) && news.joined.some(({ id }) => id === ben.account.id)))
+    await eventually(async () =>
+      expect(
+        (await chat.database.db.query('select from presence where account_id = $1', [ben.account.id])).length,
+      ).toBe(1),
+    )
+    const arrivals = [annSocket, elsewhere].map((socket) =>
+      nextNews(socket, 'members:changed', (news) => mine(news) && news.joined.some(({ id }) => id === ben.account.id)),
+    )
     await ben.join(room.id)
     for (const arrival of arrivals) expect((await arrival).joined).toContainEqual(guest)
-    const departures = [annSocket, elsewhere].map((socket) => nextNews(socket, 'members:changed', (news) => mine(news) && news.left.length > 0))
+    const departures = [annSocket, elsewhere].map((socket) =>
+      nextNews(socket, 'members:changed', (news) => mine(news) && news.left.length > 0),
+    )
     await leave(ben, room.id)
     for (const departure of departures) expect((await departure).left).toEqual([ben.account.id])
   })
@@ -64,7 +79,9 @@ describe('without asking again, people hear', () => {
 
   it('of a crowd that comes in a few frames, and of nobody left out', async () => {
     const room = await ann.openRoom()
-    const crowd = await Promise.all(Array.from({ length: 25 }, (_, n) => newPerson(chat.url, `Person ${String.fromCharCode(97 + n)}`)))
+    const crowd = await Promise.all(
+      Array.from({ length: 25 }, (_, n) => newPerson(chat.url, `Person ${String.fromCharCode(97 + n)}`)),
+    )
     const seen = new Set<string>()
     let frames = 0
     annSocket.on('members:changed', ({ roomId, joined }) => {
@@ -85,16 +102,25 @@ describe('without asking again, people hear', () => {
     const room = await ann.openRoom('private')
     await invite(room.id, ben)
 
-    const names = [annSocket, elsewhere].map((socket) => nextNews(socket, 'person:changed', ({ person }) => person.name === 'Benedict'))
+    const names = [annSocket, elsewhere].map((socket) =>
+      nextNews(socket, 'person:changed', ({ person }) => person.name === 'Benedict'),
+    )
     await ben.ask('PATCH', '/api/me', { name: 'Benedict' })
-    for (const name of names) expect(await name).toEqual({ person: { id: ben.account.id, name: 'Benedict', avatarUrl: null } })
+    for (const name of names)
+      expect(await name).toEqual({ person: { id: ben.account.id, name: 'Benedict', avatarUrl: null } })
     const typing = nextNews(annSocket, 'typing:changed', ({ roomId }) => roomId === room.id)
     await ben.emit(elsewhere, 'typing:start', { roomId: room.id })
     expect((await typing).account.name).toBe('Benedict')
 
-    const picture = await sharp({ create: { width: 32, height: 32, channels: 3, background: '#123456' } }).png().toBuffer()
-    const pictures = [annSocket, elsewhere].map((socket) => nextNews(socket, 'person:changed', ({ person }) => person.avatarUrl !== null))
-    const { avatarUrl } = (await ben.ask<{ avatarUrl: string }>('PUT', '/api/me/avatar', picture, { 'content-type': 'image/png' })).body
+    const picture = await sharp({ create: { width: 32, height: 32, channels: 3, background: '#123456' } })
+      .png()
+      .toBuffer()
+    const pictures = [annSocket, elsewhere].map((socket) =>
+      nextNews(socket, 'person:changed', ({ person }) => person.avatarUrl !== null),
+    )
+    const { avatarUrl } = (
+      await ben.ask<{ avatarUrl: string }>('PUT', '/api/me/avatar', picture, { 'content-type': 'image/png' })
+    ).body
     for (const news of pictures) expect((await news).person.avatarUrl).toBe(avatarUrl)
 
     // She could hear: of herself.
@@ -119,7 +145,11 @@ describe('without asking again, people hear', () => {
     const other = await chat.replica()
     const room = await ann.openRoom('private')
     await ann.connect(other.url, { origin: other.url })
-    await eventually(async () => expect((await chat.database.db.query('select from presence where account_id = $1', [ann.account.id])).length).toBe(2))
+    await eventually(async () =>
+      expect(
+        (await chat.database.db.query('select from presence where account_id = $1', [ann.account.id])).length,
+      ).toBe(2),
+    )
     const { members } = (await ann.ask<{ members: Member[] }>('GET', `/api/rooms/${room.id}/members`)).body
     expect(members).toEqual([{ id: ann.account.id, name: 'Ann', avatarUrl: null, online: true }])
   })

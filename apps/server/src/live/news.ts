@@ -5,7 +5,9 @@ export type NewsEvent = keyof ServerToClientEvents
 
 /** What sockets need to hear of, on whichever replica they are. */
 export type Dispatch =
-  | { [Event in NewsEvent]: { to: string[]; event: Event; news: Parameters<ServerToClientEvents[Event]>[0] } }[NewsEvent]
+  | {
+      [Event in NewsEvent]: { to: string[]; event: Event; news: Parameters<ServerToClientEvents[Event]>[0] }
+    }[NewsEvent]
   | { opened: Room }
   | { person: Person; to: string[] }
   | { joined: { accountId: string; roomId: string } }

@@ -120,7 +120,10 @@ describe('watching heads', () => {
       await watch.look()
       expect({ seed, known: new Set(told).size }).toEqual({ seed, known: head() })
       // Only what came late after it was sent may come twice; clients know the numbers they have.
-      expect({ seed, twice: [...gone].filter((seq) => told.filter((each) => each === seq).length > 1) }).toEqual({ seed, twice: [] })
+      expect({ seed, twice: [...gone].filter((seq) => told.filter((each) => each === seq).length > 1) }).toEqual({
+        seed,
+        twice: [],
+      })
     }
   })
 })

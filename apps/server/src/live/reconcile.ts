@@ -29,7 +29,13 @@ const repairAtMost = 100
  * may just be on its way) is read from PostgreSQL and sent to the sockets here. `room:head` says how far the room has
  * come, for clients that miss more.
  */
-export function createHeadWatch({ sockets, messages }: { sockets: Pick<Sockets, 'roomIds' | 'deliver'>; messages: History }) {
+export function createHeadWatch({
+  sockets,
+  messages,
+}: {
+  sockets: Pick<Sockets, 'roomIds' | 'deliver'>
+  messages: History
+}) {
   const rooms = new Map<string, Heard>()
 
   /** Moves `upTo` over what has been heard without a hole. */
@@ -51,7 +57,8 @@ export function createHeadWatch({ sockets, messages }: { sockets: Pick<Sockets, 
       const roomIds = sockets.roomIds()
       const listened = new Set(roomIds)
       for (const roomId of rooms.keys()) if (!listened.has(roomId)) rooms.delete(roomId)
-      for (const roomId of roomIds) if (!rooms.has(roomId)) rooms.set(roomId, { upTo: undefined, beyond: new Set(), missingAfter: undefined })
+      for (const roomId of roomIds)
+        if (!rooms.has(roomId)) rooms.set(roomId, { upTo: undefined, beyond: new Set(), missingAfter: undefined })
       if (roomIds.length === 0) return
 
       const overdue: { roomId: string; after: number; head: number }[] = []
@@ -100,7 +107,13 @@ export async function reconcileMemberships({ sockets, rooms }: { sockets: Socket
 }
 
 /** Disconnects sockets whose session has ended without this process hearing of it, by a sign-out elsewhere or by time. */
-export async function closeEndedSessions({ sockets, sessions }: { sockets: Sockets; sessions: Sessions }): Promise<void> {
+export async function closeEndedSessions({
+  sockets,
+  sessions,
+}: {
+  sockets: Sockets
+  sessions: Sessions
+}): Promise<void> {
   const sessionIds = sockets.sessionIds()
   if (sessionIds.length === 0) return
   for (const sessionId of await sessions.overOf(sessionIds)) sockets.deliver({ ended: { sessionId } })

@@ -32,7 +32,8 @@ describe('a reader that takes nothing', () => {
       `GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: ${'A'.repeat(22)}==\r\n\r\n`,
     )
     await once(socket, 'data')
-    const frame = (text: string) => socket.write(Buffer.from([0x81, 0x80 + text.length, 0, 0, 0, 0, ...Buffer.from(text)]))
+    const frame = (text: string) =>
+      socket.write(Buffer.from([0x81, 0x80 + text.length, 0, 0, 0, 0, ...Buffer.from(text)]))
     frame('40')
     socket.pause()
     const pongs = setInterval(() => frame('3'), 100)

@@ -4,7 +4,8 @@ import type { Socket } from 'socket.io'
 type Connection = Socket['conn']
 
 /** engine.io keeps what it cannot write yet in a private list, and tells nobody how long it is. */
-const lineOf = (connection: Connection) => (connection as unknown as { writeBuffer: { data?: { length: number } }[] }).writeBuffer
+const lineOf = (connection: Connection) =>
+  (connection as unknown as { writeBuffer: { data?: { length: number } }[] }).writeBuffer
 
 interface SlowReadersOptions {
   log: Log

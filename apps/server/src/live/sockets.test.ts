@@ -59,7 +59,10 @@ describe('sockets', () => {
     const outcomes = await Promise.all(
       connections.map(({ manager }) => {
         const socket = manager.socket('/')
-        return Promise.race([once(socket as never, 'connect').then(() => 'in'), once(socket as never, 'connect_error').then(() => 'refused')])
+        return Promise.race([
+          once(socket as never, 'connect').then(() => 'in'),
+          once(socket as never, 'connect_error').then(() => 'refused'),
+        ])
       }),
     )
     expect(outcomes.filter((outcome) => outcome === 'in')).toHaveLength(20)
@@ -86,7 +89,10 @@ describe('sockets', () => {
     ['typing:start', 'LIMIT_SIGNAL', () => ({ roomId: room.id })],
   ])('are limited in %s, over all of an account', async (event, limit, payload) => {
     const strict = await chat.replica({ [limit]: '3/60' })
-    const sockets = [await ann.connect(strict.url, { origin: strict.url }), await ann.connect(strict.url, { origin: strict.url })]
+    const sockets = [
+      await ann.connect(strict.url, { origin: strict.url }),
+      await ann.connect(strict.url, { origin: strict.url }),
+    ]
     const codes: unknown[] = []
     for (const socket of [...sockets, ...sockets]) {
       const reply = (await ann.emit(socket, event, payload())) as { error?: { code: string } }

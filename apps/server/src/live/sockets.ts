@@ -21,12 +21,16 @@ type Io = Server<ClientToServerEvents, ServerToClientEvents, Record<string, neve
 type IoSocket = Socket<ClientToServerEvents, ServerToClientEvents, Record<string, never>, SocketData>
 
 type Asking = keyof ClientToServerEvents
-type ReplyTo<Event extends Asking> = NonNullable<Parameters<ClientToServerEvents[Event]>[1]> extends Ack<infer Reply> ? Reply : never
+type ReplyTo<Event extends Asking> =
+  NonNullable<Parameters<ClientToServerEvents[Event]>[1]> extends Ack<infer Reply> ? Reply : never
 
 /** One connected person, as a slice sees them. */
 export interface ChatSocket {
   /** Answers an event with what `handle` returns, or with the error it throws. */
-  answer<Event extends Asking>(event: Event, handle: (input: unknown, account: AccountRow) => Promise<ReplyTo<Event>>): void
+  answer<Event extends Asking>(
+    event: Event,
+    handle: (input: unknown, account: AccountRow) => Promise<ReplyTo<Event>>,
+  ): void
 }
 
 interface SocketsOptions {
@@ -58,7 +62,16 @@ const requestMs = 5_000
 const connected = new Gauge({ name: 'chat_sockets', help: 'Connected sockets of this process' })
 
 /** The Socket.IO server: who is asking, then one register call per slice. */
-export function createSockets({ http, log, sessions, rooms, checkOrigin, register, onArrival, onDeparture }: SocketsOptions) {
+export function createSockets({
+  http,
+  log,
+  sessions,
+  rooms,
+  checkOrigin,
+  register,
+  onArrival,
+  onDeparture,
+}: SocketsOptions) {
   const io: Io = new Server(http, {
     serveClient: false,
     // No long polling: a WebSocket stays on one replica, so no sticky sessions are needed.
@@ -84,7 +97,11 @@ export function createSockets({ http, log, sessions, rooms, checkOrigin, registe
     new Promise<Session>((resolve, reject) => {
       const asking = req as Parameters<RequestHandler>[0]
       // A handshake has no response that could set a cookie; express-session only listens for its end.
-      const response = { end: () => undefined, on: () => undefined, writeHead: () => undefined } as unknown as Parameters<RequestHandler>[1]
+      const response = {
+        end: () => undefined,
+        on: () => undefined,
+        writeHead: () => undefined,
+      } as unknown as Parameters<RequestHandler>[1]
       sessions.middleware(asking, response, (error?: unknown) => (error ? reject(error) : resolve(asking.session)))
     })
 
@@ -166,7 +183,8 @@ export function createSockets({ http, log, sessions, rooms, checkOrigin, registe
             acknowledge({ data: await handle(received[0], socket.data.account) })
           } catch (error) {
             const body = bodyOf(error)
-            if (body.code === 'fault' || body.code === 'unavailable') sayFault({ err: error, event, socketId: socket.id }, 'event failed')
+            if (body.code === 'fault' || body.code === 'unavailable')
+              sayFault({ err: error, event, socketId: socket.id }, 'event failed')
             acknowledge({ error: body })
           }
         }
@@ -180,7 +198,10 @@ export function createSockets({ http, log, sessions, rooms, checkOrigin, registe
   })
 
   const slowReaders = createSlowReaders({ log })
-  const looking = setInterval(() => slowReaders.cut([...io.of('/').sockets.values()].map(({ conn }) => conn)), lookAtReadersMs).unref()
+  const looking = setInterval(
+    () => slowReaders.cut([...io.of('/').sockets.values()].map(({ conn }) => conn)),
+    lookAtReadersMs,
+  ).unref()
 
   /** Also those whose handshake is still under way: they must not miss what happens meanwhile. */
   function socketIds(kind: keyof typeof channelOf, id: string): string[] {
@@ -191,29 +212,36 @@ export function createSockets({ http, log, sessions, rooms, checkOrigin, registe
   }
   function idsOf(kind: keyof typeof channelOf): string[] {
     const prefix = channelOf[kind]('')
-    return [...adapter.rooms.keys()].filter((channel) => channel.startsWith(prefix)).map((channel) => channel.slice(prefix.length))
+    return [...adapter.rooms.keys()]
+      .filter((channel) => channel.startsWith(prefix))
+      .map((channel) => channel.slice(prefix.length))
   }
 
   return {
     /** Acts on the sockets of this process. */
     deliver(dispatch: Dispatch) {
-      if ('event' in dispatch) io.local.to(dispatch.to.map(channelOf.room)).emit(dispatch.event, ...([dispatch.news] as never))
+      if ('event' in dispatch)
+        io.local.to(dispatch.to.map(channelOf.room)).emit(dispatch.event, ...([dispatch.news] as never))
       else if ('opened' in dispatch) io.local.emit('room:opened', { room: dispatch.opened })
       else if ('person' in dispatch) {
-        io.local.to([channelOf.account(dispatch.person.id), ...dispatch.to.map(channelOf.room)]).emit('person:changed', { person: dispatch.person })
+        io.local
+          .to([channelOf.account(dispatch.person.id), ...dispatch.to.map(channelOf.room)])
+          .emit('person:changed', { person: dispatch.person })
       } else if ('joined' in dispatch) {
         const { accountId, roomId } = dispatch.joined
-        for (const socketId of socketIds('account', accountId)) void adapter.addAll(socketId, new Set([channelOf.room(roomId)]))
+        for (const socketId of socketIds('account', accountId))
+          void adapter.addAll(socketId, new Set([channelOf.room(roomId)]))
       } else if ('left' in dispatch) {
         const { accountId, roomId } = dispatch.left
         for (const socketId of socketIds('account', accountId)) void adapter.del(socketId, channelOf.room(roomId))
         io.local.to(channelOf.account(accountId)).emit('members:changed', { roomId, joined: [], left: [accountId] })
-      }
-      else if (!('ended' in dispatch)) return // from a newer release, during a rollout
+      } else if (!('ended' in dispatch))
+        return // from a newer release, during a rollout
       else if ('sessionId' in dispatch.ended) io.in(channelOf.session(dispatch.ended.sessionId)).disconnectSockets(true)
       else {
         const { accountId, exceptSessionId } = dispatch.ended
-        for (const socket of localSockets('account', accountId)) if (socket.data.sessionId !== exceptSessionId) socket.disconnect(true)
+        for (const socket of localSockets('account', accountId))
+          if (socket.data.sessionId !== exceptSessionId) socket.disconnect(true)
       }
     },
 
@@ -259,7 +287,9 @@ export function createSockets({ http, log, sessions, rooms, checkOrigin, registe
       const patience = setTimeout(() => http.closeAllConnections(), requestMs)
       await Promise.all([
         io.close(),
-        within(inHandMs, 'What is in hand', Promise.all(inHand)).catch((error: unknown) => log.warn({ err: error }, 'left before all was done')),
+        within(inHandMs, 'What is in hand', Promise.all(inHand)).catch((error: unknown) =>
+          log.warn({ err: error }, 'left before all was done'),
+        ),
       ])
       clearTimeout(patience)
     },

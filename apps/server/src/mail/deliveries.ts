@@ -12,21 +12,26 @@ const defaultLeaseMs = 60_000
 export async function sendOnce(db: Db, mailer: Mailer, mail: Mail, leaseMs = defaultLeaseMs): Promise<void> {
   if (!(await begin(db, mail.messageId))) {
     if (await isSent(db, mail.messageId)) return
-    if (!(await takeOver(db, mail.messageId, leaseMs))) throw new Error(`Somebody has begun to send ${mail.messageId} and may be at it`)
+    if (!(await takeOver(db, mail.messageId, leaseMs)))
+      throw new Error(`Somebody has begun to send ${mail.messageId} and may be at it`)
     if (await mailer.wasAccepted(mail.messageId)) return markSent(db, mail.messageId)
   }
   try {
     await mailer.send(mail)
   } catch (error) {
     // Nothing is in doubt, so the next try need not wait for the lease to end.
-    if (error instanceof MailRefused) await db.query('delete from mail_deliveries where message_id = $1 and sent_at is null', [mail.messageId])
+    if (error instanceof MailRefused)
+      await db.query('delete from mail_deliveries where message_id = $1 and sent_at is null', [mail.messageId])
     throw error
   }
   await markSent(db, mail.messageId)
 }
 
 async function begin(db: Db, messageId: string): Promise<boolean> {
-  const begun = await db.query('insert into mail_deliveries (message_id) values ($1) on conflict do nothing returning message_id', [messageId])
+  const begun = await db.query(
+    'insert into mail_deliveries (message_id) values ($1) on conflict do nothing returning message_id',
+    [messageId],
+  )
   return begun.length > 0
 }
 

@@ -22,13 +22,24 @@ const mailers = [
   {
     name: 'the mailbox',
     create: (): Mailer => createMailboxMailer({ db: database.db }),
-    received: async () => (await listMails(database.db, null, 10)).map(({ messageId, to, subject, body }) => ({ messageId, to, subject, body })),
+    received: async () =>
+      (await listMails(database.db, null, 10)).map(({ messageId, to, subject, body }) => ({
+        messageId,
+        to,
+        subject,
+        body,
+      })),
   },
   {
     name: 'Mailgun',
     create: (): Mailer => createMailgunMailer(mailgun.config),
     received: async () =>
-      mailgun.taken.map((mail) => ({ messageId: mail['h:Message-Id']?.slice(1, -1), to: mail.to, subject: mail.subject, body: mail.text })),
+      mailgun.taken.map((mail) => ({
+        messageId: mail['h:Message-Id']?.slice(1, -1),
+        to: mail.to,
+        subject: mail.subject,
+        body: mail.text,
+      })),
   },
 ]
 
@@ -69,7 +80,8 @@ describe('the mailbox', () => {
       await database.db.query(`update mailbox set sent_at = sent_at - interval '1 minute'`)
       await mailer.send(mail)
     }
-    const idsOf = async (recipient: string | null, limit: number) => (await listMails(database.db, recipient, limit)).map(({ messageId }) => messageId)
+    const idsOf = async (recipient: string | null, limit: number) =>
+      (await listMails(database.db, recipient, limit)).map(({ messageId }) => messageId)
     expect(await idsOf(null, 10)).toEqual([third.messageId, second.messageId, first.messageId])
     expect(await idsOf('ann@example.com', 10)).toEqual([third.messageId, first.messageId])
     expect(await idsOf(null, 1)).toEqual([third.messageId])
@@ -93,16 +105,25 @@ describe('Mailgun', () => {
     await expect(mailer.send(newMail())).rejects.toThrow(MailRefused)
   })
 
-  it.each(['takes mail and hangs up', 'hangs up', 'takes mail and fails'] as const)('may have taken the mail when it %s', async (mood) => {
-    mailgun.mood = mood
-    const failure = await createMailgunMailer(mailgun.config).send(newMail()).catch((error: unknown) => error)
-    expect(failure).toBeInstanceOf(Error)
-    expect(failure).not.toBeInstanceOf(MailRefused)
-  })
+  it.each(['takes mail and hangs up', 'hangs up', 'takes mail and fails'] as const)(
+    'may have taken the mail when it %s',
+    async (mood) => {
+      mailgun.mood = mood
+      const failure = await createMailgunMailer(mailgun.config)
+        .send(newMail())
+        .catch((error: unknown) => error)
+      expect(failure).toBeInstanceOf(Error)
+      expect(failure).not.toBeInstanceOf(MailRefused)
+    },
+  )
 
   it('is never asked to send to two people at once', async () => {
     const mailer = createMailgunMailer(mailgun.config)
-    for (const to of ['ann@example.com,ben@example.com', 'Ann <ann@example.com>', 'ann@example.com\r\nBcc: ben@example.com']) {
+    for (const to of [
+      'ann@example.com,ben@example.com',
+      'Ann <ann@example.com>',
+      'ann@example.com\r\nBcc: ben@example.com',
+    ]) {
       await expect(mailer.send(newMail(to))).rejects.toThrow(MailRefused)
     }
     expect(mailgun.taken).toEqual([])

@@ -24,7 +24,13 @@ export function createMailgunMailer({ apiKey, domain, from, url }: MailgunConfig
     /** Mailgun may need seconds to list what it has just taken: ask some time after the send. */
     async wasAccepted(messageId) {
       // From now backwards. Asked through the client's plain request: its own method for events prints a notice each time.
-      const query = { 'message-id': messageId, event: 'accepted OR delivered', begin: String(Math.floor(Date.now() / 1000)), ascending: 'no', limit: 1 }
+      const query = {
+        'message-id': messageId,
+        event: 'accepted OR delivered',
+        begin: String(Math.floor(Date.now() / 1000)),
+        ascending: 'no',
+        limit: 1,
+      }
       const { body } = events.parse(await client.request.get(`/v3/${domain}/events`, query))
       return body.items.length > 0
     },

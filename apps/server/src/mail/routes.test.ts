@@ -36,7 +36,8 @@ describe('the mailbox page in production', () => {
     expect((await fetch(`${chat.url}/mailbox`)).status).toBe(401)
     const [ann, ben] = [await newPerson(chat.url, 'Ann'), await newPerson(chat.url, 'Ben')]
     const mailer = createMailboxMailer({ db: chat.database.db })
-    for (const { account } of [ann, ben]) await mailer.send({ messageId: account.id, to: account.email, subject: `For ${account.name}`, body: '' })
+    for (const { account } of [ann, ben])
+      await mailer.send({ messageId: account.id, to: account.email, subject: `For ${account.name}`, body: '' })
     const { status, body } = await ann.ask<string>('GET', '/mailbox')
     expect(status).toBe(200)
     expect(body).toContain('For Ann')

@@ -20,7 +20,10 @@ export function createMailRoutes({ db, onlyOwn, sessions }: MailRoutes): Router 
     const account = onlyOwn ? await sessions.accountOf(req.session) : undefined
     if (onlyOwn && account === undefined) throw new ChatError('unauthenticated', 'Please sign in.')
     const mails = await listMails(db, account?.email ?? null, shown)
-    res.set('cache-control', 'no-store').type('html').send(await renderPage({ title: 'Mailbox', body: list(mails) }))
+    res
+      .set('cache-control', 'no-store')
+      .type('html')
+      .send(await renderPage({ title: 'Mailbox', body: list(mails) }))
   })
 }
 

@@ -29,7 +29,11 @@ describe('the welcome mail', () => {
     const ann = await signUp('URGENT call me')
     await welcome(createMailboxMailer({ db: database.db }))(registered(ann.id))
     const [mail] = await listMails(database.db, ann.email, 10)
-    expect(mail).toMatchObject({ to: ann.email, subject: 'Welcome to the chat!', body: expect.stringContaining('https://chat.example') as string })
+    expect(mail).toMatchObject({
+      to: ann.email,
+      subject: 'Welcome to the chat!',
+      body: expect.stringContaining('https://chat.example') as string,
+    })
     expect(mail?.body).not.toContain('URGENT')
   })
 
@@ -109,11 +113,16 @@ describe('the welcome mail', () => {
     await welcome(mailer)(registered((await signUp()).id))
     expect(mailgun.taken).toHaveLength(1)
   })
-
 })
 
 function welcome(mailer: Mailer, leaseMs?: number) {
-  return sendWelcome({ db: database.db, accounts, mailer, publicUrl: 'https://chat.example', ...(leaseMs !== undefined && { leaseMs }) })
+  return sendWelcome({
+    db: database.db,
+    accounts,
+    mailer,
+    publicUrl: 'https://chat.example',
+    ...(leaseMs !== undefined && { leaseMs }),
+  })
 }
 
 function signUp(name = 'Ann') {

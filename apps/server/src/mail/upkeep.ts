@@ -5,7 +5,9 @@ import type { Db } from '../platform/db.js'
  * Returns how many mails.
  */
 export async function deleteOldMail(db: Db): Promise<number> {
-  const sent = await db.query(`delete from mail_deliveries where sent_at < now() - interval '90 days' returning message_id`)
+  const sent = await db.query(
+    `delete from mail_deliveries where sent_at < now() - interval '90 days' returning message_id`,
+  )
   const received = await db.query(`delete from mailbox where sent_at < now() - interval '90 days' returning message_id`)
   return Math.max(sent.length, received.length)
 }

@@ -19,7 +19,10 @@ describe('messages', () => {
   /** A private room with both inside: nobody is greeted by surprise before the first message is posted. */
   async function roomForTwo() {
     const room = await ann.openRoom('private')
-    await chat.database.db.query('insert into memberships (room_id, account_id) values ($1, $2)', [room.id, ben.account.id])
+    await chat.database.db.query('insert into memberships (room_id, account_id) values ($1, $2)', [
+      room.id,
+      ben.account.id,
+    ])
     benSocket.disconnect()
     benSocket = await ben.connect()
     return room
@@ -31,7 +34,9 @@ describe('messages', () => {
       const [atAnn, atBen] = [nextNews(annSocket, 'messages:posted'), nextNews(benSocket, 'messages:posted')]
       const id = randomUUID()
       const reply = await ann.post(annSocket, room.id, 'hello', { id })
-      expect(reply).toEqual({ data: { seq: 1, id, postedAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/) as string } })
+      expect(reply).toEqual({
+        data: { seq: 1, id, postedAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/) as string },
+      })
       const { postedAt } = (reply as { data: Posted }).data
       const message: Message = {
         seq: 1,
@@ -50,7 +55,15 @@ describe('messages', () => {
 
     it('keeps the text to the letter', async () => {
       const room = await roomForTwo()
-      const bodies = ['  indented\n\tcode\r\n', '<script>alert(1)</script>', "'; drop table messages; --", '👩‍👩‍👧 ёж \u202e?', '{{ .Values }}', 'x'.repeat(4000), '🙂'.repeat(4000)]
+      const bodies = [
+        '  indented\n\tcode\r\n',
+        '<script>alert(1)</script>',
+        "'; drop table messages; --",
+        '👩‍👩‍👧 ёж \u202e?',
+        '{{ .Values }}',
+        'x'.repeat(4000),
+        '🙂'.repeat(4000),
+      ]
       for (const body of bodies) expect(await ann.post(annSocket, room.id, body)).toHaveProperty('data')
       expect((await ben.history(room.id)).map(({ body }) => body)).toEqual(bodies)
     })
@@ -73,19 +86,28 @@ describe('messages', () => {
       const other = await chat.replica()
       const there = await ann.connect(other.url, { origin: other.url })
       const ids = Array.from({ length: 10 }, () => randomUUID())
-      const sendings = ids.flatMap((id) => [annSocket, there, annSocket, there].map((socket) => ann.post(socket, room.id, id, { id })))
+      const sendings = ids.flatMap((id) =>
+        [annSocket, there, annSocket, there].map((socket) => ann.post(socket, room.id, id, { id })),
+      )
       const replies = (await Promise.all(sendings)) as { data: Posted }[]
       const history = await ben.history(room.id)
       expect(history.map(({ seq }) => seq)).toEqual(ids.map((_, index) => index + 1))
       expect(history.map(({ id }) => id).sort()).toEqual([...ids].sort())
-      for (const { data } of replies) expect(history[data.seq - 1]).toMatchObject({ id: data.id, postedAt: data.postedAt })
+      for (const { data } of replies)
+        expect(history[data.seq - 1]).toMatchObject({ id: data.id, postedAt: data.postedAt })
     })
 
     it('gives numbers without holes and in one order for everybody, also when some are refused', async () => {
       const room = await roomForTwo()
       const heard = { ann: [] as number[], ben: [] as number[] }
-      annSocket.on('messages:posted', ({ roomId, messages }) => roomId === room.id && heard.ann.push(...messages.map(({ seq }) => seq)))
-      benSocket.on('messages:posted', ({ roomId, messages }) => roomId === room.id && heard.ben.push(...messages.map(({ seq }) => seq)))
+      annSocket.on(
+        'messages:posted',
+        ({ roomId, messages }) => roomId === room.id && heard.ann.push(...messages.map(({ seq }) => seq)),
+      )
+      benSocket.on(
+        'messages:posted',
+        ({ roomId, messages }) => roomId === room.id && heard.ben.push(...messages.map(({ seq }) => seq)),
+      )
       const duplicate = randomUUID()
       const replies = await Promise.all(
         Array.from({ length: 60 }, (_, n) => {
@@ -107,7 +129,10 @@ describe('messages', () => {
     it('acknowledges only what is in the database already', async () => {
       const room = await roomForTwo()
       const reply = (await ann.post(annSocket, room.id, 'committed')) as { data: Posted }
-      const rows = await chat.database.db.query('select seq from messages where room_id = $1 and id = $2', [room.id, reply.data.id])
+      const rows = await chat.database.db.query('select seq from messages where room_id = $1 and id = $2', [
+        room.id,
+        reply.data.id,
+      ])
       expect(rows).toEqual([{ seq: reply.data.seq }])
     })
 
@@ -115,7 +140,8 @@ describe('messages', () => {
       const room = await roomForTwo()
       await ann.post(annSocket, room.id, 'question')
       expect(await ben.post(benSocket, room.id, 'answer', { replyTo: 1 })).toHaveProperty('data.seq', 2)
-      for (const replyTo of [3, 1_000_000]) expect(await ben.post(benSocket, room.id, 'answer', { replyTo })).toHaveProperty('error.code', 'invalid')
+      for (const replyTo of [3, 1_000_000])
+        expect(await ben.post(benSocket, room.id, 'answer', { replyTo })).toHaveProperty('error.code', 'invalid')
       expect((await ann.history(room.id)).map(({ replyTo }) => replyTo)).toEqual([null, 1])
     })
 
@@ -130,7 +156,15 @@ describe('messages', () => {
 
     it('takes the author from the session, whatever the payload says', async () => {
       const room = await roomForTwo()
-      await ann.emit(annSocket, 'message:post', { roomId: room.id, id: randomUUID(), body: 'me', author: { id: ben.account.id }, authorId: ben.account.id, seq: 99, __proto__: { admin: true } })
+      await ann.emit(annSocket, 'message:post', {
+        roomId: room.id,
+        id: randomUUID(),
+        body: 'me',
+        author: { id: ben.account.id },
+        authorId: ben.account.id,
+        seq: 99,
+        __proto__: { admin: true },
+      })
       expect((await ann.history(room.id)).map(({ seq, author }) => [seq, author.id])).toEqual([[1, ann.account.id]])
     })
 
@@ -138,10 +172,18 @@ describe('messages', () => {
       const strict = await chat.replica({ LIMIT_POST: '3/60' })
       const eve = await newPerson(chat.url, 'Eve')
       const room = await eve.openRoom('private')
-      const sockets = [await eve.connect(strict.url, { origin: strict.url }), await eve.connect(strict.url, { origin: strict.url })]
+      const sockets = [
+        await eve.connect(strict.url, { origin: strict.url }),
+        await eve.connect(strict.url, { origin: strict.url }),
+      ]
       const replies = []
       for (let n = 0; n < 4; n += 1) replies.push(await eve.post(sockets[n % 2] as TestSocket, room.id, `${n}`))
-      expect(replies.map((reply) => ('error' in reply ? reply.error.code : reply.data.seq))).toEqual([1, 2, 3, 'rate_limited'])
+      expect(replies.map((reply) => ('error' in reply ? reply.error.code : reply.data.seq))).toEqual([
+        1,
+        2,
+        3,
+        'rate_limited',
+      ])
     })
 
     it.each<[string, unknown]>([
@@ -161,8 +203,13 @@ describe('messages', () => {
       ['a binary body', { id: randomUUID(), body: Buffer.from('x') }],
     ])('is refused with %s, and changes nothing', async (_what, payload) => {
       const room = await roomForTwo()
-      const sent = typeof payload === 'object' && payload !== null && !Array.isArray(payload) ? { roomId: room.id, ...payload } : payload
-      const sentence = expect.stringMatching(/^(Please enter a message|The field \w+ is|The request could)[^:]*\.$/) as string
+      const sent =
+        typeof payload === 'object' && payload !== null && !Array.isArray(payload)
+          ? { roomId: room.id, ...payload }
+          : payload
+      const sentence = expect.stringMatching(
+        /^(Please enter a message|The field \w+ is|The request could)[^:]*\.$/,
+      ) as string
       expect(await ann.emit(annSocket, 'message:post', sent)).toEqual({ error: { code: 'invalid', message: sentence } })
       expect(await ann.history(room.id)).toEqual([])
       expect(await ann.post(annSocket, room.id, 'still connected')).toHaveProperty('data.seq', 1)
@@ -171,7 +218,11 @@ describe('messages', () => {
     it('without a way to answer is still stored, and an unknown event harms nobody', async () => {
       const room = await roomForTwo()
       const news = nextNews(benSocket, 'messages:posted')
-      annSocket.emit('message:post', { roomId: room.id, id: randomUUID(), body: 'fire and forget' }, 'not a function' as never)
+      annSocket.emit(
+        'message:post',
+        { roomId: room.id, id: randomUUID(), body: 'fire and forget' },
+        'not a function' as never,
+      )
       expect((await news).messages[0]?.body).toBe('fire and forget')
       annSocket.emit('room:explode' as 'typing:start', { roomId: room.id })
       expect(await ann.post(annSocket, room.id, 'still connected')).toHaveProperty('data.seq', 2)
@@ -194,7 +245,9 @@ describe('messages', () => {
       await ann.post(annSocket, room.id, 'helo')
       const news = nextNews(benSocket, 'message:edited')
       const reply = await annSocket.emitWithAck('message:edit', { roomId: room.id, seq: 1, body: 'hello' })
-      expect(reply).toMatchObject({ data: { seq: 1, body: 'hello', deleted: false, editedAt: expect.any(String) as string } })
+      expect(reply).toMatchObject({
+        data: { seq: 1, body: 'hello', deleted: false, editedAt: expect.any(String) as string },
+      })
       expect(await news).toEqual({ roomId: room.id, message: (reply as { data: Message }).data })
       expect(await ben.history(room.id)).toEqual([(reply as { data: Message }).data])
     })
@@ -206,16 +259,27 @@ describe('messages', () => {
       await annSocket.emitWithAck('message:delete', { roomId: room.id, seq: 1 })
       expect((await news).message).toMatchObject({ seq: 1, body: '', deleted: true })
       expect(await ben.history(room.id)).toEqual([(await news).message])
-      expect(JSON.stringify(await chat.database.db.query('select * from messages where room_id = $1', [room.id]))).not.toContain('secret')
-      expect(await annSocket.emitWithAck('message:edit', { roomId: room.id, seq: 1, body: 'back' })).toHaveProperty('error.code', 'not_found')
+      expect(
+        JSON.stringify(await chat.database.db.query('select * from messages where room_id = $1', [room.id])),
+      ).not.toContain('secret')
+      expect(await annSocket.emitWithAck('message:edit', { roomId: room.id, seq: 1, body: 'back' })).toHaveProperty(
+        'error.code',
+        'not_found',
+      )
     })
 
     it('somebody else’s message is refused', async () => {
       const room = await roomForTwo()
       await ann.post(annSocket, room.id, 'mine')
       const before = await ann.history(room.id)
-      expect(await benSocket.emitWithAck('message:edit', { roomId: room.id, seq: 1, body: 'yours' })).toHaveProperty('error.code', 'not_found')
-      expect(await benSocket.emitWithAck('message:delete', { roomId: room.id, seq: 1 })).toHaveProperty('error.code', 'not_found')
+      expect(await benSocket.emitWithAck('message:edit', { roomId: room.id, seq: 1, body: 'yours' })).toHaveProperty(
+        'error.code',
+        'not_found',
+      )
+      expect(await benSocket.emitWithAck('message:delete', { roomId: room.id, seq: 1 })).toHaveProperty(
+        'error.code',
+        'not_found',
+      )
       expect(await ann.history(room.id)).toEqual(before)
     })
   })
@@ -243,7 +307,9 @@ describe('messages', () => {
       const room = await roomForTwo()
       for (let n = 1; n <= 40; n += 1) await ann.post(annSocket, room.id, '🙂'.repeat(4000))
       const page = async (query: string) => {
-        const response = await fetch(`${chat.url}/api/rooms/${room.id}/messages?limit=200&${query}`, { headers: { cookie: ben.cookie } })
+        const response = await fetch(`${chat.url}/api/rooms/${room.id}/messages?limit=200&${query}`, {
+          headers: { cookie: ben.cookie },
+        })
         const text = await response.text()
         expect(Buffer.byteLength(text)).toBeLessThan(300_000)
         return (JSON.parse(text) as Page).messages.map(({ seq }) => seq)
@@ -257,13 +323,22 @@ describe('messages', () => {
       expect(backwards).toEqual(all)
     })
 
-    it.each(['limit=0', 'limit=201', 'limit=ten', 'before=-1', 'before=0', 'after=1.5', 'after=1&before=3', 'before=1&before=2', 'after=99999999999999999999'])(
-      'is refused with %s',
-      async (query) => {
-        const room = await roomForTwo()
-        expect((await ann.ask('GET', `/api/rooms/${room.id}/messages?${query}`)).body).toMatchObject({ error: { code: 'invalid' } })
-      },
-    )
+    it.each([
+      'limit=0',
+      'limit=201',
+      'limit=ten',
+      'before=-1',
+      'before=0',
+      'after=1.5',
+      'after=1&before=3',
+      'before=1&before=2',
+      'after=99999999999999999999',
+    ])('is refused with %s', async (query) => {
+      const room = await roomForTwo()
+      expect((await ann.ask('GET', `/api/rooms/${room.id}/messages?${query}`)).body).toMatchObject({
+        error: { code: 'invalid' },
+      })
+    })
   })
 
   describe('between replicas', () => {
@@ -272,7 +347,8 @@ describe('messages', () => {
       const seen = new Map<number, string>()
       const waiting: { head: number; resolve: () => void }[] = []
       const check = () => {
-        for (const { head, resolve } of waiting) if (Array.from({ length: head }, (_, n) => n + 1).every((seq) => seen.has(seq))) resolve()
+        for (const { head, resolve } of waiting)
+          if (Array.from({ length: head }, (_, n) => n + 1).every((seq) => seen.has(seq))) resolve()
       }
       const take = (messages: Message[]) => {
         for (const { seq, body } of messages) seen.set(seq, body)
@@ -301,7 +377,11 @@ describe('messages', () => {
       const other = await chat.replica()
       const there = await ben.connect(other.url, { origin: other.url })
       const [atAnn, atBen] = [follow(ann, annSocket, room.id), follow(ben, there, room.id)]
-      await Promise.all(Array.from({ length: 40 }, (_, n) => (n % 2 === 0 ? ann.post(annSocket, room.id, `${n}`) : ben.post(there, room.id, `${n}`))))
+      await Promise.all(
+        Array.from({ length: 40 }, (_, n) =>
+          n % 2 === 0 ? ann.post(annSocket, room.id, `${n}`) : ben.post(there, room.id, `${n}`),
+        ),
+      )
       const [one, two] = await Promise.all([atAnn.upTo(40), atBen.upTo(40)])
       expect(one).toEqual(two)
       expect(one).toEqual((await ann.history(room.id)).map(({ body }) => body))

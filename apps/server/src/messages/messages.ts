@@ -28,7 +28,9 @@ const pageBytes = 256 * 1024
 /** The first messages that fit into a page, one at least: whoever asks for many pages and reads none holds little memory. */
 function whatFits(messages: Message[]): Message[] {
   let size = 0
-  return messages.filter((message, index) => (size += Buffer.byteLength(JSON.stringify(message))) <= pageBytes || index === 0)
+  return messages.filter(
+    (message, index) => (size += Buffer.byteLength(JSON.stringify(message))) <= pageBytes || index === 0,
+  )
 }
 
 /** Posting and changing, for members only, and paging through history, of public rooms for everybody. */
@@ -42,7 +44,12 @@ export function createMessages({ db, news, rooms, avatarUrl }: MessagesOptions) 
     return {
       seq: row.seq,
       id: row.id,
-      author: { id: row.authorId, name: row.authorName, avatarUrl: avatarUrl(row.authorAvatarKey), ...(row.authorIsBot && { bot: true }) },
+      author: {
+        id: row.authorId,
+        name: row.authorName,
+        avatarUrl: avatarUrl(row.authorAvatarKey),
+        ...(row.authorIsBot && { bot: true }),
+      },
       body: row.body,
       postedAt: row.postedAt.toISOString(),
       replyTo: row.replyTo,
@@ -56,7 +63,8 @@ export function createMessages({ db, news, rooms, avatarUrl }: MessagesOptions) 
       const seq = await queries.takeSeq(tx, roomId, authorId)
       if (seq === undefined) throw new ChatError('forbidden', 'Join the room first.')
       // Numbers have no holes, so every smaller one is a message of this room.
-      if (replyTo !== null && replyTo >= seq) throw new ChatError('invalid', 'The message that this one answers is not there.')
+      if (replyTo !== null && replyTo >= seq)
+        throw new ChatError('invalid', 'The message that this one answers is not there.')
       const row = await queries.insertMessage(tx, { roomId, seq, id, authorId, body, replyTo })
       if (row === undefined) throw new SentBefore()
       await queries.markOwnRead(tx, roomId, authorId, seq)
@@ -72,7 +80,8 @@ export function createMessages({ db, news, rooms, avatarUrl }: MessagesOptions) 
     } catch (error) {
       if (error instanceof SentBefore) {
         const first = await queries.sentBefore(db, authorId, message.id)
-        if (first?.roomId !== message.roomId) throw new ChatError('conflict', 'This message was already sent to another room.')
+        if (first?.roomId !== message.roomId)
+          throw new ChatError('conflict', 'This message was already sent to another room.')
         return { posted: { seq: first.seq, id: message.id, postedAt: first.postedAt.toISOString() }, fresh: [] }
       }
       // Worth a second look only on a refusal: is the room not joined, or not to be known of?
@@ -97,7 +106,11 @@ export function createMessages({ db, news, rooms, avatarUrl }: MessagesOptions) 
     }
   }
 
-  async function change(authorId: string, { roomId, seq }: { roomId: string; seq: number }, body: string): Promise<Message> {
+  async function change(
+    authorId: string,
+    { roomId, seq }: { roomId: string; seq: number },
+    body: string,
+  ): Promise<Message> {
     await rooms.requireMember(roomId, authorId)
     const row = await queries.updateBody(db, roomId, seq, authorId, body)
     if (row === undefined) throw new ChatError('not_found', 'There is no such message of yours.')
@@ -119,7 +132,10 @@ export function createMessages({ db, news, rooms, avatarUrl }: MessagesOptions) 
     },
 
     /** Gives one's own message another text. @throws ChatError `not_found`, `forbidden`. */
-    async edit(authorId: string, { roomId, seq, body }: { roomId: string; seq: number; body: string }): Promise<Message> {
+    async edit(
+      authorId: string,
+      { roomId, seq, body }: { roomId: string; seq: number; body: string },
+    ): Promise<Message> {
       const message = await change(authorId, { roomId, seq }, body)
       news.send({ to: [roomId], event: 'message:edited', news: { roomId, message } })
       return message
@@ -133,9 +149,16 @@ export function createMessages({ db, news, rooms, avatarUrl }: MessagesOptions) 
     },
 
     /** A stretch of history in ascending `seq`: the last before `before`, the first after `after`, or the newest. Long ones make it short. */
-    async page(accountId: string, roomId: string, { before, after, limit }: { before?: number; after?: number; limit: number }): Promise<Page> {
+    async page(
+      accountId: string,
+      roomId: string,
+      { before, after, limit }: { before?: number; after?: number; limit: number },
+    ): Promise<Page> {
       const { head } = await rooms.find(roomId, accountId)
-      const rows = after !== undefined ? await queries.pageAfter(db, roomId, after, limit) : await queries.pageBefore(db, roomId, before ?? null, limit)
+      const rows =
+        after !== undefined
+          ? await queries.pageAfter(db, roomId, after, limit)
+          : await queries.pageBefore(db, roomId, before ?? null, limit)
       const messages = whatFits(rows.map(toMessage))
       if (after === undefined) messages.reverse()
       // Somebody may have posted between the two statements.

@@ -18,7 +18,8 @@ describe('posting to a room that cannot be written to', () => {
   const told: number[] = []
   const news: News = {
     send(dispatch) {
-      if ('event' in dispatch && dispatch.event === 'messages:posted') told.push(...dispatch.news.messages.map(({ seq }) => seq))
+      if ('event' in dispatch && dispatch.event === 'messages:posted')
+        told.push(...dispatch.news.messages.map(({ seq }) => seq))
     },
   }
   const slow = (): Database => ({
@@ -39,9 +40,13 @@ describe('posting to a room that cannot be written to', () => {
 
   beforeAll(async () => {
     fresh = await freshDatabase()
-    const [account] = await fresh.db.query<{ id: string }>(`insert into accounts (name, email, password_hash) values ('Ann', 'ann@example.com', 'x') returning id`)
+    const [account] = await fresh.db.query<{ id: string }>(
+      `insert into accounts (name, email, password_hash) values ('Ann', 'ann@example.com', 'x') returning id`,
+    )
     ann = account?.id ?? ''
-    roomId = (await createRooms({ db: fresh.db, news, avatarUrl: () => null }).open(ann, { name: 'Busy', kind: 'private' })).id
+    roomId = (
+      await createRooms({ db: fresh.db, news, avatarUrl: () => null }).open(ann, { name: 'Busy', kind: 'private' })
+    ).id
   })
   afterAll(() => fresh.close())
   const createAll = () => {
@@ -84,7 +89,9 @@ describe('posting to a room that cannot be written to', () => {
     const messages = createAll()
     const open = close()
     const settled = await Promise.allSettled(Array.from({ length: 5 }, () => messages.post(ann, message())))
-    expect(settled.map((outcome) => outcome.status === 'rejected' && codeOf(outcome.reason))).toEqual(Array(5).fill('Unavailable'))
+    expect(settled.map((outcome) => outcome.status === 'rejected' && codeOf(outcome.reason))).toEqual(
+      Array(5).fill('Unavailable'),
+    )
     open()
     const before = await fresh.db.query('select from messages')
     const last = await messages.post(ann, message())

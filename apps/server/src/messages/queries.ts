@@ -35,7 +35,14 @@ export async function takeSeq(db: Db, roomId: string, authorId: string): Promise
 /** Undefined when the author has sent this id before. */
 export async function insertMessage(
   db: Db,
-  { roomId, seq, id, authorId, body, replyTo }: { roomId: string; seq: number; id: string; authorId: string; body: string; replyTo: number | null },
+  {
+    roomId,
+    seq,
+    id,
+    authorId,
+    body,
+    replyTo,
+  }: { roomId: string; seq: number; id: string; authorId: string; body: string; replyTo: number | null },
 ): Promise<MessageRow | undefined> {
   const [inserted] = await db.query<MessageRow>(
     `with m as (
@@ -51,11 +58,19 @@ export async function insertMessage(
 
 /** Whoever posts has read up to there. */
 export async function markOwnRead(db: Db, roomId: string, authorId: string, seq: number): Promise<void> {
-  await db.query('update memberships set read_seq = greatest(read_seq, $3) where room_id = $1 and account_id = $2', [roomId, authorId, seq])
+  await db.query('update memberships set read_seq = greatest(read_seq, $3) where room_id = $1 and account_id = $2', [
+    roomId,
+    authorId,
+    seq,
+  ])
 }
 
 /** What an author has sent under this id, and where. */
-export async function sentBefore(db: Db, authorId: string, id: string): Promise<{ roomId: string; seq: number; postedAt: Date } | undefined> {
+export async function sentBefore(
+  db: Db,
+  authorId: string,
+  id: string,
+): Promise<{ roomId: string; seq: number; postedAt: Date } | undefined> {
   const [found] = await db.query<{ roomId: string; seq: number; postedAt: Date }>(
     `select room_id as "roomId", seq, posted_at as "postedAt" from messages where author_id = $1 and id = $2`,
     [authorId, id],
@@ -86,7 +101,11 @@ export function pageAfter(db: Db, roomId: string, after: number, limit: number):
 }
 
 /** The same for many rooms at once. */
-export function pagesAfter(db: Db, rooms: { roomId: string; after: number }[], limit: number): Promise<(MessageRow & { roomId: string })[]> {
+export function pagesAfter(
+  db: Db,
+  rooms: { roomId: string; after: number }[],
+  limit: number,
+): Promise<(MessageRow & { roomId: string })[]> {
   return db.query<MessageRow & { roomId: string }>(
     `select m.room_id as "roomId", ${message}
        from unnest($1::uuid[], $2::bigint[]) as r (id, after)
@@ -98,7 +117,13 @@ export function pagesAfter(db: Db, rooms: { roomId: string; after: number }[], l
 }
 
 /** Gives an author's message another text, or none: then it is deleted. Undefined when it is not theirs, or gone. */
-export async function updateBody(db: Db, roomId: string, seq: number, authorId: string, body: string): Promise<MessageRow | undefined> {
+export async function updateBody(
+  db: Db,
+  roomId: string,
+  seq: number,
+  authorId: string,
+  body: string,
+): Promise<MessageRow | undefined> {
   const [updated] = await db.query<MessageRow>(
     `with m as (
        update messages

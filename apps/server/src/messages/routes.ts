@@ -11,10 +11,19 @@ const whichPage = z
     after: count(0, Number.MAX_SAFE_INTEGER).optional(),
     limit: count(1, 200).default(50),
   })
-  .refine(({ before, after }) => before === undefined || after === undefined, 'A page is either before a message or after one.')
+  .refine(
+    ({ before, after }) => before === undefined || after === undefined,
+    'A page is either before a message or after one.',
+  )
 
 /** History, by `seq` in both directions. */
-export function createMessageRoutes({ messages, requireAccount }: { messages: Messages; requireAccount: RequestHandler }): Router {
+export function createMessageRoutes({
+  messages,
+  requireAccount,
+}: {
+  messages: Messages
+  requireAccount: RequestHandler
+}): Router {
   return Router().get('/api/rooms/:id/messages', requireAccount, async (req, res) => {
     const { id } = parse(whichRoom, req.params)
     res.json(await messages.page(signedIn(res).id, id, parse(whichPage, req.query)))

@@ -9,7 +9,10 @@ const newMessage = z.object({ roomId: uuid(), id: uuid(), body, replyTo: z.int()
 const edit = z.object({ roomId: uuid(), seq: z.int().min(1), body })
 const which = z.object({ roomId: uuid(), seq: z.int().min(1) })
 
-export function registerMessages(socket: ChatSocket, { messages, limiter }: { messages: Messages; limiter: Limiter }): void {
+export function registerMessages(
+  socket: ChatSocket,
+  { messages, limiter }: { messages: Messages; limiter: Limiter },
+): void {
   socket.answer('message:post', async (input, account) => {
     await limiter.take(account.id, { accountId: account.id })
     const { roomId, id, body, replyTo = null } = parse(newMessage, input)

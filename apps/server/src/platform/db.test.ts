@@ -85,7 +85,9 @@ describe('a database connection', () => {
     it('that PostgreSQL ends in the middle of five transactions ends none of the others, nor the process', async () => {
       const pool = createDatabase({ url: fresh.url, poolSize: 5, onIdleError: () => undefined })
       const idleInTransaction = async () => {
-        const { rowCount } = await admin.query(`select from pg_stat_activity where state = 'idle in transaction' and datname = current_database()`)
+        const { rowCount } = await admin.query(
+          `select from pg_stat_activity where state = 'idle in transaction' and datname = current_database()`,
+        )
         return rowCount
       }
       const begun: Promise<unknown>[] = []
@@ -101,7 +103,9 @@ describe('a database connection', () => {
         )
       }
       await eventually(() => expect(inside).toBe(5))
-      await admin.query(`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'chat'`)
+      await admin.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'chat'`,
+      )
       for (const outcome of await Promise.allSettled(begun)) {
         expect(outcome).toMatchObject({ status: 'rejected', reason: expect.any(Unavailable) as Unavailable })
       }
@@ -132,7 +136,11 @@ describe.runIf(isReal)('a process that is frozen in the middle of a transaction'
     const fresh = await freshDatabase()
     const url = Object.assign(new URL(server ?? ''), { pathname: new URL(fresh.url).pathname })
     const proxy = await startProxy({ host: url.hostname, port: Number(url.port) })
-    const frozen = createDatabase({ url: Object.assign(new URL(url), { host: `127.0.0.1:${proxy.port}` }).href, poolSize: 1, onIdleError: () => undefined })
+    const frozen = createDatabase({
+      url: Object.assign(new URL(url), { host: `127.0.0.1:${proxy.port}` }).href,
+      poolSize: 1,
+      onIdleError: () => undefined,
+    })
     const other = createDatabase({ url: url.href, poolSize: 1, onIdleError: () => undefined })
     try {
       await other.query('create table doors (id int primary key, opened int not null)')

@@ -56,7 +56,11 @@ export function createDatabase({ url, poolSize, onIdleError }: DatabaseOptions):
   })
 
   let answeredAt = -Infinity
-  async function rows<Row extends object>(on: pg.Pool | pg.PoolClient, sql: string, parameters?: readonly unknown[]): Promise<Row[]> {
+  async function rows<Row extends object>(
+    on: pg.Pool | pg.PoolClient,
+    sql: string,
+    parameters?: readonly unknown[],
+  ): Promise<Row[]> {
     try {
       const result = await on.query<Row & pg.QueryResultRow>(sql, parameters as unknown[])
       answeredAt = performance.now()
@@ -109,5 +113,8 @@ function isPassing(error: unknown): boolean {
 function translated(error: unknown): unknown {
   if (!isPassing(error)) return error
   const isFull = (error as { code?: unknown }).code === '53100'
-  return new Unavailable(isFull ? 'The disk of PostgreSQL is full: free some of it' : 'PostgreSQL is not available', error)
+  return new Unavailable(
+    isFull ? 'The disk of PostgreSQL is full: free some of it' : 'PostgreSQL is not available',
+    error,
+  )
 }

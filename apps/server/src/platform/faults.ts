@@ -4,7 +4,15 @@ import type { Log } from './log.js'
 export type SayFault = (fields: { err: unknown; [field: string]: unknown }, message: string) => void
 
 /** Counts by kind, a minute at a time; `onRest` hears how many there were beyond `most`. */
-export function createCount({ most, onRest, windowMs = 60_000 }: { most: number; onRest: (kind: string, rest: number) => void; windowMs?: number }) {
+export function createCount({
+  most,
+  onRest,
+  windowMs = 60_000,
+}: {
+  most: number
+  onRest: (kind: string, rest: number) => void
+  windowMs?: number
+}) {
   const counts = new Map<string, number>()
 
   function endWindow() {
@@ -27,7 +35,11 @@ export function createCount({ most, onRest, windowMs = 60_000 }: { most: number;
  */
 export function createFaults(log: Log, { windowMs }: { windowMs?: number } = {}): SayFault {
   const most = 10
-  const count = createCount({ most, windowMs, onRest: (kind, rest) => log.error({ kind, rest }, 'more errors of this kind') })
+  const count = createCount({
+    most,
+    windowMs,
+    onRest: (kind, rest) => log.error({ kind, rest }, 'more errors of this kind'),
+  })
   return ({ err, ...fields }, message) => {
     const { name, code, message: reason } = Object(err) as { name?: string; code?: string; message?: string }
     const seen = count(`${message}: ${code ?? name}`)

@@ -29,7 +29,8 @@ export function createGate(width: number, { waiting = Infinity, perKey = Infinit
 
   function wait(key: string, gone: AbortSignal | undefined): Promise<void> {
     const line = lines.get(key) ?? []
-    if (waitingNow >= waiting || line.length >= perKey) throw new ChatError('unavailable', 'The chat is busy. Please try again in a moment.', 1)
+    if (waitingNow >= waiting || line.length >= perKey)
+      throw new ChatError('unavailable', 'The chat is busy. Please try again in a moment.', 1)
     return new Promise((resolve, reject) => {
       const begin = () => {
         waitingNow -= 1
@@ -77,7 +78,9 @@ export function createGate(width: number, { waiting = Infinity, perKey = Infinit
 }
 
 /** A gate of width one per key: pieces of work with the same key run one after another, in the order they came. */
-export function createTurns(limits?: Limits): <Result>(key: string, work: () => Promise<Result>, gone?: AbortSignal) => Promise<Result> {
+export function createTurns(
+  limits?: Limits,
+): <Result>(key: string, work: () => Promise<Result>, gone?: AbortSignal) => Promise<Result> {
   const gates = new Map<string, Gate>()
   return async (key, work, gone) => {
     const gate = gates.get(key) ?? createGate(1, limits)

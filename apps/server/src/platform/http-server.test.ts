@@ -26,7 +26,10 @@ beforeEach(async () => {
   server = createHttpServer(answer, log, limits)
   sockets = new SocketServer(server, { transports: ['websocket'], serveClient: false })
   server.on('connection', () => (accepted += 1))
-  sockets.on('connection', (socket) => void socket.on('ask', (acknowledge: (word: string) => void) => acknowledge('still here')))
+  sockets.on(
+    'connection',
+    (socket) => void socket.on('ask', (acknowledge: (word: string) => void) => acknowledge('still here')),
+  )
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   port = (server.address() as AddressInfo).port
@@ -49,10 +52,14 @@ function open(words: string): Socket {
   clients.push(client)
   return client
 }
-const connections = () => new Promise<number>((resolve, reject) => server.getConnections((error, count) => (error ? reject(error) : resolve(count))))
+const connections = () =>
+  new Promise<number>((resolve, reject) =>
+    server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
+  )
 
 /** Resolves when the server has taken so many connections, and let go of all but so many. */
-const areLeft = (left: number, of: number) => eventually(async () => expect([accepted, await connections()]).toEqual([of, left]))
+const areLeft = (left: number, of: number) =>
+  eventually(async () => expect([accepted, await connections()]).toEqual([of, left]))
 
 describe('a server among strangers', () => {
   it.each([
@@ -62,7 +69,11 @@ describe('a server among strangers', () => {
     ['never sends its body', 'POST / HTTP/1.1\r\nhost: chat\r\ncontent-length: 100000\r\n\r\n', ''],
     ['sends its body byte by byte', 'POST / HTTP/1.1\r\nhost: chat\r\ncontent-length: 100000\r\n\r\n', 'x'],
     ['takes nothing of a large answer', 'GET /large HTTP/1.1\r\nhost: chat\r\n\r\n', ''],
-    ['asks for an upgrade to nowhere', 'GET /nowhere HTTP/1.1\r\nhost: chat\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n', ''],
+    [
+      'asks for an upgrade to nowhere',
+      'GET /nowhere HTTP/1.1\r\nhost: chat\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n',
+      '',
+    ],
   ])('lets go of one that %s', async (_what, words, more) => {
     for (let count = 0; count < 50; count += 1) open(words)
     trickle = setInterval(() => more !== '' && clients.forEach((client) => client.write(more)), 100)
@@ -72,7 +83,9 @@ describe('a server among strangers', () => {
   it('says in the log that a reader was cut off, and not what is secret in its address', async () => {
     open('GET /large?secret HTTP/1.1\r\nhost: chat\r\n\r\n')
     await areLeft(0, 1)
-    expect(said).toEqual([expect.objectContaining({ level: 40, path: '/large', msg: 'cut off: nothing was sent or taken for a while' })])
+    expect(said).toEqual([
+      expect.objectContaining({ level: 40, path: '/large', msg: 'cut off: nothing was sent or taken for a while' }),
+    ])
   })
 
   it('gives a slow reader everything, as long as it goes on reading', async () => {

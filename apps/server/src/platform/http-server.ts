@@ -16,7 +16,12 @@ const patience = {
 /** Node's HTTP server, which cuts off whoever sends too slowly, takes nothing of an answer, or asks for an upgrade that nobody grants. */
 export function createHttpServer(listener: RequestListener, log: Log, limits = patience): Server {
   const { headersMs, requestMs, silenceMs, keepAliveMs, checkEveryMs } = limits
-  const timeouts = { headersTimeout: headersMs, requestTimeout: requestMs, keepAliveTimeout: keepAliveMs, connectionsCheckingInterval: checkEveryMs }
+  const timeouts = {
+    headersTimeout: headersMs,
+    requestTimeout: requestMs,
+    keepAliveTimeout: keepAliveMs,
+    connectionsCheckingInterval: checkEveryMs,
+  }
   const server = createServer(timeouts, (req, res) => {
     res.on('timeout', () => {
       log.warn({ path: req.url?.split('?')[0] }, 'cut off: nothing was sent or taken for a while')

@@ -6,7 +6,10 @@ import { ChatError } from './errors.js'
  * @throws ChatError `invalid` with a sentence about the first thing that is wrong.
  */
 export function parse<Schema extends z.ZodType>(schema: Schema, input: unknown): z.infer<Schema> {
-  const result = schema.safeParse(input, { error: ({ path }) => (path?.length ? `The field ${path.join('.')} is missing or malformed.` : 'The request could not be read.') })
+  const result = schema.safeParse(input, {
+    error: ({ path }) =>
+      path?.length ? `The field ${path.join('.')} is missing or malformed.` : 'The request could not be read.',
+  })
   if (result.success) return result.data
   throw new ChatError('invalid', result.error.issues[0]?.message ?? 'The request could not be read.')
 }
@@ -28,7 +31,10 @@ export function line(what: string, max: number) {
     .trim()
     .refine((value) => visible.test(value), `Please enter ${what}.`)
     .refine((value) => fits(value, max), `Please enter ${what} of at most ${max} characters.`)
-    .refine((value) => isText(value) && !tricks.test(value), `Please enter ${what} without hidden or special characters.`)
+    .refine(
+      (value) => isText(value) && !tricks.test(value),
+      `Please enter ${what} without hidden or special characters.`,
+    )
 }
 
 /** Text of several lines, kept to the letter, `max` characters (code points) at most. */
@@ -37,7 +43,10 @@ export function prose(what: string, max: number) {
     .string(`Please enter ${what}.`)
     .refine((value) => value.trim() !== '', `Please enter ${what}.`)
     .refine((value) => fits(value, max), `Please enter ${what} of at most ${max} characters.`)
-    .refine((value) => isText(value.replaceAll('\r\n', '\n')), `Please enter ${what} without hidden or special characters.`)
+    .refine(
+      (value) => isText(value.replaceAll('\r\n', '\n')),
+      `Please enter ${what} without hidden or special characters.`,
+    )
 }
 
 /** A UUID in lower case, as the database writes it. */
@@ -47,5 +56,9 @@ export function uuid() {
 
 /** A page size or position in a query string. */
 export function count(min: number, max: number) {
-  return z.string().regex(/^\d{1,15}$/).transform(Number).pipe(z.number().min(min).max(max))
+  return z
+    .string()
+    .regex(/^\d{1,15}$/)
+    .transform(Number)
+    .pipe(z.number().min(min).max(max))
 }

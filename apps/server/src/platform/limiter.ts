@@ -20,7 +20,14 @@ export function createCounter(name: string, { points, seconds }: Limit, redis: R
   const memory = new RateLimiterMemory({ keyPrefix: name, points, duration: seconds })
   return redis === null
     ? memory
-    : new RateLimiterRedis({ storeClient: redis, useRedisPackage: true, keyPrefix: `limit:${name}`, points, duration: seconds, insuranceLimiter: memory })
+    : new RateLimiterRedis({
+        storeClient: redis,
+        useRedisPackage: true,
+        keyPrefix: `limit:${name}`,
+        points,
+        duration: seconds,
+        insuranceLimiter: memory,
+      })
 }
 
 /** Refuses what comes too often. */

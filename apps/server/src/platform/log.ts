@@ -12,6 +12,15 @@ export function createLog(options: { name: string; level: string; version?: stri
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     // The last line of defence, should somebody log a whole object.
-    redact: ['password', '*.password', 'headers.cookie', '*.headers.cookie', '*.headers.authorization', 'cookieSecret', '*.secretKey', '*.apiKey'],
+    redact: [
+      'password',
+      '*.password',
+      'headers.cookie',
+      '*.headers.cookie',
+      '*.headers.authorization',
+      'cookieSecret',
+      '*.secretKey',
+      '*.apiKey',
+    ],
   })
 }

@@ -4,7 +4,11 @@ import type { AddressInfo } from 'node:net'
 import { collectDefaultMetrics, Gauge, register } from 'prom-client'
 
 collectDefaultMetrics()
-const buildInfo = new Gauge({ name: 'chat_build_info', help: 'Always 1; the label is the release', labelNames: ['version'] })
+const buildInfo = new Gauge({
+  name: 'chat_build_info',
+  help: 'Always 1; the label is the release',
+  labelNames: ['version'],
+})
 
 export interface OpsServer {
   port: number
@@ -12,12 +16,25 @@ export interface OpsServer {
 }
 
 /** What only the cluster may see, on a port of its own: /metrics, /healthz, /readyz, /version. */
-export async function startOpsServer({ host, port, version, isReady }: { host: string; port: number; version: string; isReady: () => Promise<boolean> }): Promise<OpsServer> {
+export async function startOpsServer({
+  host,
+  port,
+  version,
+  isReady,
+}: {
+  host: string
+  port: number
+  version: string
+  isReady: () => Promise<boolean>
+}): Promise<OpsServer> {
   buildInfo.set({ version }, 1)
   const pages: Record<string, () => Promise<{ status: number; type: string; body: string }>> = {
     '/metrics': async () => ({ status: 200, type: register.contentType, body: await register.metrics() }),
     '/healthz': async () => ({ status: 200, type: 'text/plain', body: 'ok\n' }),
-    '/readyz': async () => ((await isReady()) ? { status: 200, type: 'text/plain', body: 'ready\n' } : { status: 503, type: 'text/plain', body: 'not ready\n' }),
+    '/readyz': async () =>
+      (await isReady())
+        ? { status: 200, type: 'text/plain', body: 'ready\n' }
+        : { status: 503, type: 'text/plain', body: 'not ready\n' },
     '/version': async () => ({ status: 200, type: 'application/json', body: JSON.stringify({ version }) }),
   }
   const server = createServer(async (req, res) => {

@@ -25,7 +25,10 @@ function createRawClient(url: string) {
     // A command that cannot be sent now fails now: somebody is waiting for the answer.
     disableOfflineQueue: true,
     commandOptions: { timeout: 1_000 },
-    socket: { connectTimeout: 2_000, reconnectStrategy: (tries) => Math.min(100 * 2 ** tries, 2_000) * (0.5 + Math.random() / 2) },
+    socket: {
+      connectTimeout: 2_000,
+      reconnectStrategy: (tries) => Math.min(100 * 2 ** tries, 2_000) * (0.5 + Math.random() / 2),
+    },
   })
 }
 
@@ -49,7 +52,8 @@ export function connectRedis({ url, log, onReady }: RedisOptions): RedisConnecti
   let current = open()
 
   function say(now: boolean, error?: unknown) {
-    if (now !== healthy && !stopped.signal.aborted) log[now ? 'info' : 'warn']({ err: error }, now ? 'redis answers' : 'redis does not answer')
+    if (now !== healthy && !stopped.signal.aborted)
+      log[now ? 'info' : 'warn']({ err: error }, now ? 'redis answers' : 'redis does not answer')
     healthy = now
   }
 
@@ -73,7 +77,8 @@ export function connectRedis({ url, log, onReady }: RedisOptions): RedisConnecti
     while (!stopped.signal.aborted) {
       await sleep(askEveryMs, undefined, { signal: stopped.signal, ref: false }).catch(() => undefined)
       const { isReady } = current
-      const answer = isReady && (await Promise.race([current.ping().catch(() => false), sleep(patienceMs, false, { ref: false })]))
+      const answer =
+        isReady && (await Promise.race([current.ping().catch(() => false), sleep(patienceMs, false, { ref: false })]))
       if (stopped.signal.aborted) return
       if (answer === 'PONG') {
         say(true)
@@ -119,5 +124,7 @@ const passing = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|OOM|MIS
 
 /** What Redis itself says is an ErrorReply; other errors of the library are about the connection, or say that time is up. */
 function rethrow(error: unknown): never {
-  throw error instanceof ErrorReply && !passing.test(error.message) ? error : new Unavailable('Redis is not available', error)
+  throw error instanceof ErrorReply && !passing.test(error.message)
+    ? error
+    : new Unavailable('Redis is not available', error)
 }

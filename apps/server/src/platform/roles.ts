@@ -26,7 +26,15 @@ const rights = `
  * both addresses name the same role.
  * @throws Explained with what to run by hand when the owner may not make roles.
  */
-export async function admitApps({ db, ownerUrl, appUrl }: { db: Database; ownerUrl: string; appUrl: string }): Promise<void> {
+export async function admitApps({
+  db,
+  ownerUrl,
+  appUrl,
+}: {
+  db: Database
+  ownerUrl: string
+  appUrl: string
+}): Promise<void> {
   const { user = '', password } = new pg.Client(appUrl)
   if (user === new pg.Client(ownerUrl).user) return
   const secret = String(password ?? '')
@@ -75,15 +83,24 @@ function byHand(verb: string, user: string): string {
 
 /** PostgreSQL itself puts names and passwords into the statement. */
 async function run(tx: Db, template: string, user: string, secret: string): Promise<void> {
-  const [statement] = await tx.query<{ sql: string }>('select format($1, $2::text, $3::text, current_database()) as sql', [template, user, secret])
+  const [statement] = await tx.query<{ sql: string }>(
+    'select format($1, $2::text, $3::text, current_database()) as sql',
+    [template, user, secret],
+  )
   await tx.query(statement?.sql ?? '')
 }
 
 /** Only a refused name or password counts: whatever else there is concerns the owner too, or becomes right by the rights. */
 async function refuses(url: string, user: string, secret: string): Promise<boolean> {
-  const address = Object.assign(new URL(url), { username: encodeURIComponent(user), password: encodeURIComponent(secret) }).href
+  const address = Object.assign(new URL(url), {
+    username: encodeURIComponent(user),
+    password: encodeURIComponent(secret),
+  }).href
   const db = createDatabase({ url: address, poolSize: 1, onIdleError: () => undefined })
-  const code = await db.query('select 1').then(() => '', (error: { code?: string }) => error.code)
+  const code = await db.query('select 1').then(
+    () => '',
+    (error: { code?: string }) => error.code,
+  )
   await db.close()
   return code?.startsWith('28') ?? false
 }
@@ -92,7 +109,9 @@ async function refuses(url: string, user: string, secret: string): Promise<boole
 async function inTurn(db: Database, work: (tx: Db) => Promise<unknown>): Promise<void> {
   for (;;) {
     const isMine = await db.transaction(async (tx) => {
-      const [lock] = await tx.query<{ mine: boolean }>('select pg_try_advisory_xact_lock($1) as mine', [PG_MIGRATE_LOCK_ID])
+      const [lock] = await tx.query<{ mine: boolean }>('select pg_try_advisory_xact_lock($1) as mine', [
+        PG_MIGRATE_LOCK_ID,
+      ])
       if (lock?.mine === true) await work(tx)
       return lock?.mine
     })

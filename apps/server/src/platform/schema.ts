@@ -19,11 +19,16 @@ export interface SchemaState {
 }
 
 export async function compareSchema(db: Db): Promise<SchemaState> {
-  const files = (await readdir(directory)).filter((file) => file.endsWith('.sql')).map((file) => file.slice(0, -'.sql'.length))
+  const files = (await readdir(directory))
+    .filter((file) => file.endsWith('.sql'))
+    .map((file) => file.slice(0, -'.sql'.length))
   const [exists] = await db.query<{ exists: boolean }>('select to_regclass($1) is not null as exists', [table])
   const rows = exists?.exists === true ? await db.query<{ name: string }>(`select name from ${table} order by id`) : []
   const applied = rows.map(({ name }) => name)
-  return { missing: files.filter((name) => !applied.includes(name)).sort(), unknown: applied.filter((name) => !files.includes(name)) }
+  return {
+    missing: files.filter((name) => !applied.includes(name)).sort(),
+    unknown: applied.filter((name) => !files.includes(name)),
+  }
 }
 
 /**
@@ -31,7 +36,7 @@ export async function compareSchema(db: Db): Promise<SchemaState> {
  * @throws the signal's reason when it aborts.
  */
 export async function untilSchemaIsCurrent(db: Db, { log, signal }: { log: Log; signal: AbortSignal }): Promise<void> {
-  for (let said = ''; ; ) {
+  for (let said = ''; ;) {
     const missing = await compareSchema(db).then(({ missing }) => missing.join(', '), reasonOf)
     signal.throwIfAborted()
     if (missing === '') return

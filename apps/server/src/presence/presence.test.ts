@@ -15,7 +15,9 @@ describe('presence', () => {
 
   it('of a crowd that comes and goes is told in a few frames, and of nobody left out', async () => {
     const room = await ann.openRoom('public')
-    const crowd = await Promise.all(Array.from({ length: 25 }, (_, n) => newPerson(chat.url, `Person ${String.fromCharCode(97 + n)}`)))
+    const crowd = await Promise.all(
+      Array.from({ length: 25 }, (_, n) => newPerson(chat.url, `Person ${String.fromCharCode(97 + n)}`)),
+    )
     await Promise.all(crowd.map((person) => person.join(room.id)))
     const online = new Map<string, boolean>()
     let frames = 0

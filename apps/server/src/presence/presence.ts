@@ -40,8 +40,10 @@ export function createPresence({ db, news, rooms, isConnectedHere, onError }: Pr
     for (const id of arrived) here.add(id)
     for (const id of departed) here.delete(id)
     const changes: Change[] = []
-    if (arrived.length > 0) for (const accountId of await noteArrivals(db, arrived, replica)) changes.push({ accountId, online: true })
-    if (departed.length > 0) for (const accountId of await noteDepartures(db, departed, replica)) changes.push({ accountId, online: false })
+    if (arrived.length > 0)
+      for (const accountId of await noteArrivals(db, arrived, replica)) changes.push({ accountId, online: true })
+    if (departed.length > 0)
+      for (const accountId of await noteDepartures(db, departed, replica)) changes.push({ accountId, online: false })
     if (changes.length > 0) await tell(changes)
   }
 
@@ -55,7 +57,8 @@ export function createPresence({ db, news, rooms, isConnectedHere, onError }: Pr
     }
     const single = new Map<Change, string[]>()
     for (const [roomId, inRoom] of byRoom) {
-      if (inRoom.length >= crowd) news.send({ to: [roomId], event: 'presences:changed', news: { roomId, changes: inRoom } })
+      if (inRoom.length >= crowd)
+        news.send({ to: [roomId], event: 'presences:changed', news: { roomId, changes: inRoom } })
       else for (const change of inRoom) single.set(change, [...(single.get(change) ?? []), roomId])
     }
     for (const [change, to] of single) news.send({ to, event: 'presence:changed', news: change })

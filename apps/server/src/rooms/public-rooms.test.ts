@@ -16,14 +16,19 @@ describe('among ten thousand public rooms', () => {
     ann = await newPerson(chat.url)
     own = await ann.openRoom('public', 'Crowd 00500 and a half')
     sizeBefore = await sizeOfList()
-    await chat.database.db.query(`insert into rooms (name, kind) select 'Crowd ' || lpad(n::text, 5, '0'), 'public' from generate_series(1, ${many}) n`)
+    await chat.database.db.query(
+      `insert into rooms (name, kind) select 'Crowd ' || lpad(n::text, 5, '0'), 'public' from generate_series(1, ${many}) n`,
+    )
     await chat.database.db.query('analyze')
   })
   afterAll(() => chat.stop())
 
   const sizeOfList = async () => JSON.stringify((await ann.ask('GET', '/api/rooms')).body).length
   const page = async (query: Record<string, string> = {}) => {
-    const { status, body } = await ann.ask<RoomPage>('GET', `/api/rooms/public?${new URLSearchParams(query).toString()}`)
+    const { status, body } = await ann.ask<RoomPage>(
+      'GET',
+      `/api/rooms/public?${new URLSearchParams(query).toString()}`,
+    )
     expect([status, body]).toEqual([200, { rooms: expect.any(Array) as unknown, next: body.next }])
     return body
   }
@@ -36,7 +41,15 @@ describe('among ten thousand public rooms', () => {
 
   it('a page has thirty, or as many as one wants up to a hundred', async () => {
     expect(names(await page())).toEqual(Array.from({ length: 30 }, (_, index) => nameOf(index + 1)))
-    expect((await page()).rooms[0]).toEqual({ id: expect.any(String) as string, name: nameOf(1), kind: 'public', joined: false, head: 0, read: 0, unread: 0 })
+    expect((await page()).rooms[0]).toEqual({
+      id: expect.any(String) as string,
+      name: nameOf(1),
+      kind: 'public',
+      joined: false,
+      head: 0,
+      read: 0,
+      unread: 0,
+    })
     expect(names(await page({ limit: '2' }))).toEqual([nameOf(1), nameOf(2)])
     expect((await page({ limit: '100' })).rooms).toHaveLength(100)
   })
@@ -46,7 +59,7 @@ describe('among ten thousand public rooms', () => {
     expect((await ann.join(joined?.id ?? '')).status).toBe(200)
     const ben = await newPerson(chat.url, 'Ben')
     const seen: string[] = []
-    for (let after: string | null = ''; after !== null; ) {
+    for (let after: string | null = ''; after !== null;) {
       const { rooms, next }: RoomPage = await page({ limit: '100', ...(after !== '' && { after }) })
       expect(rooms.length).toBeLessThanOrEqual(100)
       seen.push(...rooms.map(({ name }) => name))
@@ -54,14 +67,20 @@ describe('among ten thousand public rooms', () => {
       if (seen.length === 300) await ben.openRoom('public', 'Crowd 00100 and a half')
       after = next
     }
-    expect(seen.filter((name) => name !== 'General')).toEqual(Array.from({ length: many }, (_, index) => nameOf(index + 1)).filter((name) => name !== nameOf(700)))
+    expect(seen.filter((name) => name !== 'General')).toEqual(
+      Array.from({ length: many }, (_, index) => nameOf(index + 1)).filter((name) => name !== nameOf(700)),
+    )
   })
 
   it('the database reads a page, and not all of them', async () => {
     const explained: string[] = []
     const explaining = {
       query: async (sql: string, parameters?: readonly unknown[]) => {
-        explained.push(...(await chat.database.db.query<Record<string, string>>(`explain ${sql}`, parameters)).map((row) => String(Object.values(row)[0])))
+        explained.push(
+          ...(await chat.database.db.query<Record<string, string>>(`explain ${sql}`, parameters)).map((row) =>
+            String(Object.values(row)[0]),
+          ),
+        )
         return []
       },
     }
@@ -97,7 +116,16 @@ describe('among ten thousand public rooms', () => {
     expect(names(await page({ search: 'between' }))).toEqual(['Between all of us'])
   })
 
-  it.each(['limit=0', 'limit=101', 'limit=many', 'search=', 'search=a&search=b', `search=${'x'.repeat(61)}`, 'after=', 'after=%00'])('%s is refused', async (query) => {
+  it.each([
+    'limit=0',
+    'limit=101',
+    'limit=many',
+    'search=',
+    'search=a&search=b',
+    `search=${'x'.repeat(61)}`,
+    'after=',
+    'after=%00',
+  ])('%s is refused', async (query) => {
     expect((await ann.ask('GET', `/api/rooms/public?${query}`)).body).toMatchObject({ error: { code: 'invalid' } })
   })
 })

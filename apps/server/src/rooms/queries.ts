@@ -69,7 +69,10 @@ export function publicRooms(
 
 /** Ids of the rooms an account is a member of. */
 export async function roomIdsOf(db: Db, accountId: string): Promise<string[]> {
-  const rows = await db.query<{ id: string }>('select room_id as id from memberships where account_id = $1 order by room_id', [accountId])
+  const rows = await db.query<{ id: string }>(
+    'select room_id as id from memberships where account_id = $1 order by room_id',
+    [accountId],
+  )
   return rows.map(({ id }) => id)
 }
 
@@ -83,7 +86,12 @@ export function membershipsOf(db: Db, accountIds: string[]): Promise<{ accountId
 }
 
 /** Undefined when a public room has this name already. */
-export async function insertRoom(db: Db, name: string, kind: RoomKind, createdBy: string | null): Promise<{ id: string } | undefined> {
+export async function insertRoom(
+  db: Db,
+  name: string,
+  kind: RoomKind,
+  createdBy: string | null,
+): Promise<{ id: string } | undefined> {
   const [inserted] = await db.query<{ id: string }>(
     `insert into rooms (name, kind, created_by) values ($1, $2, $3)
      on conflict (lower(name)) where kind = 'public' do nothing
@@ -95,7 +103,10 @@ export async function insertRoom(db: Db, name: string, kind: RoomKind, createdBy
 
 /** The public room with this name, in any case of letters. */
 export async function publicRoomNamed(db: Db, name: string): Promise<{ id: string } | undefined> {
-  const [found] = await db.query<{ id: string }>(`select id from rooms where kind = 'public' and lower(name) = lower($1)`, [name])
+  const [found] = await db.query<{ id: string }>(
+    `select id from rooms where kind = 'public' and lower(name) = lower($1)`,
+    [name],
+  )
   return found
 }
 
@@ -112,7 +123,10 @@ export async function insertMembership(db: Db, roomId: string, accountId: string
 }
 
 export async function deleteMembership(db: Db, roomId: string, accountId: string): Promise<boolean> {
-  const gone = await db.query('delete from memberships where room_id = $1 and account_id = $2 returning room_id', [roomId, accountId])
+  const gone = await db.query('delete from memberships where room_id = $1 and account_id = $2 returning room_id', [
+    roomId,
+    accountId,
+  ])
   return gone.length > 0
 }
 
@@ -143,7 +157,11 @@ export function membersOf(db: Db, roomId: string, presentSeconds: number): Promi
 }
 
 /** Those of the memberships that are there, each with its member. */
-export function membersAmong(db: Db, memberships: { roomId: string; accountId: string }[], presentSeconds: number): Promise<(MemberRow & { roomId: string })[]> {
+export function membersAmong(
+  db: Db,
+  memberships: { roomId: string; accountId: string }[],
+  presentSeconds: number,
+): Promise<(MemberRow & { roomId: string })[]> {
   return db.query<MemberRow & { roomId: string }>(
     `select m.room_id as "roomId", ${member}
        from unnest($1::uuid[], $3::uuid[]) as asked (room_id, account_id)

@@ -24,7 +24,9 @@ describe('rooms', () => {
 
   it('are listed by name as people sort, not as bytes do', async () => {
     const ann = await newPerson(chat.url)
-    const names = ['zebra', 'Änderung', 'Apfel', 'ёлка', 'Ель', 'room 10', 'room 9'].map((name) => `${name} ${randomUUID().slice(0, 4)}`)
+    const names = ['zebra', 'Änderung', 'Apfel', 'ёлка', 'Ель', 'room 10', 'room 9'].map(
+      (name) => `${name} ${randomUUID().slice(0, 4)}`,
+    )
     for (const name of names) await ann.openRoom('private', name)
     const order = (await roomsOf(ann)).filter(({ name }) => names.includes(name)).map(({ name }) => name.slice(0, -5))
     expect(order).toEqual(['Änderung', 'Apfel', 'room 9', 'room 10', 'zebra', 'ёлка', 'Ель'])
@@ -43,7 +45,10 @@ describe('rooms', () => {
     const open = (person: Person) => person.ask('POST', '/api/rooms', { name: `Room ${randomUUID()}`, kind: 'public' })
     for (let room = 1; room <= 2; room += 1) expect((await open(ann)).status).toBe(201)
     const refused = await open(ann)
-    expect([refused.status, refused.body]).toEqual([429, { error: { code: 'rate_limited', message: 'Too many attempts. Please wait a little.' } }])
+    expect([refused.status, refused.body]).toEqual([
+      429,
+      { error: { code: 'rate_limited', message: 'Too many attempts. Please wait a little.' } },
+    ])
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
     expect(await roomsOf(ann)).toHaveLength(2)
     // Whoever opens none, and somebody else, is not held up.
@@ -59,13 +64,25 @@ describe('rooms', () => {
     expect((await ann.ask('POST', '/api/rooms', { name: 'taken', kind: 'private' })).status).toBe(201)
   })
 
-  it.each([{}, { name: '' }, { name: 'x'.repeat(61) }, { name: 'x', kind: 'secret' }, { name: ['x'] }])('are not opened by %j', async (body) => {
-    const ann = await newPerson(chat.url)
-    const before = (await roomsOf(ann)).length
-    const { status, body: answer } = await ann.ask('POST', '/api/rooms', body)
-    expect([status, answer]).toMatchObject([400, { error: { message: expect.stringMatching(/^Please (enter a name( of at most 60 characters)?|choose public or private)\.$/) as string } }])
-    expect((await roomsOf(ann)).length).toBe(before)
-  })
+  it.each([{}, { name: '' }, { name: 'x'.repeat(61) }, { name: 'x', kind: 'secret' }, { name: ['x'] }])(
+    'are not opened by %j',
+    async (body) => {
+      const ann = await newPerson(chat.url)
+      const before = (await roomsOf(ann)).length
+      const { status, body: answer } = await ann.ask('POST', '/api/rooms', body)
+      expect([status, answer]).toMatchObject([
+        400,
+        {
+          error: {
+            message: expect.stringMatching(
+              /^Please (enter a name( of at most 60 characters)?|choose public or private)\.$/,
+            ) as string,
+          },
+        },
+      ])
+      expect((await roomsOf(ann)).length).toBe(before)
+    },
+  )
 
   it('are joined and left, both of which may be said twice', async () => {
     const [ann, ben] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Ben')])
@@ -75,7 +92,8 @@ describe('rooms', () => {
       expect([status, body.joined]).toEqual([200, true])
     }
     expect((await roomsOf(ben)).map(({ id }) => id)).toEqual([room.id])
-    for (let time = 1; time <= 2; time += 1) expect((await ben.ask('DELETE', `/api/rooms/${room.id}/membership`)).status).toBe(204)
+    for (let time = 1; time <= 2; time += 1)
+      expect((await ben.ask('DELETE', `/api/rooms/${room.id}/membership`)).status).toBe(204)
     expect(await roomsOf(ben)).toEqual([])
   })
 
@@ -90,20 +108,27 @@ describe('rooms', () => {
   })
 
   // Without Redis a replica only finds out by looking into the database, every half minute.
-  it.runIf(process.env.TEST_SESSION_REDIS)('deliver to a socket on another replica than the one that took the membership request', async () => {
-    const [ann, ben] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Ben')])
-    const room = await ann.openRoom()
-    const other = await chat.replica()
-    const benSocket = await ben.connect(other.url, { origin: other.url })
-    await ben.join(room.id)
-    const annSocket = await ann.connect()
-    const heard = nextNews(benSocket, 'messages:posted', ({ messages }) => messages[0]?.body === 'over there')
-    await ann.post(annSocket, room.id, 'over there')
-    await heard
-  })
+  it.runIf(process.env.TEST_SESSION_REDIS)(
+    'deliver to a socket on another replica than the one that took the membership request',
+    async () => {
+      const [ann, ben] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Ben')])
+      const room = await ann.openRoom()
+      const other = await chat.replica()
+      const benSocket = await ben.connect(other.url, { origin: other.url })
+      await ben.join(room.id)
+      const annSocket = await ann.connect()
+      const heard = nextNews(benSocket, 'messages:posted', ({ messages }) => messages[0]?.body === 'over there')
+      await ann.post(annSocket, room.id, 'over there')
+      await heard
+    },
+  )
 
   it('stop delivering when left', async () => {
-    const [ann, ben, eve] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Ben'), newPerson(chat.url, 'Eve')])
+    const [ann, ben, eve] = await Promise.all([
+      newPerson(chat.url),
+      newPerson(chat.url, 'Ben'),
+      newPerson(chat.url, 'Eve'),
+    ])
     const room = await ann.openRoom()
     await Promise.all([ben.join(room.id), eve.join(room.id)])
     const [annSocket, benSocket, eveSocket] = [await ann.connect(), await ben.connect(), await eve.connect()]
@@ -123,8 +148,12 @@ describe('rooms', () => {
 
   it('are called what one can see', async () => {
     const ann = await newPerson(chat.url)
-    const statusOf = async (name: string) => [name, (await ann.ask('POST', '/api/rooms', { name, kind: 'private' })).status]
-    for (const name of ['\u3164', '\u200b\u200d', 'Room\u202e1', 'Two\u2028lines', '\u2800']) expect(await statusOf(name)).toEqual([name, 400])
+    const statusOf = async (name: string) => [
+      name,
+      (await ann.ask('POST', '/api/rooms', { name, kind: 'private' })).status,
+    ]
+    for (const name of ['\u3164', '\u200b\u200d', 'Room\u202e1', 'Two\u2028lines', '\u2800'])
+      expect(await statusOf(name)).toEqual([name, 400])
     for (const name of ['example.com', '🔑', 'Комната №1', '…']) expect(await statusOf(name)).toEqual([name, 201])
   })
 
@@ -162,7 +191,8 @@ describe('rooms', () => {
       for (const answer of closed) expect(answer).toMatchObject({ status: 404, body: { error: { code: 'not_found' } } })
       const [closedEvents, missingEvents] = [await events(room.id), await events(randomUUID())]
       expect(closedEvents).toEqual(missingEvents)
-      for (const answer of closedEvents) expect(answer).toEqual({ error: { code: 'not_found', message: 'No such room.' } })
+      for (const answer of closedEvents)
+        expect(answer).toEqual({ error: { code: 'not_found', message: 'No such room.' } })
       expect((await roomsOf(eve)).map(({ id }) => id)).not.toContain(room.id)
       expect((await ann.history(room.id)).map(({ body }) => body)).toEqual(['between us'])
     })
@@ -179,9 +209,14 @@ describe('rooms', () => {
       const { url } = await chat.replica({ LIMIT_INVITE: '3/600' })
       const [ann, ben] = await Promise.all([newPerson(url), newPerson(url, 'Ben')])
       const room = await ann.openRoom('private')
-      const invite = async (person: Person, email: string) => (await person.ask('PUT', `/api/rooms/${room.id}/members`, { email })).status
+      const invite = async (person: Person, email: string) =>
+        (await person.ask('PUT', `/api/rooms/${room.id}/members`, { email })).status
       expect(await invite(ann, ben.account.email)).toBe(204)
-      expect([await invite(ann, 'one@example.com'), await invite(ann, 'two@example.com'), await invite(ann, 'three@example.com')]).toEqual([404, 404, 429])
+      expect([
+        await invite(ann, 'one@example.com'),
+        await invite(ann, 'two@example.com'),
+        await invite(ann, 'three@example.com'),
+      ]).toEqual([404, 404, 429])
       expect(await invite(ben, 'four@example.com')).toBe(404)
     })
   })
@@ -191,7 +226,10 @@ describe('rooms', () => {
     const room = await ann.openRoom()
     const socket = await eve.connect()
     await ann.post(await ann.connect(), room.id, 'for everybody')
-    expect((await eve.ask('GET', `/api/rooms/${room.id}/messages`)).body).toMatchObject({ messages: [{ seq: 1, body: 'for everybody' }], head: 1 })
+    expect((await eve.ask('GET', `/api/rooms/${room.id}/messages`)).body).toMatchObject({
+      messages: [{ seq: 1, body: 'for everybody' }],
+      head: 1,
+    })
     expect((await eve.ask('GET', `/api/rooms/${room.id}/members`)).status).toBe(403)
     const refused = { error: { code: 'forbidden', message: 'Join the room first.' } }
     expect(await eve.post(socket, room.id, 'hello?')).toEqual(refused)
@@ -201,7 +239,9 @@ describe('rooms', () => {
 
   it('that are no rooms at all get a clear answer', async () => {
     const ann = await newPerson(chat.url)
-    expect((await ann.ask('GET', '/api/rooms/general/messages')).body).toEqual({ error: { code: 'invalid', message: 'The field id is missing or malformed.' } })
+    expect((await ann.ask('GET', '/api/rooms/general/messages')).body).toEqual({
+      error: { code: 'invalid', message: 'The field id is missing or malformed.' },
+    })
     expect((await ann.join(randomUUID())).status).toBe(404)
   })
 
@@ -220,10 +260,16 @@ describe('rooms', () => {
       expect((after?.unread ?? 0) - (before?.unread ?? 0)).toBeGreaterThanOrEqual(3)
       const head = (await ann.history(room.id)).length
       expect(head).toBeGreaterThanOrEqual(upTo + 3)
-      expect(await benSocket.emitWithAck('room:read', { roomId: room.id, seq: head - 1 })).toEqual({ data: { read: head - 1 } })
+      expect(await benSocket.emitWithAck('room:read', { roomId: room.id, seq: head - 1 })).toEqual({
+        data: { read: head - 1 },
+      })
       // Back is not possible, and neither is past the end.
-      expect(await benSocket.emitWithAck('room:read', { roomId: room.id, seq: 1 })).toEqual({ data: { read: head - 1 } })
-      const last = (await benSocket.emitWithAck('room:read', { roomId: room.id, seq: 1_000_000 })) as { data: { read: number } }
+      expect(await benSocket.emitWithAck('room:read', { roomId: room.id, seq: 1 })).toEqual({
+        data: { read: head - 1 },
+      })
+      const last = (await benSocket.emitWithAck('room:read', { roomId: room.id, seq: 1_000_000 })) as {
+        data: { read: number }
+      }
       expect(last.data.read).toBeLessThan(1_000_000)
       expect((await mine())?.unread).toBe(0)
     })
@@ -232,13 +278,24 @@ describe('rooms', () => {
       const [ann, ben] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Ben')])
       const room = await ann.openRoom()
       const mine = async () => (await roomsOf(ann)).find(({ id }) => id === room.id)
-      await chat.database.db.query(`with m as (insert into memberships (room_id, account_id) values ($1, $2)) update rooms set head = 2 where id = $1`, [room.id, greeterId])
-      await chat.database.db.query(`insert into messages (room_id, seq, id, author_id, body) select $1, n, gen_random_uuid(), $2, 'Welcome!' from generate_series(1, 2) n`, [room.id, greeterId])
+      await chat.database.db.query(
+        `with m as (insert into memberships (room_id, account_id) values ($1, $2)) update rooms set head = 2 where id = $1`,
+        [room.id, greeterId],
+      )
+      await chat.database.db.query(
+        `insert into messages (room_id, seq, id, author_id, body) select $1, n, gen_random_uuid(), $2, 'Welcome!' from generate_series(1, 2) n`,
+        [room.id, greeterId],
+      )
       expect(await mine()).toMatchObject({ head: 2, read: 0, unread: 0 })
       await ben.join(room.id)
       await ben.post(await ben.connect(), room.id, 'hello')
       expect((await mine())?.unread).toBe(1)
-      expect((await ann.history(room.id))[0]?.author).toEqual({ id: greeterId, name: 'Greeter', avatarUrl: null, bot: true })
+      expect((await ann.history(room.id))[0]?.author).toEqual({
+        id: greeterId,
+        name: 'Greeter',
+        avatarUrl: null,
+        bot: true,
+      })
     })
 
     it('and not what one has written oneself', async () => {
@@ -269,12 +326,22 @@ describe('rooms', () => {
     const room = await ann.openRoom('private')
     await ann.ask('PUT', `/api/rooms/${room.id}/members`, { email: ben.account.email })
     const annSocket = await ann.connect()
-    const members = async () => (await ann.ask<{ members: Member[] }>('GET', `/api/rooms/${room.id}/members`)).body.members
+    const members = async () =>
+      (await ann.ask<{ members: Member[] }>('GET', `/api/rooms/${room.id}/members`)).body.members
     const arrival = nextNews(annSocket, 'presence:changed', ({ accountId }) => accountId === ben.account.id)
     const benSocket = await ben.connect()
     expect(await arrival).toEqual({ accountId: ben.account.id, online: true })
-    expect((await members()).find(({ id }) => id === ben.account.id)).toEqual({ id: ben.account.id, name: 'Ben', avatarUrl: null, online: true })
-    const departure = nextNews(annSocket, 'presence:changed', ({ accountId, online }) => accountId === ben.account.id && !online)
+    expect((await members()).find(({ id }) => id === ben.account.id)).toEqual({
+      id: ben.account.id,
+      name: 'Ben',
+      avatarUrl: null,
+      online: true,
+    })
+    const departure = nextNews(
+      annSocket,
+      'presence:changed',
+      ({ accountId, online }) => accountId === ben.account.id && !online,
+    )
     benSocket.disconnect()
     await departure
     expect((await members()).find(({ id }) => id === ben.account.id)?.online).toBe(false)
@@ -287,6 +354,10 @@ describe('rooms', () => {
     const [annSocket, benSocket] = [await ann.connect(), await ben.connect()]
     const news = nextNews(benSocket, 'typing:changed')
     expect(await annSocket.emitWithAck('typing:start', { roomId: room.id })).toEqual({ data: {} })
-    expect(await news).toEqual({ roomId: room.id, account: { id: ann.account.id, name: 'Ann', avatarUrl: null }, expiresInMs: 5000 })
+    expect(await news).toEqual({
+      roomId: room.id,
+      account: { id: ann.account.id, name: 'Ann', avatarUrl: null },
+      expiresInMs: 5000,
+    })
   })
 })

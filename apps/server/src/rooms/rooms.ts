@@ -51,7 +51,9 @@ export function createRooms({ db, news, avatarUrl, onError = () => undefined }: 
     for (const roomId of new Set(memberships.map(({ roomId }) => roomId))) {
       const joined = there.filter((row) => row.roomId === roomId).map(toMember)
       const here = new Set(joined.map(({ id }) => id))
-      const left = memberships.filter((each) => each.roomId === roomId && !here.has(each.accountId)).map(({ accountId }) => accountId)
+      const left = memberships
+        .filter((each) => each.roomId === roomId && !here.has(each.accountId))
+        .map(({ accountId }) => accountId)
       news.send({ to: [roomId], event: 'members:changed', news: { roomId, joined, left } })
     }
   }
@@ -86,7 +88,10 @@ export function createRooms({ db, news, avatarUrl, onError = () => undefined }: 
     },
 
     /** A page of public rooms to join, by name: those after the one called `after` that have `search` in their names. */
-    async browse(accountId: string, { search = '', after = '', limit }: { search?: string; after?: string; limit: number }): Promise<RoomPage> {
+    async browse(
+      accountId: string,
+      { search = '', after = '', limit }: { search?: string; after?: string; limit: number },
+    ): Promise<RoomPage> {
       const rows = await queries.publicRooms(db, accountId, { search, after, limit: limit + 1 })
       const rooms = rows.slice(0, limit).map(toRoom)
       return { rooms, next: rows.length > limit ? (rooms.at(-1)?.name ?? null) : null }
@@ -101,7 +106,8 @@ export function createRooms({ db, news, avatarUrl, onError = () => undefined }: 
     async open(accountId: string, { name, kind }: { name: string; kind: RoomKind }): Promise<Room> {
       const id = await db.transaction(async (tx) => {
         const room = await queries.insertRoom(tx, name, kind, accountId)
-        if (room === undefined) throw new ChatError('conflict', 'There is a public room with this name already. Please choose another name.')
+        if (room === undefined)
+          throw new ChatError('conflict', 'There is a public room with this name already. Please choose another name.')
         await queries.insertMembership(tx, room.id, accountId)
         return room.id
       })
@@ -116,7 +122,8 @@ export function createRooms({ db, news, avatarUrl, onError = () => undefined }: 
      * greeting for each would be all there is to read.
      */
     async welcome(accountId: string): Promise<void> {
-      const room = (await queries.insertRoom(db, firstRoom, 'public', null)) ?? (await queries.publicRoomNamed(db, firstRoom))
+      const room =
+        (await queries.insertRoom(db, firstRoom, 'public', null)) ?? (await queries.publicRoomNamed(db, firstRoom))
       if (room !== undefined && (await queries.insertMembership(db, room.id, accountId))) tellJoined(room.id, accountId)
     },
 

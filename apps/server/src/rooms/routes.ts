@@ -6,8 +6,15 @@ import type { Limiter } from '../platform/limiter.js'
 import { signedIn } from '../sessions/sessions.js'
 import type { Rooms } from './rooms.js'
 
-const newRoom = z.object({ name: line('a name', 60), kind: z.enum(['public', 'private'], 'Please choose public or private.').default('public') })
-const whichPage = z.object({ search: line('a part of a name', 60).optional(), after: line('a name', 60).optional(), limit: count(1, 100).default(30) })
+const newRoom = z.object({
+  name: line('a name', 60),
+  kind: z.enum(['public', 'private'], 'Please choose public or private.').default('public'),
+})
+const whichPage = z.object({
+  search: line('a part of a name', 60).optional(),
+  after: line('a name', 60).optional(),
+  limit: count(1, 100).default(30),
+})
 const whichRoom = z.object({ id: uuid() })
 const invitation = z.object({ email: emailOf() })
 

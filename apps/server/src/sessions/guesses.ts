@@ -43,7 +43,10 @@ export function createGuesses({ limits, redis, accounts, log }: GuessesOptions) 
   const placeOf = ({ ip }: Request, email: string) => `${visitorAt(ip)} ${email}`
 
   /** Runs `work`, which costs an attempt of each key for good when the password was wrong. */
-  async function whileRight<Result>({ limiter, keys, place, reqId, whose }: Guess, work: () => Promise<Result>): Promise<Result> {
+  async function whileRight<Result>(
+    { limiter, keys, place, reqId, whose }: Guess,
+    work: () => Promise<Result>,
+  ): Promise<Result> {
     let isWrong = false
     for (const key of keys) await limiter.take(key, { reqId })
     try {
@@ -51,7 +54,8 @@ export function createGuesses({ limits, redis, accounts, log }: GuessesOptions) 
     } catch (error) {
       isWrong = error instanceof ChatError && ['unauthenticated', 'forbidden'].includes(error.code)
       // One line for each place and stretch of time: nobody fills the log by guessing.
-      if (isWrong && (await lines.penalty(place)).consumedPoints === 1) log.warn({ reqId, accountId: await whose() }, 'wrong password')
+      if (isWrong && (await lines.penalty(place)).consumedPoints === 1)
+        log.warn({ reqId, accountId: await whose() }, 'wrong password')
       throw error
     } finally {
       if (!isWrong) for (const key of keys) await limiter.giveBack(key)
@@ -64,7 +68,11 @@ export function createGuesses({ limits, redis, accounts, log }: GuessesOptions) 
       const place = placeOf(req, email)
       const isKnown = (await places.get(place)) !== null
       const keys = isKnown ? [visitorAt(req.ip)] : [visitorAt(req.ip), email]
-      const whose = () => accounts.findByEmail(email).then(({ id }) => id, () => undefined)
+      const whose = () =>
+        accounts.findByEmail(email).then(
+          ({ id }) => id,
+          () => undefined,
+        )
       return whileRight({ limiter: wrong, keys, place, reqId: req.id, whose }, async () => {
         await attempts.take(place, { reqId: req.id })
         return verify()

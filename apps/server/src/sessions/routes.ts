@@ -22,7 +22,9 @@ export function createSessionRoutes({ accounts, sessions, guesses, toAccount }: 
   return Router()
     .post('/api/session', async (req, res) => {
       const { email, password } = parse(credentials, req.body)
-      const account = await guesses.atSignIn(req, email, () => accounts.signIn({ email, password }, waitingOf(req, res)))
+      const account = await guesses.atSignIn(req, email, () =>
+        accounts.signIn({ email, password }, waitingOf(req, res)),
+      )
       await guesses.rememberPlace(req, email)
       await sessions.begin(req, account)
       req.log.info({ accountId: account.id }, 'signed in')

@@ -12,7 +12,8 @@ describe('sessions', () => {
   })
   afterAll(() => chat.stop())
 
-  const signIn = (person: Person, email: string, secret = password) => person.ask('POST', '/api/session', { email, password: secret })
+  const signIn = (person: Person, email: string, secret = password) =>
+    person.ask('POST', '/api/session', { email, password: secret })
 
   it('begin with the right password, from any device', async () => {
     const ann = await newPerson(chat.url)
@@ -31,16 +32,23 @@ describe('sessions', () => {
   })
 
   it('do not open the bot, which has neither address nor password', async () => {
-    for (const email of ['', 'null', 'Greeter']) expect((await signIn(new Person(chat.url), email, '')).status).toBe(400)
+    for (const email of ['', 'null', 'Greeter'])
+      expect((await signIn(new Person(chat.url), email, '')).status).toBe(400)
   })
 
-  it.skipIf(process.env.TEST_SESSION_REDIS)('of the release before, which did not note when they began, go on', async () => {
-    const ann = await newPerson(chat.url)
-    await chat.database.db.query(`update sessions set data = data - 'begunAt'`)
-    expect((await ann.ask('GET', '/api/me')).status).toBe(200)
-    const begun = () => chat.database.db.query(`select from sessions where data ->> 'accountId' = $1 and data ? 'begunAt'`, [ann.account.id])
-    await eventually(async () => expect(await begun()).toHaveLength(1))
-  })
+  it.skipIf(process.env.TEST_SESSION_REDIS)(
+    'of the release before, which did not note when they began, go on',
+    async () => {
+      const ann = await newPerson(chat.url)
+      await chat.database.db.query(`update sessions set data = data - 'begunAt'`)
+      expect((await ann.ask('GET', '/api/me')).status).toBe(200)
+      const begun = () =>
+        chat.database.db.query(`select from sessions where data ->> 'accountId' = $1 and data ? 'begunAt'`, [
+          ann.account.id,
+        ])
+      await eventually(async () => expect(await begun()).toHaveLength(1))
+    },
+  )
 
   it('get a new id at sign-in, so that one planted before is worth nothing', async () => {
     const ann = await newPerson(chat.url)
@@ -53,7 +61,11 @@ describe('sessions', () => {
   })
 
   it('travel in a cookie that scripts and other sites cannot use', async () => {
-    const { headers } = await new Person(chat.url).ask('POST', '/api/accounts', { name: 'Ann', email: 'cookie@example.com', password })
+    const { headers } = await new Person(chat.url).ask('POST', '/api/accounts', {
+      name: 'Ann',
+      email: 'cookie@example.com',
+      password,
+    })
     expect(headers.get('set-cookie')).toMatch(/^chat\.sid=[^;]+; Path=\/; Expires=[^;]+; HttpOnly; SameSite=Lax$/)
   })
 
@@ -65,7 +77,9 @@ describe('sessions', () => {
       body: JSON.stringify({ name: 'Ann', email: 'tls@example.com', password }),
     })
     expect(response.status).toBe(201)
-    expect(response.headers.get('set-cookie')).toMatch(/^__Host-chat\.sid=[^;]+; Path=\/; Expires=[^;]+; HttpOnly; Secure; SameSite=Lax$/)
+    expect(response.headers.get('set-cookie')).toMatch(
+      /^__Host-chat\.sid=[^;]+; Path=\/; Expires=[^;]+; HttpOnly; Secure; SameSite=Lax$/,
+    )
     expect(response.headers.get('strict-transport-security')).toBe('max-age=31536000')
   })
 
@@ -101,7 +115,9 @@ describe('sessions', () => {
   it('take their cookie along at sign-out', async () => {
     const ann = await newPerson(chat.url)
     const { headers } = await ann.ask('DELETE', '/api/session')
-    expect(headers.get('set-cookie')).toBe('chat.sid=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; SameSite=Lax')
+    expect(headers.get('set-cookie')).toBe(
+      'chat.sid=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; SameSite=Lax',
+    )
   })
 
   it('end with their sockets when somebody else signs in or up in the same browser', async () => {
@@ -137,7 +153,11 @@ describe('sessions', () => {
 
   it('are kept by the browser until then', async () => {
     const brief = await chat.replica({ SESSION_TTL: '60', SESSION_MAX_AGE: '3600' })
-    const { headers } = await new Person(brief.url).ask('POST', '/api/accounts', { name: 'Ann', email: `ann-${randomUUID()}@example.com`, password })
+    const { headers } = await new Person(brief.url).ask('POST', '/api/accounts', {
+      name: 'Ann',
+      email: `ann-${randomUUID()}@example.com`,
+      password,
+    })
     const [, expires = ''] = /Expires=([^;]+)/.exec(headers.get('set-cookie') ?? '') ?? []
     const seconds = (Date.parse(expires) - Date.parse(headers.get('date') ?? '')) / 1000
     expect(seconds).toBeGreaterThan(3590)
@@ -171,7 +191,9 @@ describe('sessions', () => {
 
     it('cannot be smuggled in as a form', async () => {
       const ann = await newPerson(chat.url)
-      const { status } = await ann.ask('POST', '/api/rooms', 'name=Hijacked&kind=public', { 'content-type': 'application/x-www-form-urlencoded' })
+      const { status } = await ann.ask('POST', '/api/rooms', 'name=Hijacked&kind=public', {
+        'content-type': 'application/x-www-form-urlencoded',
+      })
       expect(status).toBe(400)
     })
 
@@ -185,7 +207,10 @@ describe('sessions', () => {
   })
 
   it('are needed for the handshake of a socket', async () => {
-    await expect(new Person(chat.url).connect()).rejects.toMatchObject({ message: 'unauthenticated', data: { code: 'unauthenticated' } })
+    await expect(new Person(chat.url).connect()).rejects.toMatchObject({
+      message: 'unauthenticated',
+      data: { code: 'unauthenticated' },
+    })
   })
 
   it('limit attempts by account and address, and say when to come back', async () => {
@@ -194,7 +219,10 @@ describe('sessions', () => {
     const guess = () => signIn(new Person(strict.url), ann.account.email, 'a guess')
     for (let attempt = 1; attempt <= 3; attempt += 1) expect((await guess()).status).toBe(401)
     const refused = await guess()
-    expect([refused.status, refused.body]).toEqual([429, { error: { code: 'rate_limited', message: 'Too many attempts. Please wait a little.' } }])
+    expect([refused.status, refused.body]).toEqual([
+      429,
+      { error: { code: 'rate_limited', message: 'Too many attempts. Please wait a little.' } },
+    ])
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
     // Somebody else behind the same address is not held up.
     const ben = await newPerson(chat.url, 'Ben')
@@ -202,7 +230,13 @@ describe('sessions', () => {
     const statuses = []
     for (const from of ['203.0.113.7', '203.0.113.7', '203.0.113.7', '203.0.113.8']) {
       const newcomer = { name: 'N', email: `n-${randomUUID()}@example.com`, password }
-      statuses.push((await new Person(strict.url).ask('POST', '/api/accounts', newcomer, { 'x-forwarded-for': `198.51.100.1, ${from}` })).status)
+      statuses.push(
+        (
+          await new Person(strict.url).ask('POST', '/api/accounts', newcomer, {
+            'x-forwarded-for': `198.51.100.1, ${from}`,
+          })
+        ).status,
+      )
     }
     expect(statuses).toEqual([201, 201, 429, 201])
   })
@@ -210,15 +244,19 @@ describe('sessions', () => {
   describe('guesses', () => {
     /** Tries a password from an address. */
     const tryFrom = (url: string, from: string, email: string, secret = 'a guess') =>
-      new Person(url).ask('POST', '/api/session', { email, password: secret }, { 'x-forwarded-for': from }).then(({ status }) => status)
+      new Person(url)
+        .ask('POST', '/api/session', { email, password: secret }, { 'x-forwarded-for': from })
+        .then(({ status }) => status)
     const strict = () => chat.replica({ LIMIT_GUESS: '3/600', TRUSTED_PROXIES: '1' })
 
     it('are limited for an address over all accounts, right passwords not counted', async () => {
       const { url } = await strict()
       const ann = await newPerson(chat.url)
-      for (let time = 1; time <= 4; time += 1) expect(await tryFrom(url, '203.0.113.7', ann.account.email, password)).toBe(201)
+      for (let time = 1; time <= 4; time += 1)
+        expect(await tryFrom(url, '203.0.113.7', ann.account.email, password)).toBe(201)
       const statuses = []
-      for (let n = 1; n <= 5; n += 1) statuses.push(await tryFrom(url, '203.0.113.7', `n${n}-${randomUUID()}@example.com`))
+      for (let n = 1; n <= 5; n += 1)
+        statuses.push(await tryFrom(url, '203.0.113.7', `n${n}-${randomUUID()}@example.com`))
       expect(statuses).toEqual([401, 401, 401, 429, 429])
       expect(await tryFrom(url, '203.0.113.8', `elsewhere-${randomUUID()}@example.com`)).toBe(401)
     })
@@ -229,7 +267,16 @@ describe('sessions', () => {
       const ben = new Person(url)
       const email = `ben-${randomUUID()}@example.com`
       expect(await tryFrom(url, '198.51.100.1', ann.account.email, password)).toBe(201)
-      expect((await ben.ask('POST', '/api/accounts', { name: 'Ben', email, password }, { 'x-forwarded-for': '198.51.100.2' })).status).toBe(201)
+      expect(
+        (
+          await ben.ask(
+            'POST',
+            '/api/accounts',
+            { name: 'Ben', email, password },
+            { 'x-forwarded-for': '198.51.100.2' },
+          )
+        ).status,
+      ).toBe(201)
       for (const victim of [ann.account.email, email]) {
         const statuses = []
         for (let n = 1; n <= 5; n += 1) statuses.push(await tryFrom(url, `2001:db8:${n}::1`, victim))
@@ -243,7 +290,9 @@ describe('sessions', () => {
 
     it('made at once are limited as well', async () => {
       const { url } = await strict()
-      const statuses = await Promise.all(Array.from({ length: 8 }, (_, n) => tryFrom(url, '203.0.113.9', `n${n}-${randomUUID()}@example.com`)))
+      const statuses = await Promise.all(
+        Array.from({ length: 8 }, (_, n) => tryFrom(url, '203.0.113.9', `n${n}-${randomUUID()}@example.com`)),
+      )
       expect(statuses.filter((status) => status === 401)).toHaveLength(3)
     })
   })
@@ -255,16 +304,30 @@ describe('sessions', () => {
     onTestFinished(() => logged.stop())
     const ann = await newPerson(logged.url)
     const accountId = ann.account.id
-    const about = (msg: string) => lines.filter((line) => line.msg === msg).map(({ limit, accountId, reqId }) => ({ limit, accountId, reqId: typeof reqId }))
+    const about = (msg: string) =>
+      lines
+        .filter((line) => line.msg === msg)
+        .map(({ limit, accountId, reqId }) => ({ limit, accountId, reqId: typeof reqId }))
     for (let n = 1; n <= 6; n += 1) await signIn(new Person(logged.url), ann.account.email, 'a guess')
     for (let n = 1; n <= 2; n += 1) await signIn(new Person(logged.url), 'nobody@example.com', 'a guess')
     expect(about('wrong password')).toEqual([{ accountId, reqId: 'string' }, { reqId: 'string' }])
-    for (let n = 1; n <= 3; n += 1) expect((await new Person(logged.url).ask('POST', '/api/accounts', { name: 'N', email: 'n@example.com', password })).status).toBe(429)
+    for (let n = 1; n <= 3; n += 1)
+      expect(
+        (await new Person(logged.url).ask('POST', '/api/accounts', { name: 'N', email: 'n@example.com', password }))
+          .status,
+      ).toBe(429)
     const [socket, room] = [await ann.connect(), await ann.openRoom()]
     for (let n = 1; n <= 3; n += 1) await ann.post(socket, room.id, 'hello')
-    expect(about('limit reached')).toEqual([{ limit: 'sign-in', reqId: 'string' }, { limit: 'sign-up', reqId: 'string' }, { limit: 'post', accountId, reqId: 'undefined' }])
-    for (let n = 1; n <= 2; n += 1) await ann.ask('PATCH', '/api/me', { password: 'a whole new one', currentPassword: 'a guess' })
-    expect((await ann.ask('PATCH', '/api/me', { password: 'a whole new one', currentPassword: password })).status).toBe(200)
+    expect(about('limit reached')).toEqual([
+      { limit: 'sign-in', reqId: 'string' },
+      { limit: 'sign-up', reqId: 'string' },
+      { limit: 'post', accountId, reqId: 'undefined' },
+    ])
+    for (let n = 1; n <= 2; n += 1)
+      await ann.ask('PATCH', '/api/me', { password: 'a whole new one', currentPassword: 'a guess' })
+    expect((await ann.ask('PATCH', '/api/me', { password: 'a whole new one', currentPassword: password })).status).toBe(
+      200,
+    )
     expect(about('wrong password').slice(2)).toEqual([{ accountId, reqId: 'string' }])
     expect(about('password changed')).toEqual([{ accountId, reqId: 'string' }])
     expect(JSON.stringify(lines)).not.toMatch(/example\.com|127\.0\.0\.1:?\d* |a guess/)
@@ -280,7 +343,12 @@ describe('sessions', () => {
       ['203.0.113.17', '::ffff:203.0.113.17', '::FFFF:cb00:7111', '::ffff:203.0.113.18'],
       ['2001:db8:1:2::1', '2001:DB8:1:2:0:0:0:2', '2001:db8:1:2:ffff:ffff:ffff:ffff', '2001:db8:1:3::1'],
     ] as const) {
-      expect([await signUpFrom(one), await signUpFrom(two), await signUpFrom(three), await signUpFrom(another)]).toEqual([201, 201, 429, 201])
+      expect([
+        await signUpFrom(one),
+        await signUpFrom(two),
+        await signUpFrom(three),
+        await signUpFrom(another),
+      ]).toEqual([201, 201, 429, 201])
     }
   })
 
@@ -298,7 +366,10 @@ describe('sessions', () => {
     })
 
     it('share their limits between replicas through Redis', async () => {
-      const [one, two] = [await chat.replica({ LIMIT_SIGN_IN: '2/600' }), await chat.replica({ LIMIT_SIGN_IN: '2/600' })]
+      const [one, two] = [
+        await chat.replica({ LIMIT_SIGN_IN: '2/600' }),
+        await chat.replica({ LIMIT_SIGN_IN: '2/600' }),
+      ]
       const email = `shared-${Date.now()}@example.com`
       expect((await signIn(new Person(one.url), email)).status).toBe(401)
       expect((await signIn(new Person(two.url), email)).status).toBe(401)

@@ -57,7 +57,10 @@ export function createSessions({ config, db, redis, accounts, news }: SessionsOp
   })
 
   /** Has neither a new password nor time ended it? However busy a session is, it gets no older than `maxAgeSeconds`. */
-  function isCurrent({ epoch, begunAt = Date.now() }: Partial<session.SessionData>, sessionEpoch: number | undefined): boolean {
+  function isCurrent(
+    { epoch, begunAt = Date.now() }: Partial<session.SessionData>,
+    sessionEpoch: number | undefined,
+  ): boolean {
     return sessionEpoch === epoch && Date.now() < begunAt + maxAgeSeconds * 1000
   }
 
@@ -83,11 +86,15 @@ export function createSessions({ config, db, redis, accounts, news }: SessionsOp
     /** Begins a session for an account under a new id, so that one planted before is worth nothing. It ends the one before. */
     async begin(req: Request, account: AccountRow): Promise<Session> {
       const { id, accountId } = req.session
-      await new Promise<void>((resolve, reject) => req.session.regenerate((error) => (error ? reject(error as Error) : resolve())))
+      await new Promise<void>((resolve, reject) =>
+        req.session.regenerate((error) => (error ? reject(error as Error) : resolve())),
+      )
       req.session.accountId = account.id
       req.session.epoch = account.sessionEpoch
       req.session.begunAt = Date.now()
-      await new Promise<void>((resolve, reject) => req.session.save((error) => (error ? reject(error as Error) : resolve())))
+      await new Promise<void>((resolve, reject) =>
+        req.session.save((error) => (error ? reject(error as Error) : resolve())),
+      )
       if (accountId !== undefined) await tellEnded(id)
       return req.session
     },
@@ -95,7 +102,9 @@ export function createSessions({ config, db, redis, accounts, news }: SessionsOp
     /** Ends the session of a request, with its sockets and its cookie. */
     async end(req: Request, res: Response): Promise<void> {
       const { id, accountId } = req.session
-      await new Promise<void>((resolve, reject) => req.session.destroy((error) => (error ? reject(error as Error) : resolve())))
+      await new Promise<void>((resolve, reject) =>
+        req.session.destroy((error) => (error ? reject(error as Error) : resolve())),
+      )
       res.clearCookie(name, cookie)
       if (accountId !== undefined) await tellEnded(id)
     },

@@ -20,7 +20,8 @@ export function createDiskStorage({ dir }: { dir: string }): Storage {
       await rename(draft, file)
     } catch (error) {
       await rm(draft, { force: true })
-      if ((error as NodeJS.ErrnoException).code === 'ENOSPC') throw new Unavailable(`The disk is full: free some of it for ${dir}`, error)
+      if ((error as NodeJS.ErrnoException).code === 'ENOSPC')
+        throw new Unavailable(`The disk is full: free some of it for ${dir}`, error)
       throw error
     }
   }

@@ -77,7 +77,15 @@ describe('a folder of pictures', () => {
     await writeFile(outside, 'not a picture of anybody')
     const storage = createDiskStorage({ dir: join(dir, 'inside') })
     await storage.prepare()
-    for (const key of ['../outside.webp', outside, '..\\outside.webp', 'a\0.webp', '.webp', 'Ä.webp', '%2e%2e%2foutside.webp']) {
+    for (const key of [
+      '../outside.webp',
+      outside,
+      '..\\outside.webp',
+      'a\0.webp',
+      '.webp',
+      'Ä.webp',
+      '%2e%2e%2foutside.webp',
+    ]) {
       await expect(storage.get(key)).rejects.toThrow()
       await expect(storage.put(key, Buffer.from('x'), 'image/webp')).rejects.toThrow()
       await expect(storage.remove(key)).rejects.toThrow()

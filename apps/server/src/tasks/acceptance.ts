@@ -21,13 +21,19 @@ export const acceptance: Task = async ({ config, log }) => {
     await ben.signUp('Acceptance Ben')
     log.info('two people have signed up')
 
-    const picture = await sharp({ create: { width: 300, height: 200, channels: 3, background: '#3366cc' } }).png().toBuffer()
+    const picture = await sharp({ create: { width: 300, height: 200, channels: 3, background: '#3366cc' } })
+      .png()
+      .toBuffer()
     const { avatarUrl } = await ann.ask<Account>('PUT', '/api/me/avatar', picture)
     const fetched = await fetch(new URL(avatarUrl ?? '', way.url))
-    if (fetched.headers.get('content-type') !== 'image/webp') throw new Error(`The picture at ${avatarUrl} came back as ${fetched.headers.get('content-type')}`)
+    if (fetched.headers.get('content-type') !== 'image/webp')
+      throw new Error(`The picture at ${avatarUrl} came back as ${fetched.headers.get('content-type')}`)
     log.info('a picture was stored and came back')
 
-    const room = await ann.ask<Room>('POST', '/api/rooms', { name: `Acceptance ${randomUUID().slice(0, 8)}`, kind: 'private' })
+    const room = await ann.ask<Room>('POST', '/api/rooms', {
+      name: `Acceptance ${randomUUID().slice(0, 8)}`,
+      kind: 'private',
+    })
     const [annSocket, benSocket] = [await ann.connect(), await ben.connect()]
     const greeting = newsOf(annSocket, ({ author }) => author.name === 'Greeter')
     await ann.ask('PUT', `/api/rooms/${room.id}/members`, { email: ben.email })
@@ -36,11 +42,16 @@ export const acceptance: Task = async ({ config, log }) => {
 
     const id = randomUUID()
     const seen = newsOf(benSocket, (message) => message.id === id)
-    const reply = await within(patienceMs, 'Posting', annSocket.emitWithAck('message:post', { roomId: room.id, id, body: 'Does this arrive?' }))
+    const reply = await within(
+      patienceMs,
+      'Posting',
+      annSocket.emitWithAck('message:post', { roomId: room.id, id, body: 'Does this arrive?' }),
+    )
     if ('error' in reply) throw new Error(`Posting was refused: ${reply.error.message}`)
     await within(patienceMs, 'The message on its way to the other person', seen)
     const { messages } = await ben.ask<Page>('GET', `/api/rooms/${room.id}/messages?after=0`)
-    if (messages.filter((message) => message.id === id).length !== 1) throw new Error('The message is not in the history once')
+    if (messages.filter((message) => message.id === id).length !== 1)
+      throw new Error('The message is not in the history once')
     log.info('a message arrived live and is in the history')
     return 0
   } finally {
@@ -67,14 +78,22 @@ class Visitor {
   constructor(private readonly way: ReturnType<typeof wayToTheChat>) {}
 
   async signUp(name: string): Promise<void> {
-    await this.ask('POST', '/api/accounts', { name, email: this.email, password: randomBytes(24).toString('base64url') })
+    await this.ask('POST', '/api/accounts', {
+      name,
+      email: this.email,
+      password: randomBytes(24).toString('base64url'),
+    })
   }
 
   async ask<Answer>(method: string, path: string, body?: object): Promise<Answer> {
     const isPicture = body instanceof Uint8Array
     const response = await fetch(this.way.url + path, {
       method,
-      headers: { ...this.way.headers, cookie: this.cookie, 'content-type': isPicture ? 'image/png' : 'application/json' },
+      headers: {
+        ...this.way.headers,
+        cookie: this.cookie,
+        'content-type': isPicture ? 'image/png' : 'application/json',
+      },
       ...(body !== undefined && { body: isPicture ? new Uint8Array(body) : JSON.stringify(body) }),
       signal: AbortSignal.timeout(patienceMs),
     }).catch((error: unknown) => {
@@ -86,7 +105,10 @@ class Visitor {
   }
 
   connect(): Promise<ChatSocket> {
-    const socket: ChatSocket = io(this.way.url, { transports: ['websocket'], extraHeaders: { ...this.way.headers, cookie: this.cookie } })
+    const socket: ChatSocket = io(this.way.url, {
+      transports: ['websocket'],
+      extraHeaders: { ...this.way.headers, cookie: this.cookie },
+    })
     this.socket = socket
     const connected = new Promise<ChatSocket>((resolve, reject) => {
       socket.once('connect', () => resolve(socket))

@@ -81,7 +81,8 @@ function checks(config: Config, db: Database, log: Log): Check[] {
     },
     {
       part: 'bus',
-      advice: 'Is RabbitMQ up, does AMQP_URI name its host, user, password and virtual host, and has a worker run once (it makes the queues)?',
+      advice:
+        'Is RabbitMQ up, does AMQP_URI name its host, user, password and virtual host, and has a worker run once (it makes the queues)?',
       async look() {
         if (bus.kind === 'in-process') return 'in this process'
         const rabbitmq = await createRabbitmqBus({ uri: bus.uri, consumers: consumerEvents, log })
@@ -98,7 +99,9 @@ function checks(config: Config, db: Database, log: Log): Check[] {
       advice: 'Is the S3 server up, do the S3_ variables fit it, and was the bucket made? node dist/cli.js bucket',
       async look() {
         await createStorage(config).check()
-        return storage.kind === 's3' ? `bucket ${storage.bucket} can be written` : `folder ${storage.dir} can be written`
+        return storage.kind === 's3'
+          ? `bucket ${storage.bucket} can be written`
+          : `folder ${storage.dir} can be written`
       },
     },
     {

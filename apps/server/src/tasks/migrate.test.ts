@@ -33,7 +33,8 @@ describe.runIf(await hasRoles())('the role of the apps', () => {
     for (const name of [role, `${role} owner`]) {
       const { rowCount } = await admin.query('select from pg_roles where rolname = $1', [name])
       const quoted = pg.escapeIdentifier(name)
-      if (rowCount === 1) await admin.query(`reassign owned by ${quoted} to current_user; drop owned by ${quoted}; drop role ${quoted}`)
+      if (rowCount === 1)
+        await admin.query(`reassign owned by ${quoted} to current_user; drop owned by ${quoted}; drop role ${quoted}`)
     }
     await admin.end()
     await database.close()
@@ -51,7 +52,8 @@ describe.runIf(await hasRoles())('the role of the apps', () => {
       expect(await socket.emitWithAck('message:delete', { roomId: room.id, seq: 1 })).toHaveProperty('data.seq', 1)
       expect((await ann.ask('DELETE', '/api/session')).status).toBe(204)
       ann.leave()
-      for (const task of [acceptance, fixtures, upkeep, replay]) expect(await run(task, { PUBLIC_URL: chat.url, MIGRATIONS_DATABASE_URL: '' })).toBe(0)
+      for (const task of [acceptance, fixtures, upkeep, replay])
+        expect(await run(task, { PUBLIC_URL: chat.url, MIGRATIONS_DATABASE_URL: '' })).toBe(0)
     } finally {
       await chat.stop()
     }
@@ -81,9 +83,15 @@ describe.runIf(await hasRoles())('the role of the apps', () => {
       expect.soft(await outcome(app, statement), statement).toMatch(/permission denied|must be owner|must be superuser/)
     }
     expect(await outcome(app, 'select name from pgmigrations')).toBe('done')
-    const { rows } = await admin.query('select rolsuper, rolcreaterole, rolcreatedb, rolbypassrls, rolreplication from pg_roles where rolname = $1', [role])
+    const { rows } = await admin.query(
+      'select rolsuper, rolcreaterole, rolcreatedb, rolbypassrls, rolreplication from pg_roles where rolname = $1',
+      [role],
+    )
     expect(rows.flatMap((row: object) => Object.values(row) as unknown[])).toEqual([false, false, false, false, false])
-    expect((await admin.query('select from pg_class join pg_roles on relowner = pg_roles.oid where rolname = $1', [role])).rowCount).toBe(0)
+    expect(
+      (await admin.query('select from pg_class join pg_roles on relowner = pg_roles.oid where rolname = $1', [role]))
+        .rowCount,
+    ).toBe(0)
   })
 
   it('finds the schema up to date, if it is, without being its owner', async () => {
@@ -96,7 +104,12 @@ describe.runIf(await hasRoles())('the role of the apps', () => {
   it('can use what a later release adds as soon as it is there', async () => {
     await run(migrateSchema)
     await admin.query('create table added (id int generated always as identity, words text); create sequence numbers')
-    expect(await outcome(app, `insert into added (words) values ('new'); update added set words = 'newer'; delete from added; select nextval('numbers')`)).toBe('done')
+    expect(
+      await outcome(
+        app,
+        `insert into added (words) values ('new'); update added set words = 'newer'; delete from added; select nextval('numbers')`,
+      ),
+    ).toBe('done')
     expect(await outcome(app, 'alter table added add column more text')).toMatch('must be owner')
   })
 
@@ -153,8 +166,12 @@ describe.runIf(await hasRoles())('the role of the apps', () => {
       owner = as(`${role} owner`, 'owner')
       const name = pg.escapeIdentifier(`${role} owner`)
       await admin.query(`create role ${name} login password 'owner'`)
-      await admin.query(`alter database ${pg.escapeIdentifier(new URL(database.url).pathname.slice(1))} owner to ${name}`)
-      await admin.query(`drop schema public cascade; create schema public authorization pg_database_owner; grant usage on schema public to public`)
+      await admin.query(
+        `alter database ${pg.escapeIdentifier(new URL(database.url).pathname.slice(1))} owner to ${name}`,
+      )
+      await admin.query(
+        `drop schema public cascade; create schema public authorization pg_database_owner; grant usage on schema public to public`,
+      )
     })
 
     it('is made too, if the owner may make roles', async () => {
@@ -165,7 +182,9 @@ describe.runIf(await hasRoles())('the role of the apps', () => {
     })
 
     it('is asked for by a sentence that says what to run, if not, and used once it is there', async () => {
-      await expect(run(migrateSchema, { MIGRATIONS_DATABASE_URL: owner })).rejects.toThrow(`create role ${pg.escapeIdentifier(role)} login password`)
+      await expect(run(migrateSchema, { MIGRATIONS_DATABASE_URL: owner })).rejects.toThrow(
+        `create role ${pg.escapeIdentifier(role)} login password`,
+      )
       await expect(run(migrateSchema, { MIGRATIONS_DATABASE_URL: owner })).rejects.not.toThrow('quoted')
       expect((await admin.query(`select from pg_tables where schemaname = 'public'`)).rowCount).toBe(0)
       await admin.query(`create role ${pg.escapeIdentifier(role)} login password ${pg.escapeLiteral(password)}`)
@@ -176,11 +195,19 @@ describe.runIf(await hasRoles())('the role of the apps', () => {
   })
 
   function as(user: string, secret: string): string {
-    return Object.assign(new URL(database.url), { username: encodeURIComponent(user), password: encodeURIComponent(secret) }).href
+    return Object.assign(new URL(database.url), {
+      username: encodeURIComponent(user),
+      password: encodeURIComponent(secret),
+    }).href
   }
 
   function environment(more: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-    return { DATABASE_URL: app, MIGRATIONS_DATABASE_URL: database.url, COOKIE_SECRET: 'a secret for tests only', ...more }
+    return {
+      DATABASE_URL: app,
+      MIGRATIONS_DATABASE_URL: database.url,
+      COOKIE_SECRET: 'a secret for tests only',
+      ...more,
+    }
   }
 
   function run(task: Task, more: NodeJS.ProcessEnv = {}): Promise<number> {

@@ -5,7 +5,10 @@ import { withDatabase, type Task } from './task.js'
 
 export const replay: Task = ({ config, log }) =>
   withDatabase(config, async (db) => {
-    const bus = config.bus.kind === 'rabbitmq' ? await createRabbitmqBus({ uri: config.bus.uri, consumers: consumerEvents, log }) : createInProcessBus({ db })
+    const bus =
+      config.bus.kind === 'rabbitmq'
+        ? await createRabbitmqBus({ uri: config.bus.uri, consumers: consumerEvents, log })
+        : createInProcessBus({ db })
     try {
       const events = await bus.replay()
       log.info({ events }, 'parked events are back at work')

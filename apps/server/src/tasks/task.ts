@@ -6,9 +6,15 @@ import type { Log } from '../platform/log.js'
 export type Task = (given: { config: Config; log: Log }) => Promise<number>
 
 /** Where a task reaches the chat, and the headers that make its requests look as if they had come through PUBLIC_URL. */
-export function wayToTheChat({ publicUrl, internalUrl, port }: Config): { url: string; headers: { origin: string; 'x-forwarded-proto': string } } {
+export function wayToTheChat({ publicUrl, internalUrl, port }: Config): {
+  url: string
+  headers: { origin: string; 'x-forwarded-proto': string }
+} {
   const outside = publicUrl ?? `http://127.0.0.1:${port}`
-  return { url: internalUrl ?? outside, headers: { origin: outside, 'x-forwarded-proto': new URL(outside).protocol.slice(0, -1) } }
+  return {
+    url: internalUrl ?? outside,
+    headers: { origin: outside, 'x-forwarded-proto': new URL(outside).protocol.slice(0, -1) },
+  }
 }
 
 /** Lends a small pool to a task and closes it afterwards. */

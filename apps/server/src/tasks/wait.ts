@@ -18,13 +18,14 @@ export const wait: Task = ({ config, log }) =>
  */
 export async function untilItAnswers(service: string, ask: () => Promise<unknown>, log: Log): Promise<void> {
   const deadline = Date.now() + patienceMs
-  for (let said = ''; ; ) {
+  for (let said = ''; ;) {
     try {
       await ask()
       return log.info(`${service} answers`)
     } catch (error) {
       const reason = reasonOf(error)
-      if (Date.now() > deadline) throw new Explained(`${service} has not answered for ${patienceMs / 60_000} minutes: ${reason}`)
+      if (Date.now() > deadline)
+        throw new Explained(`${service} has not answered for ${patienceMs / 60_000} minutes: ${reason}`)
       if (reason !== said) log.info({ reason }, `waiting for ${service}`)
       said = reason
     }

@@ -8,7 +8,16 @@ import { createClient } from 'redis'
 import { io, type Socket } from 'socket.io-client'
 import { createApp, type App, type Replacements } from '../app.js'
 import { readConfig } from '../config.js'
-import type { Account, ClientToServerEvents, ErrorBody, Message, Page, Posted, Room, ServerToClientEvents } from '../contract.js'
+import type {
+  Account,
+  ClientToServerEvents,
+  ErrorBody,
+  Message,
+  Page,
+  Posted,
+  Room,
+  ServerToClientEvents,
+} from '../contract.js'
 import { freshDatabase, quiet, type FreshDatabase } from './database.js'
 
 export type TestSocket = Socket<ServerToClientEvents, ClientToServerEvents>
@@ -30,7 +39,14 @@ export async function builtInForProduction(): Promise<NodeJS.ProcessEnv> {
   const names = ['SESSION_REDIS', 'S3_ENDPOINT', 'S3_PORT', 'S3_SSL', 'S3_ACCESS_KEY', 'S3_SECRET_KEY', 'S3_BUCKET']
   const none = Object.fromEntries(names.map((name) => [name, '']))
   const builtIn = { ...none, SESSIONS: 'postgres', BUS: 'in-process', STORAGE: 'disk', MAILER: 'mailbox' }
-  return { ...builtIn, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: port, PUBLIC_URL: `http://127.0.0.1:${port}`, DRAIN_MS: '0' }
+  return {
+    ...builtIn,
+    NODE_ENV: 'production',
+    HOST: '127.0.0.1',
+    PORT: port,
+    PUBLIC_URL: `http://127.0.0.1:${port}`,
+    DRAIN_MS: '0',
+  }
 }
 
 /** A chat on a free port, on the real services whose addresses are in the environment, else on the built-in ones. */
@@ -108,7 +124,12 @@ export class Person {
 
   constructor(readonly url: string) {}
 
-  async ask<Body = unknown>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer<Body>> {
+  async ask<Body = unknown>(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Answer<Body>> {
     const response = await fetch(this.url + path, {
       method,
       headers: {
@@ -117,7 +138,10 @@ export class Person {
         ...(body !== undefined && !(body instanceof Uint8Array) && { 'content-type': 'application/json' }),
         ...headers,
       },
-      ...(body !== undefined && { body: body instanceof Uint8Array ? new Uint8Array(body) : typeof body === 'string' ? body : JSON.stringify(body) }),
+      ...(body !== undefined && {
+        body:
+          body instanceof Uint8Array ? new Uint8Array(body) : typeof body === 'string' ? body : JSON.stringify(body),
+      }),
       redirect: 'manual',
     })
     const [cookie] = response.headers.getSetCookie()
@@ -144,7 +168,12 @@ export class Person {
   }
 
   /** Posts through a socket and returns what the acknowledgement says. */
-  post(socket: TestSocket, roomId: string, body: string, more: { id?: string; replyTo?: number } = {}): Promise<{ data: Posted } | { error: ErrorBody }> {
+  post(
+    socket: TestSocket,
+    roomId: string,
+    body: string,
+    more: { id?: string; replyTo?: number } = {},
+  ): Promise<{ data: Posted } | { error: ErrorBody }> {
     return socket.emitWithAck('message:post', { roomId, id: randomUUID(), body, ...more })
   }
 
@@ -175,7 +204,8 @@ export const password = 'correct horse battery'
 /** Somebody new, signed up and signed in, who has left the room where everybody begins: they are in no room yet. */
 export async function newPerson(url: string, name?: string): Promise<Person> {
   const person = await newcomer(url, name)
-  for (const { id } of (await person.ask<{ rooms: Room[] }>('GET', '/api/rooms')).body.rooms) await person.ask('DELETE', `/api/rooms/${id}/membership`)
+  for (const { id } of (await person.ask<{ rooms: Room[] }>('GET', '/api/rooms')).body.rooms)
+    await person.ask('DELETE', `/api/rooms/${id}/membership`)
   return person
 }
 

@@ -34,7 +34,8 @@ export async function hasRoles(): Promise<boolean> {
 
 async function connect(): Promise<{ server: string; admin: pg.Client; isEmbedded: boolean }> {
   const server = process.env.TEST_DATABASE_URL
-  if (server === undefined) throw new Error('TEST_DATABASE_URL is missing: run the tests through npm test or vitest, which start a database')
+  if (server === undefined)
+    throw new Error('TEST_DATABASE_URL is missing: run the tests through npm test or vitest, which start a database')
   const admin = new pg.Client({ connectionString: server })
   await admin.connect()
   const { rows } = await admin.query<{ version: string }>('select version()')

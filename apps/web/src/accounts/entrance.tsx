@@ -17,7 +17,13 @@ export function Entrance({ signUp, onSignedIn }: { signUp: boolean; onSignedIn: 
         <h1>{title}</h1>
         <Form key={title} action={signUp ? 'Create account' : 'Sign in'} send={send}>
           {signUp && <Field label="Name" name="name" autocomplete="name" maxLength={60} focused />}
-          <Field label="Email" name="email" type="email" autocomplete={signUp ? 'email' : 'username'} focused={!signUp} />
+          <Field
+            label="Email"
+            name="email"
+            type="email"
+            autocomplete={signUp ? 'email' : 'username'}
+            focused={!signUp}
+          />
           <Field
             label="Password"
             name="password"

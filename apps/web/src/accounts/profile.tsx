@@ -13,12 +13,18 @@ export function Profile({ chat }: { chat: Chat }) {
   useChanges(chat)
   useTitle('Profile')
   const [preview, setPreview] = useState<string | null>(null)
-  useEffect(() => () => { if (preview) URL.revokeObjectURL(preview) }, [preview])
+  useEffect(
+    () => () => {
+      if (preview) URL.revokeObjectURL(preview)
+    },
+    [preview],
+  )
 
   const changeAvatar = async (form: HTMLFormElement) => {
     const picture = form.querySelector('input')!.files![0]!
     try {
-      if (!pictureTypes.includes(picture.type) || picture.size > pictureBytes) throw new Error('Choose a JPEG, PNG or WebP picture of up to 5 MB.')
+      if (!pictureTypes.includes(picture.type) || picture.size > pictureBytes)
+        throw new Error('Choose a JPEG, PNG or WebP picture of up to 5 MB.')
       chat.changeAccount(await api.changeAvatar(picture))
     } finally {
       // Whatever came of it, the picture is shown that one has.
@@ -31,13 +37,17 @@ export function Profile({ chat }: { chat: Chat }) {
   return (
     <main class="profile">
       <header class="profile-head">
-        <Link to="/" class="icon-button" label="Back to rooms"><Icon name="back" /></Link>
+        <Link to="/" class="icon-button" label="Back to rooms">
+          <Icon name="back" />
+        </Link>
         <h1>Profile</h1>
       </header>
       <section class="card profile-who">
         <Avatar person={{ ...chat.account, avatarUrl: preview ?? chat.account.avatarUrl }} large />
         <div>
-          <p class="profile-name"><Name>{chat.account.name}</Name></p>
+          <p class="profile-name">
+            <Name>{chat.account.name}</Name>
+          </p>
           <p class="subtle">{chat.account.email}</p>
         </div>
       </section>
@@ -77,7 +87,14 @@ export function Profile({ chat }: { chat: Chat }) {
           }}
         >
           <Field label="Current password" name="currentPassword" type="password" autocomplete="current-password" />
-          <Field label="New password" name="password" type="password" autocomplete="new-password" minLength={10} hint="10 characters or more." />
+          <Field
+            label="New password"
+            name="password"
+            type="password"
+            autocomplete="new-password"
+            minLength={10}
+            hint="10 characters or more."
+          />
         </Form>
       </section>
       <section class="card">

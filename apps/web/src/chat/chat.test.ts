@@ -7,10 +7,23 @@ import { createChat, type Chat, type ChatSocket } from './chat.js'
 
 const me: Account = { id: 'ann', name: 'Ann', email: 'ann@example.com', avatarUrl: null }
 const says = (seq: number, author = 'ben', change: Partial<Message> = {}): Message => ({
-  seq, id: `${author}-${seq}`, author: { id: author, name: author, avatarUrl: null }, body: `message ${seq}`,
-  postedAt: new Date(seq).toISOString(), replyTo: null, editedAt: null, deleted: false, ...change,
+  seq,
+  id: `${author}-${seq}`,
+  author: { id: author, name: author, avatarUrl: null },
+  body: `message ${seq}`,
+  postedAt: new Date(seq).toISOString(),
+  replyTo: null,
+  editedAt: null,
+  deleted: false,
+  ...change,
 })
-const member = (id: string, change: Partial<Member> = {}): Member => ({ id, name: id, avatarUrl: null, online: false, ...change })
+const member = (id: string, change: Partial<Member> = {}): Member => ({
+  id,
+  name: id,
+  avatarUrl: null,
+  online: false,
+  ...change,
+})
 const run = (from: number, to: number) => Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => says(from + i))
 
 /** The other end: a room with a history, an HTTP side, and a socket whose frames the test hands over by itself. */
@@ -54,7 +67,15 @@ const createServer = () => {
 
   const room = (): Room => {
     const { history, read } = server
-    return { id: 'r', name: 'General', kind: 'public', joined: true, head: history.length, read, unread: history.length - read }
+    return {
+      id: 'r',
+      name: 'General',
+      kind: 'public',
+      joined: true,
+      head: history.length,
+      read,
+      unread: history.length - read,
+    }
   }
   const answer = (url: URL) => {
     if (url.pathname === '/api/me') return me
@@ -63,13 +84,15 @@ const createServer = () => {
     const { history } = server
     const limit = Number(url.searchParams.get('limit'))
     const [before, after] = [url.searchParams.get('before'), url.searchParams.get('after')]
-    const messages = after ? history.slice(Number(after), Number(after) + limit)
+    const messages = after
+      ? history.slice(Number(after), Number(after) + limit)
       : history.slice(0, before ? Number(before) - 1 : undefined).slice(-limit)
     return { messages, head: history.length }
   }
   vi.stubGlobal('fetch', async (path: string) => {
     server.requests.push(path)
-    if (server.signedOut) return Response.json({ error: { code: 'unauthenticated', message: 'Sign in first.' } }, { status: 401 })
+    if (server.signedOut)
+      return Response.json({ error: { code: 'unauthenticated', message: 'Sign in first.' } }, { status: 401 })
     return Response.json(answer(new URL(path, 'http://chat.example')))
   })
   return server
@@ -143,13 +166,18 @@ describe('an open room', () => {
     server.connect()
     await pass(500)
     expect(shown()).toEqual(run(1, 200).map(({ seq }) => seq))
-    expect(chat.conversations.get('r')!.timeline.messages.slice(-2)).toMatchObject([{ body: 'changed' }, { deleted: true }])
+    expect(chat.conversations.get('r')!.timeline.messages.slice(-2)).toMatchObject([
+      { body: 'changed' },
+      { deleted: true },
+    ])
   })
 
   it('goes on asking when the server cannot answer for a while', async () => {
     server.history.push(says(6))
     const fetch = vi.mocked(globalThis.fetch)
-    const failing = vi.fn(async () => { throw new TypeError('network') })
+    const failing = vi.fn(async () => {
+      throw new TypeError('network')
+    })
     vi.stubGlobal('fetch', failing)
     posted(says(7))
     await pass(10_000)
@@ -166,7 +194,10 @@ describe('an open room', () => {
 describe('posting', () => {
   it('shows the message once, whether news or acknowledgement comes first', async () => {
     let acknowledge: (reply: unknown) => void = () => undefined
-    server.ack = () => new Promise((resolve) => { acknowledge = resolve })
+    server.ack = () =>
+      new Promise((resolve) => {
+        acknowledge = resolve
+      })
     for (const newsFirst of [true, false]) {
       chat.post({ roomId: 'r', body: 'hello' })
       await pass()
@@ -189,7 +220,8 @@ describe('posting', () => {
     chat.post({ roomId: 'r', body: 'hello' })
     await pass()
     server.disconnect('transport close')
-    server.ack = (_event, payload) => Promise.resolve({ data: { seq: 6, id: (payload as { id: string }).id, postedAt: '2026-01-01T00:00:00Z' } })
+    server.ack = (_event, payload) =>
+      Promise.resolve({ data: { seq: 6, id: (payload as { id: string }).id, postedAt: '2026-01-01T00:00:00Z' } })
     server.connect()
     await pass(500)
     const [first, second] = newsOf('message:post') as { id: string }[]
@@ -263,7 +295,9 @@ describe('without asking again, one sees', () => {
     server.history = server.history.map((message) => ({ ...message, author: ben }))
     server.connect()
     await pass(500)
-    expect(new Set(chat.conversations.get('r')!.timeline.messages.map(({ author }) => author.name))).toEqual(new Set(['Benedict']))
+    expect(new Set(chat.conversations.get('r')!.timeline.messages.map(({ author }) => author.name))).toEqual(
+      new Set(['Benedict']),
+    )
   })
 
   it('a room that was joined or left elsewhere', async () => {
@@ -301,7 +335,9 @@ describe('the end of a session', () => {
   })
 
   it('is not concluded from a server that is out of reach', async () => {
-    vi.stubGlobal('fetch', async () => { throw new TypeError('network') })
+    vi.stubGlobal('fetch', async () => {
+      throw new TypeError('network')
+    })
     server.disconnect('io server disconnect')
     await pass(5000)
     expect(onSignedOut).not.toHaveBeenCalled()

@@ -1,7 +1,15 @@
 import { Manager, type Socket } from 'socket.io-client'
 
 import type {
-  Account, ClientToServerEvents, ErrorBody, Message, NewMessage, Person, Posted, Room, ServerToClientEvents,
+  Account,
+  ClientToServerEvents,
+  ErrorBody,
+  Message,
+  NewMessage,
+  Person,
+  Posted,
+  Room,
+  ServerToClientEvents,
 } from '@chat/server/contract'
 
 import { api, isSignedOut } from '../api.js'
@@ -88,7 +96,9 @@ export function createChat(options: {
     try {
       const answer = await api.rooms()
       const before = new Map(rooms?.map((room) => [room.id, room]))
-      rooms = answer.rooms.map((room) => newerOf(before.get(room.id), room)).sort((a, b) => a.name.localeCompare(b.name))
+      rooms = answer.rooms
+        .map((room) => newerOf(before.get(room.id), room))
+        .sort((a, b) => a.name.localeCompare(b.name))
       roomsProblem = null
     } catch (error) {
       if (isSignedOut(error)) return options.onSignedOut()
@@ -106,7 +116,9 @@ export function createChat(options: {
   }
 
   const sendRead = (roomId: string, seq: number) => {
-    patiently().emitWithAck('room:read', { roomId, seq }).catch(() => undefined)
+    patiently()
+      .emitWithAck('room:read', { roomId, seq })
+      .catch(() => undefined)
   }
 
   const reloadRoomsSoon = () => {
@@ -139,7 +151,12 @@ export function createChat(options: {
     changed()
   }
 
-  const conversations = createConversations({ take, changed, isConnected: () => socket.connected, onSignedOut: options.onSignedOut })
+  const conversations = createConversations({
+    take,
+    changed,
+    isConnected: () => socket.connected,
+    onSignedOut: options.onSignedOut,
+  })
 
   const members = createMembers(changed)
 
@@ -241,12 +258,24 @@ export function createChat(options: {
   }
 
   return {
-    get account() { return account },
-    get rooms() { return rooms },
-    get roomsProblem() { return roomsProblem },
-    get connected() { return socket.connected },
-    get announcement() { return announcement },
-    get connections() { return connections },
+    get account() {
+      return account
+    },
+    get rooms() {
+      return rooms
+    },
+    get roomsProblem() {
+      return roomsProblem
+    },
+    get connected() {
+      return socket.connected
+    },
+    get announcement() {
+      return announcement
+    },
+    get connections() {
+      return connections
+    },
     outbox,
     subscribe: (listener) => {
       listeners.add(listener)

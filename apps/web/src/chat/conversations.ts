@@ -38,7 +38,12 @@ const gapGraceMs = 50
 const retryDelayMs = 2000
 
 /** The rooms that have been opened, with as much of their history as has been asked for, without holes. */
-export function createConversations({ take, changed, isConnected, onSignedOut }: {
+export function createConversations({
+  take,
+  changed,
+  isConnected,
+  onSignedOut,
+}: {
   /** Whatever is fetched passes through here on its way to `receive`, as news does. */
   take: (roomId: string, messages: readonly Message[], head?: number) => void
   changed: () => void

@@ -28,7 +28,7 @@ export function createMembers(changed: () => void): Members {
   }
 
   return {
-    get: (roomId) => lists.has(roomId) ? [...lists.get(roomId)!.values()] : undefined,
+    get: (roomId) => (lists.has(roomId) ? [...lists.get(roomId)!.values()] : undefined),
     load: async (roomId) => {
       const news: ((list: List) => void)[] = []
       late.set(roomId, news)
@@ -38,15 +38,17 @@ export function createMembers(changed: () => void): Members {
       lists.set(roomId, list)
       changed()
     },
-    receive: ({ roomId, joined, left }) => apply(roomId, (list) => {
-      for (const member of joined) list.set(member.id, member)
-      for (const id of left) list.delete(id)
-    }),
+    receive: ({ roomId, joined, left }) =>
+      apply(roomId, (list) => {
+        for (const member of joined) list.set(member.id, member)
+        for (const id of left) list.delete(id)
+      }),
     change: (accountId, change) => {
-      for (const roomId of new Set([...lists.keys(), ...late.keys()])) apply(roomId, (list) => {
-        const member = list.get(accountId)
-        if (member) list.set(accountId, { ...member, ...change })
-      })
+      for (const roomId of new Set([...lists.keys(), ...late.keys()]))
+        apply(roomId, (list) => {
+          const member = list.get(accountId)
+          if (member) list.set(accountId, { ...member, ...change })
+        })
     },
   }
 }

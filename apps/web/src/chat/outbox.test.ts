@@ -134,16 +134,19 @@ describe('the outbox', () => {
     expect(ids(box)).toEqual([])
   })
 
-  it.each(['rate_limited', 'unavailable', 'fault'] as const)('takes the answer "%s" for a reason to wait', async (code) => {
-    const server = createServer()
-    server.answers.push(new Refused(code, 'Later.'))
-    const box = openBox(server)
-    box.add(hello('1'))
-    await pass()
-    expect(box.in('general')[0]).not.toHaveProperty('refusal')
-    await pass(1000)
-    expect(ids(box)).toEqual([])
-  })
+  it.each(['rate_limited', 'unavailable', 'fault'] as const)(
+    'takes the answer "%s" for a reason to wait',
+    async (code) => {
+      const server = createServer()
+      server.answers.push(new Refused(code, 'Later.'))
+      const box = openBox(server)
+      box.add(hello('1'))
+      await pass()
+      expect(box.in('general')[0]).not.toHaveProperty('refusal')
+      await pass(1000)
+      expect(ids(box)).toEqual([])
+    },
+  )
 
   it('believes the news that a message is there, even when the acknowledgement gets lost', async () => {
     const server = createServer()
@@ -159,7 +162,12 @@ describe('the outbox', () => {
 
   it('does not bring a settled message back when its refusal comes late', async () => {
     let refuse: (error: Refused) => void = () => undefined
-    const box = openBox({ post: () => new Promise((_, reject) => { refuse = reject }) })
+    const box = openBox({
+      post: () =>
+        new Promise((_, reject) => {
+          refuse = reject
+        }),
+    })
     box.add(hello('1'))
     await pass()
     box.settle('1')
@@ -181,7 +189,9 @@ describe('the outbox', () => {
   })
 
   it('still sends when the storage refuses to keep anything', async () => {
-    const full = vi.spyOn(Storage.prototype, 'setItem').mockImplementation(() => { throw new Error('quota exceeded') })
+    const full = vi.spyOn(Storage.prototype, 'setItem').mockImplementation(() => {
+      throw new Error('quota exceeded')
+    })
     const server = createServer()
     const box = openBox(server)
     box.add(hello('1'))

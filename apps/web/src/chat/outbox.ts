@@ -12,7 +12,10 @@ export interface Outgoing extends NewMessage {
 
 /** The server understood and said no. Anything else that goes wrong is worth another try. */
 export class Refused extends Error {
-  constructor(readonly code: ErrorBody['code'], message: string) {
+  constructor(
+    readonly code: ErrorBody['code'],
+    message: string,
+  ) {
     super(message)
   }
 }

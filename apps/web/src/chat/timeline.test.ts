@@ -228,7 +228,10 @@ describe('a timeline behind a bad line', () => {
         const broken = messages.findIndex(({ seq }, place) => seq !== first + place)
         if (broken >= 0) expect.fail(`seed ${seed}: after ${messages[broken - 1]!.seq} comes ${messages[broken]!.seq}`)
       })
-      expect(shown.map(({ seq }) => seq), `seed ${seed}`).toEqual(history.map(({ seq }) => seq))
+      expect(
+        shown.map(({ seq }) => seq),
+        `seed ${seed}`,
+      ).toEqual(history.map(({ seq }) => seq))
     }
   })
 

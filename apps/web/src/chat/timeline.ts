@@ -73,7 +73,9 @@ export function createTimeline(): Timeline {
   }
 
   const rename = ({ id, name, avatarUrl }: Person) => {
-    const old = [...known.values()].filter(({ author }) => author.id === id && (author.name !== name || author.avatarUrl !== avatarUrl))
+    const old = [...known.values()].filter(
+      ({ author }) => author.id === id && (author.name !== name || author.avatarUrl !== avatarUrl),
+    )
     for (const message of old) known.set(message.seq, { ...message, author: { ...message.author, name, avatarUrl } })
     if (old.length) settle()
   }
@@ -84,12 +86,24 @@ export function createTimeline(): Timeline {
   }
 
   return {
-    get messages() { return messages },
-    get last() { return last },
-    get complete() { return first === 1 },
-    get loaded() { return first > 0 },
-    get gap() { return first && head > last ? last : null },
-    get held() { return [...known.values()].filter(({ seq }) => seq > last).sort((a, b) => a.seq - b.seq) },
+    get messages() {
+      return messages
+    },
+    get last() {
+      return last
+    },
+    get complete() {
+      return first === 1
+    },
+    get loaded() {
+      return first > 0
+    },
+    get gap() {
+      return first && head > last ? last : null
+    },
+    get held() {
+      return [...known.values()].filter(({ seq }) => seq > last).sort((a, b) => a.seq - b.seq)
+    },
     get: (seq) => (seq >= first && seq <= last ? known.get(seq) : undefined),
     load,
     receive,

@@ -11,8 +11,19 @@ export function Body({ text, mark }: { text: string; mark?: string | false | nul
   for (const match of text.matchAll(link)) {
     const address = match[0].replace(tail, '')
     if (!URL.canParse(address)) continue
-    parts.push(text.slice(end, match.index), <a dir="ltr" href={address} target="_blank" rel="noopener noreferrer nofollow">{address}</a>)
+    parts.push(
+      text.slice(end, match.index),
+      <a dir="ltr" href={address} target="_blank" rel="noopener noreferrer nofollow">
+        {address}
+      </a>,
+    )
     end = match.index + address.length
   }
-  return <p class="body" dir="auto">{parts}{text.slice(end)}{mark && <small class="mark"> {mark}</small>}</p>
+  return (
+    <p class="body" dir="auto">
+      {parts}
+      {text.slice(end)}
+      {mark && <small class="mark"> {mark}</small>}
+    </p>
+  )
 }

@@ -25,7 +25,9 @@ export function Composer({ chat, room, replying, original, onCancelReply, onPost
   const sendable = body !== '' && fits(body, bodyLimit)
   useLayoutEffect(() => fit(field.current!), [text])
   // A touch screen would put its keyboard over the conversation.
-  useEffect(() => { if (matchMedia('(pointer: fine)').matches) field.current!.focus() }, [])
+  useEffect(() => {
+    if (matchMedia('(pointer: fine)').matches) field.current!.focus()
+  }, [])
 
   const post = () => {
     if (!sendable) return
@@ -47,11 +49,26 @@ export function Composer({ chat, room, replying, original, onCancelReply, onPost
   }
 
   return (
-    <form class="composer" onSubmit={(event) => { event.preventDefault(); post() }}>
+    <form
+      class="composer"
+      onSubmit={(event) => {
+        event.preventDefault()
+        post()
+      }}
+    >
       {replying !== null && (
         <div class="composer-reply">
           <Icon name="reply" />
-          <p>Replying to {original ? <><Name>{original.author.name}</Name> <bdi class="subtle">{original.body}</bdi></> : 'an earlier message'}</p>
+          <p>
+            Replying to{' '}
+            {original ? (
+              <>
+                <Name>{original.author.name}</Name> <bdi class="subtle">{original.body}</bdi>
+              </>
+            ) : (
+              'an earlier message'
+            )}
+          </p>
           <IconButton icon="close" label="Cancel reply" onClick={onCancelReply} />
         </div>
       )}
@@ -71,7 +88,9 @@ export function Composer({ chat, room, replying, original, onCancelReply, onPost
           }}
           onKeyDown={key}
         />
-        <button type="submit" class="send" aria-label="Send" aria-disabled={!sendable} title="Send"><Icon name="send" /></button>
+        <button type="submit" class="send" aria-label="Send" aria-disabled={!sendable} title="Send">
+          <Icon name="send" />
+        </button>
       </div>
       <Limit text={text} max={bodyLimit} />
     </form>

@@ -39,7 +39,9 @@ export function Conversation({ chat, room, membersShown, onToggleMembers }: Conv
 
   const scroll = useScroll({
     ready: timeline?.loaded ?? false,
-    onTop: () => { if (!conversation?.problem) void chat.conversations.loadOlder(room.id) },
+    onTop: () => {
+      if (!conversation?.problem) void chat.conversations.loadOlder(room.id)
+    },
     onBottom: () => {
       if (document.hasFocus() && !document.hidden) chat.markRead(room.id, last)
       if (messages.length > longRun && editing === null) timeline!.trim(keptRun)
@@ -52,7 +54,8 @@ export function Conversation({ chat, room, membersShown, onToggleMembers }: Conv
   const line = useRef(read.current)
   const shownBefore = useRef(-1)
   const isLooking = scroll.atBottom && document.hasFocus() && !document.hidden
-  if (isLooking && shownBefore.current >= 0 && line.current >= shownBefore.current) line.current = Math.max(line.current, last)
+  if (isLooking && shownBefore.current >= 0 && line.current >= shownBefore.current)
+    line.current = Math.max(line.current, last)
   shownBefore.current = timeline?.loaded ? last : -1
   const [, renderAnew] = useReducer((count: number) => count + 1, 0)
   useEffect(() => {
@@ -75,19 +78,22 @@ export function Conversation({ chat, room, membersShown, onToggleMembers }: Conv
     scroll.to(seq)
   }
   const write = () => scroll.box.current?.parentElement?.querySelector<HTMLElement>('.composer textarea')?.focus()
-  const actions = useMemo<Actions>(() => ({
-    reply: (seq) => {
-      setReplying(String(seq))
-      write()
-    },
-    edit: (seq) => {
-      setEditing(seq)
-      if (seq === null) write()
-    },
-    remove: setRemoving,
-    jump: (seq) => void jump(seq),
-    save: (seq, body) => chat.edit(room.id, seq, body),
-  }), [room.id])
+  const actions = useMemo<Actions>(
+    () => ({
+      reply: (seq) => {
+        setReplying(String(seq))
+        write()
+      },
+      edit: (seq) => {
+        setEditing(seq)
+        if (seq === null) write()
+      },
+      remove: setRemoving,
+      jump: (seq) => void jump(seq),
+      save: (seq, body) => chat.edit(room.id, seq, body),
+    }),
+    [room.id],
+  )
   const editLast = () => {
     const own = messages.findLast(({ author, deleted }) => author.id === me && !deleted)
     if (own) setEditing(own.seq)
@@ -113,19 +119,39 @@ export function Conversation({ chat, room, membersShown, onToggleMembers }: Conv
   return (
     <>
       <header class="pane-head">
-        <Link to="/" class="icon-button back" label="Back to rooms"><Icon name="back" /></Link>
+        <Link to="/" class="icon-button back" label="Back to rooms">
+          <Icon name="back" />
+        </Link>
         <Icon name={room.kind === 'private' ? 'lock' : 'hash'} />
-        <h1><Name>{room.name}</Name>{room.kind === 'private' && <span class="hidden"> (private)</span>}</h1>
+        <h1>
+          <Name>{room.name}</Name>
+          {room.kind === 'private' && <span class="hidden"> (private)</span>}
+        </h1>
         {room.joined && <IconButton icon="people" label="Members" pressed={membersShown} onClick={onToggleMembers} />}
       </header>
       {timeline?.loaded && conversation?.problem && (
-        <Wait problem={conversation.problem} retry={() => void (scroll.atBottom ? chat.conversations.reload(room.id) : chat.conversations.loadOlder(room.id))} />
+        <Wait
+          problem={conversation.problem}
+          retry={() =>
+            void (scroll.atBottom ? chat.conversations.reload(room.id) : chat.conversations.loadOlder(room.id))
+          }
+        />
       )}
       <div class="scroller" ref={scroll.box} onScroll={scroll.look}>
-        {!timeline?.loaded && <Wait problem={conversation?.problem ?? null} retry={() => void chat.conversations.reload(room.id)} />}
+        {!timeline?.loaded && (
+          <Wait problem={conversation?.problem ?? null} retry={() => void chat.conversations.reload(room.id)} />
+        )}
         {conversation?.older && <Wait />}
         {timeline?.complete && (
-          <p class="beginning">{messages.length ? <>This is the beginning of <Name>{room.name}</Name></> : 'Nobody has said anything yet. Be the first.'}</p>
+          <p class="beginning">
+            {messages.length ? (
+              <>
+                This is the beginning of <Name>{room.name}</Name>
+              </>
+            ) : (
+              'Nobody has said anything yet. Be the first.'
+            )}
+          </p>
         )}
         <ol
           class="messages"
@@ -137,9 +163,15 @@ export function Conversation({ chat, room, membersShown, onToggleMembers }: Conv
           }}
         >
           {rows.map((row) =>
-            row.kind === 'day' ? <li key={row.key} class="day"><h2>{row.label}</h2></li>
-            : row.kind === 'unread' ? <li key={row.key} class="unread"><span>New</span></li>
-            : (
+            row.kind === 'day' ? (
+              <li key={row.key} class="day">
+                <h2>{row.label}</h2>
+              </li>
+            ) : row.kind === 'unread' ? (
+              <li key={row.key} class="unread">
+                <span>New</span>
+              </li>
+            ) : (
               <MessageItem
                 key={row.key}
                 message={row.message}
@@ -154,14 +186,16 @@ export function Conversation({ chat, room, membersShown, onToggleMembers }: Conv
               />
             ),
           )}
-          {[...arriving.map((message) => ({ ...message, roomId: room.id, queuedAt: 0 })), ...outgoing].map((message, place) => (
-            <PendingItem
-              key={message.id}
-              message={message}
-              outbox={chat.outbox}
-              author={message.replyTo || (!place && messages.at(-1)?.author.id !== me) ? chat.account : undefined}
-            />
-          ))}
+          {[...arriving.map((message) => ({ ...message, roomId: room.id, queuedAt: 0 })), ...outgoing].map(
+            (message, place) => (
+              <PendingItem
+                key={message.id}
+                message={message}
+                outbox={chat.outbox}
+                author={message.replyTo || (!place && messages.at(-1)?.author.id !== me) ? chat.account : undefined}
+              />
+            ),
+          )}
         </ol>
       </div>
       <div class="pane-foot">
@@ -188,7 +222,9 @@ export function Conversation({ chat, room, membersShown, onToggleMembers }: Conv
           <JoinBar chat={chat} room={room} />
         )}
       </div>
-      <p class="hidden" aria-live="polite">{chat.announcement}</p>
+      <p class="hidden" aria-live="polite">
+        {chat.announcement}
+      </p>
       {removing !== null && (
         <Confirm
           question="Delete this message?"
@@ -210,6 +246,15 @@ export function Conversation({ chat, room, membersShown, onToggleMembers }: Conv
 const saying = ([one, two, ...more]: Person[]) => {
   if (!one) return ''
   if (more.length) return 'Several people are typing…'
-  if (!two) return <><Name>{one.name}</Name> is typing…</>
-  return <><Name>{one.name}</Name> and <Name>{two.name}</Name> are typing…</>
+  if (!two)
+    return (
+      <>
+        <Name>{one.name}</Name> is typing…
+      </>
+    )
+  return (
+    <>
+      <Name>{one.name}</Name> and <Name>{two.name}</Name> are typing…
+    </>
+  )
 }

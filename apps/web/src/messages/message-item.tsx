@@ -36,7 +36,11 @@ export const MessageItem = memo((props: MessageItemProps) => {
   const { message, leads, own, editing, current, highlighted, joined, actions } = props
   const { seq, author, body, deleted, editedAt, postedAt, replyTo } = message
   const tabIndex = current ? 0 : -1
-  const time = <time class="time" dateTime={postedAt}>{clock.format(new Date(postedAt))}</time>
+  const time = (
+    <time class="time" dateTime={postedAt}>
+      {clock.format(new Date(postedAt))}
+    </time>
+  )
   return (
     <li
       class={`message${leads ? ' message--leads' : ''}${highlighted ? ' message--highlighted' : ''}`}
@@ -45,11 +49,24 @@ export const MessageItem = memo((props: MessageItemProps) => {
     >
       {leads ? <Avatar person={author} /> : time}
       <div class="message-main">
-        {leads ? <div class="message-head"><h3><Name>{author.name}</Name></h3>{time}</div> : <span class="hidden">{author.name}</span>}
+        {leads ? (
+          <div class="message-head">
+            <h3>
+              <Name>{author.name}</Name>
+            </h3>
+            {time}
+          </div>
+        ) : (
+          <span class="hidden">{author.name}</span>
+        )}
         {replyTo !== null && <Quote of={props.original} tabIndex={tabIndex} onJump={() => actions.jump(replyTo)} />}
-        {deleted ? <p class="body body--deleted">This message was deleted.</p>
-          : editing ? <EditForm message={message} actions={actions} />
-          : <Body text={body} mark={editedAt && 'edited'} />}
+        {deleted ? (
+          <p class="body body--deleted">This message was deleted.</p>
+        ) : editing ? (
+          <EditForm message={message} actions={actions} />
+        ) : (
+          <Body text={body} mark={editedAt && 'edited'} />
+        )}
       </div>
       {joined && !deleted && !editing && (
         <div class="actions">
@@ -67,7 +84,13 @@ function Quote({ of, tabIndex, onJump }: { of: Message | undefined; tabIndex: nu
     <button type="button" class="quote" tabIndex={tabIndex} onClick={onJump}>
       <Icon name="reply" />
       <span class="hidden">In reply to </span>
-      {of ? <><Name>{of.author.name}</Name> <span dir="auto">{of.deleted ? 'a deleted message' : of.body}</span></> : <span>an earlier message</span>}
+      {of ? (
+        <>
+          <Name>{of.author.name}</Name> <span dir="auto">{of.deleted ? 'a deleted message' : of.body}</span>
+        </>
+      ) : (
+        <span>an earlier message</span>
+      )}
     </button>
   )
 }
@@ -93,7 +116,13 @@ function EditForm({ message, actions }: { message: Message; actions: Actions }) 
     }
   }
   return (
-    <form class="edit" onSubmit={(event) => { event.preventDefault(); void save() }}>
+    <form
+      class="edit"
+      onSubmit={(event) => {
+        event.preventDefault()
+        void save()
+      }}
+    >
       <textarea
         ref={field}
         class="text"
@@ -111,10 +140,18 @@ function EditForm({ message, actions }: { message: Message; actions: Actions }) 
         }}
       />
       <Limit text={text} max={bodyLimit} />
-      {problem && <p class="alert" role="alert">{problem}</p>}
+      {problem && (
+        <p class="alert" role="alert">
+          {problem}
+        </p>
+      )}
       <div class="form-buttons">
-        <button type="button" class="button button--small" onClick={() => actions.edit(null)}>Cancel</button>
-        <button type="submit" class="button button--small button--primary">Save</button>
+        <button type="button" class="button button--small" onClick={() => actions.edit(null)}>
+          Cancel
+        </button>
+        <button type="submit" class="button button--small button--primary">
+          Save
+        </button>
       </div>
     </form>
   )
@@ -149,19 +186,33 @@ export function PendingItem({ message, outbox, author }: PendingItemProps) {
     <li class={`message message--${failed ? 'failed' : 'pending'}${author ? ' message--leads' : ''}`}>
       {author ? <Avatar person={author} /> : <span class="time" />}
       <div class="message-main">
-        {author && <div class="message-head"><h3><Name>{author.name}</Name></h3></div>}
+        {author && (
+          <div class="message-head">
+            <h3>
+              <Name>{author.name}</Name>
+            </h3>
+          </div>
+        )}
         <Body text={message.body} mark={!failed && 'sending…'} />
         {failed && (
           <div class="failure">
             <p role="alert">Not sent: {message.refusal}</p>
-            <button type="button" class="button button--small" onClick={() => outbox.retry(message.id)}>Retry</button>
+            <button type="button" class="button button--small" onClick={() => outbox.retry(message.id)}>
+              Retry
+            </button>
             {/* Pages served without TLS have no clipboard. */}
             {navigator.clipboard && (
-              <button type="button" class="button button--small" onClick={() => void navigator.clipboard.writeText(message.body).then(() => setCopied(true))}>
+              <button
+                type="button"
+                class="button button--small"
+                onClick={() => void navigator.clipboard.writeText(message.body).then(() => setCopied(true))}
+              >
                 {copied ? 'Copied' : 'Copy'}
               </button>
             )}
-            <button type="button" class="button button--small" onClick={() => outbox.settle(message.id)}>Discard</button>
+            <button type="button" class="button button--small" onClick={() => outbox.settle(message.id)}>
+              Discard
+            </button>
           </div>
         )}
       </div>

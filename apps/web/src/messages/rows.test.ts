@@ -7,16 +7,25 @@ import { rowsOf } from './rows.js'
 const noon = new Date(2026, 5, 15, 12, 0)
 const minutes = (n: number) => new Date(noon.getTime() + n * 60_000).toISOString()
 const says = (seq: number, author: string, at: number, replyTo: number | null = null): Message => ({
-  seq, id: String(seq), author: { id: author, name: author, avatarUrl: null }, body: 'hello', postedAt: minutes(at),
-  replyTo, editedAt: null, deleted: false,
+  seq,
+  id: String(seq),
+  author: { id: author, name: author, avatarUrl: null },
+  body: 'hello',
+  postedAt: minutes(at),
+  replyTo,
+  editedAt: null,
+  deleted: false,
 })
 const shapeOf = (messages: Message[], readTo = Infinity) =>
-  rowsOf(messages, readTo, 'me', noon).map((row) => (row.kind === 'day' ? row.label : row.kind === 'unread' ? 'NEW' : `${row.leads ? '+' : ' '}${row.key}`))
+  rowsOf(messages, readTo, 'me', noon).map((row) =>
+    row.kind === 'day' ? row.label : row.kind === 'unread' ? 'NEW' : `${row.leads ? '+' : ' '}${row.key}`,
+  )
 
 describe('the lines of a conversation', () => {
   it('group what one author says within a few minutes', () => {
-    expect(shapeOf([says(1, 'ann', 0), says(2, 'ann', 4), says(3, 'ben', 5), says(4, 'ann', 6), says(5, 'ann', 12)]))
-      .toEqual(['Today', '+1', ' 2', '+3', '+4', '+5'])
+    expect(
+      shapeOf([says(1, 'ann', 0), says(2, 'ann', 4), says(3, 'ben', 5), says(4, 'ann', 6), says(5, 'ann', 12)]),
+    ).toEqual(['Today', '+1', ' 2', '+3', '+4', '+5'])
   })
 
   it('begin anew with an answer', () => {
@@ -25,13 +34,20 @@ describe('the lines of a conversation', () => {
 
   it('name the days as people do', () => {
     const day = 24 * 60
-    expect(shapeOf([says(1, 'ann', -400 * day), says(2, 'ann', -2 * day), says(3, 'ann', -day), says(4, 'ann', 0)]))
-      .toEqual(['Sunday, 11 May 2025', '+1', 'Saturday, 13 June 2026', '+2', 'Yesterday', '+3', 'Today', '+4'])
+    expect(
+      shapeOf([says(1, 'ann', -400 * day), says(2, 'ann', -2 * day), says(3, 'ann', -day), says(4, 'ann', 0)]),
+    ).toEqual(['Sunday, 11 May 2025', '+1', 'Saturday, 13 June 2026', '+2', 'Yesterday', '+3', 'Today', '+4'])
   })
 
   it('mark where the unread begin, but never with a message of one’s own', () => {
-    expect(shapeOf([says(1, 'ann', 0), says(2, 'me', 1), says(3, 'ann', 2), says(4, 'ann', 2)], 1))
-      .toEqual(['Today', '+1', '+2', 'NEW', '+3', ' 4'])
+    expect(shapeOf([says(1, 'ann', 0), says(2, 'me', 1), says(3, 'ann', 2), says(4, 'ann', 2)], 1)).toEqual([
+      'Today',
+      '+1',
+      '+2',
+      'NEW',
+      '+3',
+      ' 4',
+    ])
     expect(shapeOf([says(1, 'ann', 0), says(2, 'me', 1)], 1)).toEqual(['Today', '+1', '+2'])
   })
 
@@ -42,7 +58,9 @@ describe('the lines of a conversation', () => {
   })
 
   it('give every line its own key', () => {
-    const keys = rowsOf([says(1, 'ann', 0), says(2, 'ben', 3000), says(3, 'ann', 6000)], 0, 'me', noon).map(({ key }) => key)
+    const keys = rowsOf([says(1, 'ann', 0), says(2, 'ben', 3000), says(3, 'ann', 6000)], 0, 'me', noon).map(
+      ({ key }) => key,
+    )
     expect(new Set(keys).size).toBe(keys.length)
   })
 })

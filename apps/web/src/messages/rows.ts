@@ -24,8 +24,12 @@ export function rowsOf(messages: readonly Message[], readTo: number, me: string,
     const unread: boolean = !unreadFound && seq > readTo && author.id !== me && !author.bot
     if (unread) rows.push({ kind: 'unread', key: 'unread' })
     unreadFound ||= unread
-    const leads = !sameDay || unread || previous?.author.id !== author.id || message.replyTo !== null
-      || Date.parse(postedAt) - Date.parse(previous.postedAt) > groupMs
+    const leads =
+      !sameDay ||
+      unread ||
+      previous?.author.id !== author.id ||
+      message.replyTo !== null ||
+      Date.parse(postedAt) - Date.parse(previous.postedAt) > groupMs
     rows.push({ kind: 'message', key: String(seq), message, leads })
     previous = message
   }

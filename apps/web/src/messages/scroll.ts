@@ -13,7 +13,11 @@ export function useScroll({ ready, onTop, onBottom }: { ready: boolean; onTop: (
   const box = useRef<HTMLDivElement>(null)
   const [atBottom, setAtBottom] = useState(true)
   /** Where we were when last seen: at the bottom, or with this message this far below the upper edge. */
-  const place = useRef<{ pinned: boolean; seq?: string | undefined; top: number; scrollTop: number }>({ pinned: true, top: 0, scrollTop: 0 })
+  const place = useRef<{ pinned: boolean; seq?: string | undefined; top: number; scrollTop: number }>({
+    pinned: true,
+    top: 0,
+    scrollTop: 0,
+  })
   const placed = useRef(false)
   const target = useRef<number | null>(null)
 

@@ -22,14 +22,15 @@ let asked: { search: string | null; after: string | null; answer: (status?: numb
 const root = document.body
 const close = vi.fn()
 let open: (room: Room) => void
-const chat = (own: Room[] = []) => ({
-  connections: 1,
-  rooms: own,
-  onRoomOpened: (listener: typeof open) => {
-    open = listener
-    return () => undefined
-  },
-}) as unknown as Chat
+const chat = (own: Room[] = []) =>
+  ({
+    connections: 1,
+    rooms: own,
+    onRoomOpened: (listener: typeof open) => {
+      open = listener
+      return () => undefined
+    },
+  }) as unknown as Chat
 const pass = async (ms: number) => void (await vi.advanceTimersByTimeAsync(ms))
 const shown = () => [...root.querySelectorAll('a')].map(({ textContent }) => textContent)
 const status = () => root.querySelector('[role=status]')!.textContent
@@ -45,14 +46,22 @@ beforeEach(async () => {
   vi.useFakeTimers()
   asked = []
   close.mockClear()
-  vi.stubGlobal('fetch', (path: string) => new Promise((resolve) => {
-    const query = new URL(path, 'http://chat.example').searchParams
-    const answer = (code = 200) => {
-      resolve(code === 200 ? Response.json(pageOf(query)) : Response.json({ error: { code: 'fault', message: 'Something went wrong.' } }, { status: code }))
-      return pass(100)
-    }
-    asked.push({ search: query.get('search'), after: query.get('after'), answer })
-  }))
+  vi.stubGlobal(
+    'fetch',
+    (path: string) =>
+      new Promise((resolve) => {
+        const query = new URL(path, 'http://chat.example').searchParams
+        const answer = (code = 200) => {
+          resolve(
+            code === 200
+              ? Response.json(pageOf(query))
+              : Response.json({ error: { code: 'fault', message: 'Something went wrong.' } }, { status: code }),
+          )
+          return pass(100)
+        }
+        asked.push({ search: query.get('search'), after: query.get('after'), answer })
+      }),
+  )
   render(<BrowseRooms chat={chat()} onClose={close} />, root)
   await pass(100)
 })
@@ -66,7 +75,10 @@ describe('browsing rooms', () => {
   it('begins with the first page, and shows more when asked, from where reading goes on', async () => {
     await asked[0]!.answer()
     expect([shown().length, status()]).toEqual([30, '30+ to join'])
-    for (const [page, length, after] of [[1, 60, 'Room 30'], [2, 75, 'Room 60']] as const) {
+    for (const [page, length, after] of [
+      [1, 60, 'Room 30'],
+      [2, 75, 'Room 60'],
+    ] as const) {
       button('Show more')!.click()
       await asked[page]!.answer()
       expect(asked[page]).toMatchObject({ search: null, after })
@@ -153,7 +165,8 @@ describe('browsing rooms', () => {
 
   it('closes when a room is opened, and stays for one that is opened in a new tab', async () => {
     await asked[0]!.answer()
-    const click = (more: MouseEventInit = {}) => root.querySelector('a')!.dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true, ...more }))
+    const click = (more: MouseEventInit = {}) =>
+      root.querySelector('a')!.dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true, ...more }))
     click({ ctrlKey: true })
     expect(close).not.toHaveBeenCalled()
     click()

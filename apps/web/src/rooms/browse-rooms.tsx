@@ -13,7 +13,7 @@ const longestSearch = 60
 /** Public rooms to join, all of them or those with a text in their names, a page at a time. */
 export function BrowseRooms({ chat, onClose }: { chat: Chat; onClose: () => void }) {
   const [search, setSearch] = useState('')
-  const [found, setFound] = useState<RoomPage & { search: string } | null>(null)
+  const [found, setFound] = useState<(RoomPage & { search: string }) | null>(null)
   const [problem, setProblem] = useState('')
   const list = useRef<HTMLUListElement>(null)
   const turn = useRef(0)
@@ -54,9 +54,12 @@ export function BrowseRooms({ chat, onClose }: { chat: Chat; onClose: () => void
         </label>
         <Limit text={search} max={longestSearch} />
         <p class="hint" role="status">
-          {found && (rooms.length ? `${rooms.length}${found.next ? '+' : ''} to join`
-            : found.search ? `No room to join has “${found.search}” in its name.`
-            : 'You are in every public room.')}
+          {found &&
+            (rooms.length
+              ? `${rooms.length}${found.next ? '+' : ''} to join`
+              : found.search
+                ? `No room to join has “${found.search}” in its name.`
+                : 'You are in every public room.')}
         </p>
       </div>
       <div class="browse">
@@ -64,16 +67,27 @@ export function BrowseRooms({ chat, onClose }: { chat: Chat; onClose: () => void
         <ul ref={list} onClick={(event) => event.defaultPrevented && onClose()}>
           {rooms.map(({ id, name }) => (
             <li key={id}>
-              <Link to={`/rooms/${id}`} class="room"><Icon name="hash" /><Name>{name}</Name></Link>
+              <Link to={`/rooms/${id}`} class="room">
+                <Icon name="hash" />
+                <Name>{name}</Name>
+              </Link>
             </li>
           ))}
         </ul>
-        {(!found || problem) && <Wait problem={problem} retry={() => void load(search, found?.search === search ? found : null)} />}
+        {(!found || problem) && (
+          <Wait problem={problem} retry={() => void load(search, found?.search === search ? found : null)} />
+        )}
         {found?.next && !problem && (
-          <button type="button" class="button button--small" onClick={() => void load(found.search, found)}>Show more</button>
+          <button type="button" class="button button--small" onClick={() => void load(found.search, found)}>
+            Show more
+          </button>
         )}
       </div>
-      <div class="form-buttons"><button type="button" class="button" onClick={onClose}>Close</button></div>
+      <div class="form-buttons">
+        <button type="button" class="button" onClick={onClose}>
+          Close
+        </button>
+      </div>
     </Dialog>
   )
 }

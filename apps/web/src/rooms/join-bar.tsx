@@ -12,5 +12,13 @@ export function JoinBar({ chat, room }: { chat: Chat; room: Room }) {
     // What was said since the last look is fetched.
     chat.conversations.receive(room.id, [], head)
   }
-  return <div class="join"><Form action="Join room" send={join}><p>You are reading <Name>{room.name}</Name>. Join to write in it.</p></Form></div>
+  return (
+    <div class="join">
+      <Form action="Join room" send={join}>
+        <p>
+          You are reading <Name>{room.name}</Name>. Join to write in it.
+        </p>
+      </Form>
+    </div>
+  )
 }

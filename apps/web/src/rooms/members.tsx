@@ -8,7 +8,17 @@ import { navigate } from '../router.js'
 import { Avatar, Confirm, Field, Form, IconButton, Name, Panel, Wait } from '../ui/ui.js'
 
 /** Who is in the room and who is here now; inviting somebody, and leaving. */
-export function Members({ chat, room, beside, onClose }: { chat: Chat; room: Room; beside: boolean; onClose: () => void }) {
+export function Members({
+  chat,
+  room,
+  beside,
+  onClose,
+}: {
+  chat: Chat
+  room: Room
+  beside: boolean
+  onClose: () => void
+}) {
   const [problem, setProblem] = useState('')
   const [leaving, setLeaving] = useState(false)
 
@@ -38,7 +48,8 @@ export function Members({ chat, room, beside, onClose }: { chat: Chat; room: Roo
     return `${email} is in.`
   }
 
-  const here = chat.members.get(room.id)
+  const here = chat.members
+    .get(room.id)
     ?.sort((a, b) => Number(b.online) - Number(a.online) || a.name.localeCompare(b.name))
   return (
     <Panel class="members" label="Members" beside={beside} onClose={onClose}>
@@ -64,10 +75,14 @@ export function Members({ chat, room, beside, onClose }: { chat: Chat; room: Roo
           </Form>
         </section>
       )}
-      <button type="button" class="button" onClick={() => setLeaving(true)}>Leave room</button>
+      <button type="button" class="button" onClick={() => setLeaving(true)}>
+        Leave room
+      </button>
       {leaving && (
         <Confirm question={`Leave ${room.name}?`} action="Leave" send={leave} onClose={() => setLeaving(false)}>
-          {room.kind === 'private' ? 'To come back you will need an invitation.' : 'You can join it again whenever you like.'}
+          {room.kind === 'private'
+            ? 'To come back you will need an invitation.'
+            : 'You can join it again whenever you like.'}
         </Confirm>
       )}
     </Panel>

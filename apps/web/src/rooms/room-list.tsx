@@ -23,26 +23,40 @@ export function RoomList({ chat, openId }: { chat: Chat; openId: string | null }
         <Heading class="brand">Rooms</Heading>
         <IconButton icon="plus" label="New room" onClick={() => setCreating(true)} />
       </div>
-      <button type="button" class="room sidebar-browse" onClick={() => setBrowsing(true)}><Icon name="search" />Browse rooms</button>
+      <button type="button" class="room sidebar-browse" onClick={() => setBrowsing(true)}>
+        <Icon name="search" />
+        Browse rooms
+      </button>
       <div class="sidebar-rooms">
         {!chat.rooms && <Wait problem={chat.roomsProblem} retry={() => void chat.reloadRooms()} />}
         {chat.rooms?.length === 0 && <p class="sidebar-empty subtle">You are in no room yet.</p>}
         <ul>
           {chat.rooms?.map((room) => (
             <li key={room.id}>
-              <Link to={`/rooms/${room.id}`} class={`room${room.unread ? ' room--unread' : ''}`} current={room.id === openId}>
+              <Link
+                to={`/rooms/${room.id}`}
+                class={`room${room.unread ? ' room--unread' : ''}`}
+                current={room.id === openId}
+              >
                 <Icon name={room.kind === 'private' ? 'lock' : 'hash'} />
                 <Name>{room.name}</Name>
                 {room.kind === 'private' && <span class="hidden"> (private)</span>}
                 {chat.outbox.in(room.id).some(({ refusal }) => refusal !== undefined) && <Unsent />}
-                {room.unread > 0 && <span class="badge">{room.unread > 999 ? '999+' : room.unread}<span class="hidden"> unread</span></span>}
+                {room.unread > 0 && (
+                  <span class="badge">
+                    {room.unread > 999 ? '999+' : room.unread}
+                    <span class="hidden"> unread</span>
+                  </span>
+                )}
               </Link>
             </li>
           ))}
           {[...left].map(([id, name = 'Another room']) => (
             <li key={id}>
               <Link to={`/rooms/${id}`} class="room" current={id === openId}>
-                <Icon name="pencil" /><Name>{name}</Name><Unsent />
+                <Icon name="pencil" />
+                <Name>{name}</Name>
+                <Unsent />
               </Link>
             </li>
           ))}
@@ -51,7 +65,9 @@ export function RoomList({ chat, openId }: { chat: Chat; openId: string | null }
       <div class="sidebar-foot">
         <Link to="/profile" class="me">
           <Avatar person={chat.account} />
-          <span class="me-name"><Name>{chat.account.name}</Name> <small>Profile</small></span>
+          <span class="me-name">
+            <Name>{chat.account.name}</Name> <small>Profile</small>
+          </span>
         </Link>
         <SignOut chat={chat} />
       </div>
@@ -61,14 +77,24 @@ export function RoomList({ chat, openId }: { chat: Chat; openId: string | null }
   )
 }
 
-const Unsent = () => <span class="badge badge--alert">!<span class="hidden"> unsent</span></span>
+const Unsent = () => (
+  <span class="badge badge--alert">
+    !<span class="hidden"> unsent</span>
+  </span>
+)
 
 function SignOut({ chat }: { chat: Chat }) {
   const [asking, setAsking] = useState(false)
   return (
     <>
-      <button type="button" class="button button--small" onClick={() => setAsking(true)}>Sign out</button>
-      {asking && <Confirm question="Sign out?" action="Sign out" send={chat.signOut} onClose={() => setAsking(false)}>You will need your password to come back.</Confirm>}
+      <button type="button" class="button button--small" onClick={() => setAsking(true)}>
+        Sign out
+      </button>
+      {asking && (
+        <Confirm question="Sign out?" action="Sign out" send={chat.signOut} onClose={() => setAsking(false)}>
+          You will need your password to come back.
+        </Confirm>
+      )}
     </>
   )
 }
@@ -86,8 +112,18 @@ function NewRoom({ chat, onClose }: { chat: Chat; onClose: () => void }) {
         <Field label="Name" name="name" maxLength={60} autocomplete="off" focused />
         <fieldset class="choices">
           <legend>Who can join</legend>
-          <label><input type="radio" name="kind" value="public" defaultChecked /> <span>Public<small>Everybody</small></span></label>
-          <label><input type="radio" name="kind" value="private" /> <span>Private<small>Whom members invite</small></span></label>
+          <label>
+            <input type="radio" name="kind" value="public" defaultChecked />{' '}
+            <span>
+              Public<small>Everybody</small>
+            </span>
+          </label>
+          <label>
+            <input type="radio" name="kind" value="private" />{' '}
+            <span>
+              Private<small>Whom members invite</small>
+            </span>
+          </label>
         </fieldset>
       </Form>
     </Dialog>

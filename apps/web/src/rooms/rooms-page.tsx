@@ -78,23 +78,53 @@ export function RoomsPage({ chat, roomId, arriving }: { chat: Chat; roomId: stri
           <Nowhere chat={chat} roomId={roomId} problem={other ? other.problem : null} retry={look} />
         )}
       </main>
-      {open && membersShown && <Members key={`${open.id} members`} chat={chat} room={open} beside={wide} onClose={() => setMembersShown(false)} />}
+      {open && membersShown && (
+        <Members
+          key={`${open.id} members`}
+          chat={chat}
+          room={open}
+          beside={wide}
+          onClose={() => setMembersShown(false)}
+        />
+      )}
     </div>
   )
 }
 
 /** The pane when there is no conversation in it. `problem` is null while nobody knows. */
-function Nowhere({ chat, roomId, problem, retry }: { chat: Chat; roomId: string | null; problem: string | null | undefined; retry: () => void }) {
+function Nowhere({
+  chat,
+  roomId,
+  problem,
+  retry,
+}: {
+  chat: Chat
+  roomId: string | null
+  problem: string | null | undefined
+  retry: () => void
+}) {
   if (!chat.rooms) return chat.roomsProblem ? null : <Wait />
   const Heading = roomId ? 'h1' : 'h2'
   const unsent = chat.outbox.in(roomId ?? '')
   return (
     <>
-      {roomId && <Link to="/" class="icon-button back" label="Back to rooms"><Icon name="back" /></Link>}
-      {roomId && problem !== undefined ? <Wait problem={problem} retry={retry} /> : (
+      {roomId && (
+        <Link to="/" class="icon-button back" label="Back to rooms">
+          <Icon name="back" />
+        </Link>
+      )}
+      {roomId && problem !== undefined ? (
+        <Wait problem={problem} retry={retry} />
+      ) : (
         <div class="notice">
-          <Heading><Name>{unsent[0]?.roomName ?? (roomId ? 'No such room' : 'Pick a room')}</Name></Heading>
-          <p>{roomId ? 'It does not exist, or it is not open to you.' : 'Choose one from the list, browse for others, or open a new one.'}</p>
+          <Heading>
+            <Name>{unsent[0]?.roomName ?? (roomId ? 'No such room' : 'Pick a room')}</Name>
+          </Heading>
+          <p>
+            {roomId
+              ? 'It does not exist, or it is not open to you.'
+              : 'Choose one from the list, browse for others, or open a new one.'}
+          </p>
         </div>
       )}
       {unsent.length > 0 && (
@@ -102,7 +132,12 @@ function Nowhere({ chat, roomId, problem, retry }: { chat: Chat; roomId: string 
           <h2 class="unread">Not sent</h2>
           <ol aria-label="Not sent">
             {unsent.map((message, place) => (
-              <PendingItem key={message.id} message={message} outbox={chat.outbox} author={place ? undefined : chat.account} />
+              <PendingItem
+                key={message.id}
+                message={message}
+                outbox={chat.outbox}
+                author={place ? undefined : chat.account}
+              />
             ))}
           </ol>
         </section>

@@ -14,7 +14,9 @@ const packets: small.Packet[] = [
 ]
 const encodedBy = ({ encodePacket }: typeof small, packet: small.Packet) => {
   let encoded = ''
-  encodePacket(packet, true, (text) => { encoded = text })
+  encodePacket(packet, true, (text) => {
+    encoded = text
+  })
   return encoded
 }
 const originally = original as unknown as typeof small
@@ -31,7 +33,10 @@ describe('the small parser of Engine.IO', () => {
     expect(small.protocol).toBe(original.protocol)
   })
 
-  it.each(['', ' ', 'x', '7', '-1', 'bAQID', new ArrayBuffer(2), undefined])('takes for an error what is none: %o', (text) => {
-    expect(small.decodePacket(text)).toEqual({ type: 'error', data: 'parser error' })
-  })
+  it.each(['', ' ', 'x', '7', '-1', 'bAQID', new ArrayBuffer(2), undefined])(
+    'takes for an error what is none: %o',
+    (text) => {
+      expect(small.decodePacket(text)).toEqual({ type: 'error', data: 'parser error' })
+    },
+  )
 })

@@ -2,7 +2,15 @@
  * The packets of Socket.IO as far as this chat needs them: JSON in the main namespace, nothing binary. Takes the place
  * of `socket.io-parser` in the bundle, see webpack.config.ts, at a tenth of its size.
  */
-export enum PacketType { CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK }
+export enum PacketType {
+  CONNECT,
+  DISCONNECT,
+  EVENT,
+  ACK,
+  CONNECT_ERROR,
+  BINARY_EVENT,
+  BINARY_ACK,
+}
 
 export interface Packet {
   type: PacketType

@@ -48,7 +48,13 @@ export function Icon({ name }: { name: keyof typeof shapes }) {
   )
 }
 
-export function IconButton(props: { icon: keyof typeof shapes; label: string; onClick: () => void; tabIndex?: number; pressed?: boolean }) {
+export function IconButton(props: {
+  icon: keyof typeof shapes
+  label: string
+  onClick: () => void
+  tabIndex?: number
+  pressed?: boolean
+}) {
   return (
     <button
       type="button"
@@ -65,7 +71,11 @@ export function IconButton(props: { icon: keyof typeof shapes; label: string; on
 }
 
 /** A name of a person or a room, on one line: in its own direction, which does not turn what stands around it. */
-export const Name = ({ children }: { children: string }) => <bdi class="name" title={children}>{children}</bdi>
+export const Name = ({ children }: { children: string }) => (
+  <bdi class="name" title={children}>
+    {children}
+  </bdi>
+)
 
 const tints = 6
 
@@ -74,12 +84,25 @@ export function Avatar({ person, large }: { person: Person; large?: boolean }) {
   const [broken, setBroken] = useState<string | null>(null)
   const size = large ? ' avatar--large' : ''
   if (person.avatarUrl && person.avatarUrl !== broken) {
-    return <img class={`avatar${size}`} src={person.avatarUrl} alt="" width="40" height="40" onError={() => setBroken(person.avatarUrl)} />
+    return (
+      <img
+        class={`avatar${size}`}
+        src={person.avatarUrl}
+        alt=""
+        width="40"
+        height="40"
+        onError={() => setBroken(person.avatarUrl)}
+      />
+    )
   }
   const words = person.name.trim().split(/\s+/)
   const initials = [words[0], words.length > 1 ? words.at(-1) : ''].map((word) => [...(word ?? '')][0] ?? '').join('')
   const tint = [...person.id].reduce((sum, char) => (sum * 31 + char.codePointAt(0)!) >>> 0, 7) % tints
-  return <span class={`avatar${size} tint-${tint}`} aria-hidden="true">{initials.toUpperCase()}</span>
+  return (
+    <span class={`avatar${size} tint-${tint}`} aria-hidden="true">
+      {initials.toUpperCase()}
+    </span>
+  )
 }
 
 type FieldProps = {
@@ -98,13 +121,25 @@ type FieldProps = {
   onInput?: (event: Event & { currentTarget: HTMLInputElement }) => void
 }
 
-export function Field({ label, name, type = 'text', initial = '', hint, maxLength = Infinity, focused, onInput, ...rest }: FieldProps) {
+export function Field({
+  label,
+  name,
+  type = 'text',
+  initial = '',
+  hint,
+  maxLength = Infinity,
+  focused,
+  onInput,
+  ...rest
+}: FieldProps) {
   const input = useRef<HTMLInputElement>(null)
   const [begun] = useState(initial)
   const [text, setText] = useState(initial)
   // The typings want to know at each place which kind of input it is; these four take the same attributes.
   const kind = type as 'text'
-  useEffect(() => { if (focused) input.current!.focus() }, [focused])
+  useEffect(() => {
+    if (focused) input.current!.focus()
+  }, [focused])
   return (
     <div class="field">
       <label>
@@ -127,7 +162,11 @@ export function Field({ label, name, type = 'text', initial = '', hint, maxLengt
         />
       </label>
       {maxLength < Infinity && <Limit text={text} max={maxLength} />}
-      {hint && <p class="hint" id={`${name}-hint`}>{hint}</p>}
+      {hint && (
+        <p class="hint" id={`${name}-hint`}>
+          {hint}
+        </p>
+      )}
     </div>
   )
 }
@@ -143,7 +182,13 @@ export function Limit({ text, max }: { text: string; max: number }) {
   const left = max - countOf(text)
   if (left > max / 10) return null
   const characters = `${Math.abs(left)} character${Math.abs(left) === 1 ? '' : 's'}`
-  return left < 0 ? <p class="limit alert" role="alert">{characters} too many</p> : <p class="limit">{characters} left</p>
+  return left < 0 ? (
+    <p class="limit alert" role="alert">
+      {characters} too many
+    </p>
+  ) : (
+    <p class="limit">{characters} left</p>
+  )
 }
 
 /** State that this browser remembers. */
@@ -178,7 +223,9 @@ export function Form({ action, danger, send, onCancel, children }: FormProps) {
     if (busy) return
     const form = event.currentTarget
     const answers: Answers = {}
-    new FormData(form).forEach((value, name) => { if (typeof value === 'string') answers[name] = value })
+    new FormData(form).forEach((value, name) => {
+      if (typeof value === 'string') answers[name] = value
+    })
     setBusy(true)
     setProblem('')
     setSuccess('')
@@ -192,17 +239,35 @@ export function Form({ action, danger, send, onCancel, children }: FormProps) {
   return (
     <form class="form" onSubmit={submit} aria-busy={busy}>
       {children}
-      {problem && <p class="alert" role="alert">{problem}</p>}
-      <p class="success" role="status">{success}</p>
+      {problem && (
+        <p class="alert" role="alert">
+          {problem}
+        </p>
+      )}
+      <p class="success" role="status">
+        {success}
+      </p>
       <div class="form-buttons">
-        {onCancel && <button type="button" class="button" onClick={onCancel}>Cancel</button>}
-        <button type="submit" class={`button button--${danger ? 'danger' : 'primary'}`} aria-disabled={busy}>{action}</button>
+        {onCancel && (
+          <button type="button" class="button" onClick={onCancel}>
+            Cancel
+          </button>
+        )}
+        <button type="submit" class={`button button--${danger ? 'danger' : 'primary'}`} aria-disabled={busy}>
+          {action}
+        </button>
       </div>
     </form>
   )
 }
 
-type OverlayProps = { label: string; class: string; onClose: () => void; onClick?: (event: MouseEvent) => void; children: ComponentChildren }
+type OverlayProps = {
+  label: string
+  class: string
+  onClose: () => void
+  onClick?: (event: MouseEvent) => void
+  children: ComponentChildren
+}
 
 /** In front of everything else, which cannot be reached meanwhile. Esc closes it, and the focus returns to where it was. */
 function Overlay({ label, onClose, children, ...rest }: OverlayProps) {
@@ -212,21 +277,52 @@ function Overlay({ label, onClose, children, ...rest }: OverlayProps) {
     element.showModal()
     return () => element.close()
   }, [])
-  return <dialog {...rest} ref={dialog} aria-label={label} onClose={() => dialog.current && onClose()}>{children}</dialog>
+  return (
+    <dialog {...rest} ref={dialog} aria-label={label} onClose={() => dialog.current && onClose()}>
+      {children}
+    </dialog>
+  )
 }
 
 /** A question. */
-export function Dialog({ title, onClose, children }: { title: string; onClose: () => void; children: ComponentChildren }) {
-  return <Overlay label={title} class="dialog" onClose={onClose}><h2>{title}</h2>{children}</Overlay>
+export function Dialog({
+  title,
+  onClose,
+  children,
+}: {
+  title: string
+  onClose: () => void
+  children: ComponentChildren
+}) {
+  return (
+    <Overlay label={title} class="dialog" onClose={onClose}>
+      <h2>{title}</h2>
+      {children}
+    </Overlay>
+  )
 }
 
 type PanelProps = { label: string; class: string; beside: boolean; onClose: () => void; children: ComponentChildren }
 
 /** Something beside the page where there is room for it, else in front of it; then a tap outside closes it, too. */
 export function Panel({ label, beside, onClose, children, ...rest }: PanelProps) {
-  if (beside) return <aside {...rest} aria-label={label}>{children}</aside>
+  if (beside)
+    return (
+      <aside {...rest} aria-label={label}>
+        {children}
+      </aside>
+    )
   // The backdrop belongs to the dialog and lies to the left of it.
-  return <Overlay {...rest} label={label} onClose={onClose} onClick={({ target, currentTarget, offsetX }) => target === currentTarget && offsetX < 0 && onClose()}>{children}</Overlay>
+  return (
+    <Overlay
+      {...rest}
+      label={label}
+      onClose={onClose}
+      onClick={({ target, currentTarget, offsetX }) => target === currentTarget && offsetX < 0 && onClose()}
+    >
+      {children}
+    </Overlay>
+  )
 }
 
 /** Whether a media query holds, followed. */
@@ -242,21 +338,37 @@ export function useMedia(query: string): boolean {
 }
 
 /** Asks whether that is really meant. `action` is the button that says yes. */
-export function Confirm(props: { question: string; action: string; danger?: boolean; send: () => Promise<void>; onClose: () => void; children: string }) {
+export function Confirm(props: {
+  question: string
+  action: string
+  danger?: boolean
+  send: () => Promise<void>
+  onClose: () => void
+  children: string
+}) {
   return (
     <Dialog title={props.question} onClose={props.onClose}>
-      <Form action={props.action} danger={props.danger} send={props.send} onCancel={props.onClose}><p>{props.children}</p></Form>
+      <Form action={props.action} danger={props.danger} send={props.send} onCancel={props.onClose}>
+        <p>{props.children}</p>
+      </Form>
     </Dialog>
   )
 }
 
 /** In place of something that is on its way, or could not be had. */
 export function Wait({ problem, retry }: { problem?: string | null; retry?: () => void }) {
-  if (!problem) return <p class="notice" role="status"><span class="spinner" role="img" aria-label="Loading" /></p>
+  if (!problem)
+    return (
+      <p class="notice" role="status">
+        <span class="spinner" role="img" aria-label="Loading" />
+      </p>
+    )
   return (
     <div class="notice" role="alert">
       <p>{problem}</p>
-      <button type="button" class="button" onClick={retry}>Try again</button>
+      <button type="button" class="button" onClick={retry}>
+        Try again
+      </button>
     </div>
   )
 }
