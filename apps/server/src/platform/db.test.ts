@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo } from 'node:net'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freshDatabase, type FreshDatabase } from '../test/database.js'
@@ -45,6 +47,35 @@ describe('a database connection', () => {
     })
     await expect(outcome).rejects.toBeInstanceOf(Unavailable)
     expect(await db.query('select 3 as three')).toEqual([{ three: 3 }])
+  })
+
+  it('that is lost in the moment in which it goes from one to the next fails that one as unavailable, and nothing else', async () => {
+    const lost = 'terminating connection due to administrator command'
+    const fatal = Buffer.from(`E0000SFATAL\0VFATAL\0C57P01\0M${lost}\0\0`)
+    fatal.writeInt32BE(fatal.length - 1, 1)
+    const url = new URL(fresh.url)
+    const { hostname, port } = url
+    // The end of an answer and the end of the connection arrive as one piece.
+    const between = createServer((client) => {
+      const server = connect(Number(port), hostname)
+      client.on('error', () => server.destroy()).pipe(server)
+      server
+        .on('error', () => client.destroy())
+        .on('data', (chunk: Buffer) => {
+          if (chunk.includes('goodbye')) client.end(Buffer.concat([chunk, fatal]))
+          else client.write(chunk)
+        })
+    })
+    await once(between.listen(0, '127.0.0.1'), 'listening')
+    url.host = `127.0.0.1:${(between.address() as AddressInfo).port}`
+    const pool = createDatabase({ url: url.href, poolSize: 1, onIdleError: () => undefined })
+    const first = pool.query(`select 'good' || 'bye' as word`)
+    const second = pool.transaction((tx) => tx.query('select 1'))
+    expect(await first).toEqual([{ word: 'goodbye' }])
+    await expect(second).rejects.toBeInstanceOf(Unavailable)
+    expect(await pool.query('select 5 as five')).toEqual([{ five: 5 }])
+    await pool.close()
+    between.close()
   })
 
   it('that is refused is unavailable', async () => {

@@ -55,6 +55,10 @@ export function createDatabase({ url, poolSize, onIdleError }: DatabaseOptions):
     onIdleError(error)
   })
 
+  // The pool listens only while a connection is idle. What ends it between two statements must not end the process: the
+  // next statement fails.
+  pool.on('connect', (client) => client.on('error', () => undefined))
+
   let answeredAt = -Infinity
   async function rows<Row extends object>(
     on: pg.Pool | pg.PoolClient,
@@ -76,9 +80,6 @@ export function createDatabase({ url, poolSize, onIdleError }: DatabaseOptions):
     async transaction(work) {
       const client = await pool.connect().catch((error: unknown) => Promise.reject(translated(error)))
       let broken: Error | undefined
-      const lose = (error: Error) => void (broken = error)
-      // The pool listens only while a connection is idle. What ends it between two statements must not end the process.
-      client.on('error', lose)
       try {
         await rows(client, begin)
         const result = await work({ query: (sql, parameters) => rows(client, sql, parameters) })
@@ -86,10 +87,9 @@ export function createDatabase({ url, poolSize, onIdleError }: DatabaseOptions):
         return result
       } catch (error) {
         // A connection that cannot roll back is in an unknown state: the pool must not hand it out again.
-        await client.query('rollback').catch(lose)
+        await client.query('rollback').catch((failure: Error) => (broken = failure))
         throw error
       } finally {
-        client.off('error', lose)
         client.release(broken)
       }
     },
