@@ -89,7 +89,8 @@ describe('what somebody reads', () => {
     await page.goBack()
     // Each line has its own direction, and neither an address nor what the chat says takes part in it.
     await ben.write('first in English!\nושורה בעברית: https://example.com/a/!')
-    const lines = page.locator('.body').last()
+    // The stored one: that on its way is taken off the page in a moment.
+    const lines = ben.message('first in English!').locator('.body')
     await lines.getByRole('link').waitFor()
     expect(
       await lines.evaluate((element) => {
