@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 
 /** Where webpack puts the browser client, seen from src and from dist. */
-export const assetsDirectory = fileURLToPath(new URL('../../web/dist/assets', import.meta.url))
+export const assetsDirectory = fileURLToPath(new URL('../../../web/dist/assets', import.meta.url))
 
 /**
  * An HTML page. It names the assets of this build, so pages and assets of two releases can live side by side during a
