@@ -50,6 +50,8 @@ export interface Room {
   joined: boolean
   /** `seq` of the newest message, 0 in an empty room. */
   head: number
+  /** Grows by one with each change of a message (an edit, a deletion), 0 before the first. */
+  version: number
   /** `seq` up to which the asking account has read. */
   read: number
   unread: number
@@ -74,12 +76,17 @@ export interface Message {
   replyTo: number | null
   editedAt: string | null
   deleted: boolean
+  /** The room's version at the last change of this message, 0 when it is as it was posted. The higher one is the newer. */
+  version: number
 }
 
-/** A stretch of a room's history in ascending `seq`, and the `seq` of the newest message there is. */
+/** Messages of a room, in ascending `seq` or, when they were asked for by their changes, in ascending `version`. */
 export interface Page {
   messages: Message[]
+  /** `seq` of the newest message of the room. */
   head: number
+  /** All changes up to this one are in the messages, perhaps later ones as well. */
+  version: number
 }
 
 export interface NewMessage {
@@ -110,8 +117,8 @@ export interface ServerToClientEvents {
   'messages:posted': (news: { roomId: string; messages: Message[] }) => void
   'message:edited': (news: { roomId: string; message: Message }) => void
   'message:deleted': (news: { roomId: string; message: Message }) => void
-  /** How far a room has come: whoever has less asks for the rest over HTTP. */
-  'room:head': (news: { roomId: string; head: number }) => void
+  /** How far a room has come, in messages and in their changes: whoever has less asks for the rest over HTTP. */
+  'room:head': (news: { roomId: string; head: number; version: number }) => void
   /** A public room that one may join. */
   'room:opened': (news: { room: Room }) => void
   /** Who has come into a room and who has left it. One's own other devices hear of it as well. */

@@ -62,9 +62,9 @@ export const api = {
   leave: (roomId: string) => ask<void>('DELETE', `${room(roomId)}/membership`),
   members: (roomId: string) => ask<{ members: Member[] }>('GET', `${room(roomId)}/members`),
   invite: (roomId: string, email: string) => ask<void>('PUT', `${room(roomId)}/members`, { email }),
-  /** Without `from` and `seq`: the newest page. */
-  page: (roomId: string, limit: number, from?: 'before' | 'after', seq?: number) =>
-    ask<Page>('GET', `${room(roomId)}/messages?limit=${limit}${from ? `&${from}=${seq}` : ''}`),
+  /** Without a place: the newest page. */
+  page: (roomId: string, limit: number, place?: 'before' | 'after' | 'around' | 'changedAfter', number?: number) =>
+    ask<Page>('GET', `${room(roomId)}/messages?limit=${limit}${place ? `&${place}=${number}` : ''}`),
 }
 
 /** Was the request refused because there is no session any more? */

@@ -68,14 +68,14 @@ type SignedInProps = { account: Account; config: WebConfig; path: string; onSign
 function SignedIn({ account, config, path, onSignedOut }: SignedInProps) {
   const [chat] = useState(() => createChat({ account, connect: () => connectTo(config.domain), onSignedOut }))
   useEffect(() => chat.close, [chat])
-  const roomId = /^\/rooms\/([^/]+)$/.exec(path)?.[1] ?? null
+  const [, roomId = null, linked] = /^\/rooms\/([^/]+)(?:\/(\d+))?$/.exec(path) ?? []
   // Who comes to the chat itself goes on in the room of last time. Back to the list of rooms is a way, too, but later.
   const arriving = useRef(['/', '/sign-in', '/sign-up'].includes(path))
   if (roomId || path === '/profile') arriving.current = false
   return path === '/profile' ? (
     <Profile chat={chat} />
   ) : (
-    <RoomsPage chat={chat} roomId={roomId} arriving={arriving.current} />
+    <RoomsPage chat={chat} roomId={roomId} linked={Number(linked) || null} arriving={arriving.current} />
   )
 }
 

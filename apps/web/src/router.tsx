@@ -20,17 +20,31 @@ export function usePath(): string {
   return path
 }
 
-type LinkProps = { to: string; class?: string; label?: string; current?: boolean; children: ComponentChildren }
+type LinkProps = {
+  to: string
+  class?: string
+  label?: string
+  current?: boolean
+  tabIndex?: number
+  children: ComponentChildren
+}
 
 /** A link within the site. Clicks that ask for a new tab are left to the browser. */
-export function Link({ to, class: className, label, current, children }: LinkProps) {
+export function Link({ to, class: className, label, current, tabIndex, children }: LinkProps) {
   const follow = (event: TargetedMouseEvent<HTMLAnchorElement>) => {
     if (event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return
     event.preventDefault()
     navigate(to)
   }
   return (
-    <a href={to} class={className} aria-label={label} aria-current={current ? 'page' : undefined} onClick={follow}>
+    <a
+      href={to}
+      class={className}
+      aria-label={label}
+      aria-current={current ? 'page' : undefined}
+      tabIndex={tabIndex}
+      onClick={follow}
+    >
       {children}
     </a>
   )

@@ -70,7 +70,7 @@ const nothingHere = `    <main class="profile">
       <p><a href="/">Back to the rooms</a></p>
     </main>`
 
-const pages = ['/', '/sign-in', '/sign-up', '/profile', '/rooms/:id']
+const pages = ['/', '/sign-in', '/sign-up', '/profile', '/rooms/:id', '/rooms/:id/:seq']
 
 /** Middleware in order, routers, health, pages, the one error handler. */
 export function createHttp({ config, log, sessions, checkOrigin, routers, isReady }: HttpOptions): Express {

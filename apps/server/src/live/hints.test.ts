@@ -88,14 +88,22 @@ describe.runIf(process.env.TEST_SESSION_REDIS)('two replicas on one Redis', () =
       expect(await ben.post(benSocket, room.id, 'who is there?')).toHaveProperty('data.seq')
       await atAnn
       await atBen
+      // So does a change of it, behind another one that did not wait.
+      const seq = (reply as { data: { seq: number } }).data.seq
+      const changedAtBen = nextNews(benSocket, 'message:edited', ({ message }) => message.seq === seq)
+      expect(
+        await annSocket.emitWithAck('message:edit', { roomId: room.id, seq, body: 'in the light' }),
+      ).toHaveProperty('data')
+      expect(
+        await benSocket.emitWithAck('message:edit', { roomId: room.id, seq: seq + 1, body: 'It is Ann.' }),
+      ).toHaveProperty('data')
+      expect((await changedAtBen).message.body).toBe('in the light')
       // People who were here before go on, over HTTP as well.
       const page = await ben.ask<Page>('GET', `/api/rooms/${room.id}/messages?limit=200`, undefined, {
         origin: other.url,
       })
       expect(page.status).toBe(200)
-      expect(page.body.messages.map(({ body }) => body)).toEqual(
-        expect.arrayContaining(['in the dark', 'who is there?']),
-      )
+      expect(page.body.messages.map(({ body }) => body)).toEqual(expect.arrayContaining(['in the light', 'It is Ann.']))
       // Whoever needs a session now is told so instead of waiting for ever.
       const { status, body } = await new Person(chat.url).ask('POST', '/api/session', {
         email: ann.account.email,

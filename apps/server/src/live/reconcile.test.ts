@@ -13,34 +13,49 @@ function random(seed: number): () => number {
 }
 
 describe('watching heads', () => {
-  const room = 'a room'
+  const roomId = 'a room'
 
   /** A room, and somebody in it who can ask for nothing: what they know is what they have been told. */
   function setting() {
-    const announced: number[] = []
+    const announced: { head: number; version: number }[] = []
     const told: number[] = []
-    let head = 0
-    const message = (seq: number) => ({ seq }) as Message
+    /** Versions of changes, in the order they were told. */
+    const toldOf: number[] = []
+    const stored: Message[] = []
+    let version = 0
     const watch = createHeadWatch({
       sockets: {
-        roomIds: () => [room],
+        roomIds: () => [roomId],
         deliver(dispatch) {
           if (!('event' in dispatch)) return
-          if (dispatch.event === 'room:head') announced.push(dispatch.news.head)
+          if (dispatch.event === 'room:head')
+            announced.push({ head: dispatch.news.head, version: dispatch.news.version })
           if (dispatch.event === 'messages:posted') told.push(...dispatch.news.messages.map(({ seq }) => seq))
+          if (dispatch.event === 'message:edited') toldOf.push(dispatch.news.message.version)
         },
       },
       messages: {
-        headsOf: async () => [{ roomId: room, head }],
-        missing: async ([{ after } = { after: 0 }], limit) =>
-          new Map([[room, Array.from({ length: Math.min(limit, head - after) }, (_, n) => message(after + 1 + n))]]),
+        headsOf: async () => [{ roomId, head: stored.length, version }],
+        missing: async (by, [{ after } = { after: 0 }], limit) => {
+          const found = stored.filter((message) => message[by] > after).sort((a, b) => a[by] - b[by])
+          return new Map([[roomId, found.slice(0, limit)]])
+        },
       },
     })
-    const arrive = (seq: number) => {
-      told.push(seq)
-      watch.note(room, seq)
+    const arrive = (message: Message) => {
+      told.push(message.seq)
+      watch.note({ to: [roomId], event: 'messages:posted', news: { roomId, messages: [message] } })
     }
-    return { announced, told, watch, arrive, store: () => (head += 1), head: () => head }
+    const arriveChange = (message: Message) => {
+      toldOf.push(message.version)
+      watch.note({ to: [roomId], event: 'message:edited', news: { roomId, message } })
+    }
+    const store = () => {
+      stored.push({ seq: stored.length + 1, version: 0 } as Message)
+      return stored.at(-1)!
+    }
+    const change = (seq: number) => (stored[seq - 1] = { seq, version: (version += 1) } as Message)
+    return { announced, told, toldOf, watch, arrive, arriveChange, store, change, stored, version: () => version }
   }
 
   it('says nothing when all news arrives', async () => {
@@ -50,7 +65,7 @@ describe('watching heads', () => {
       arrive(store())
       await watch.look()
     }
-    expect(announced).toEqual([0])
+    expect(announced).toEqual([{ head: 0, version: 0 }])
     expect(told).toHaveLength(20)
   })
 
@@ -62,7 +77,7 @@ describe('watching heads', () => {
     arrive(seq)
     await watch.look()
     await watch.look()
-    expect([announced, told]).toEqual([[0], [1]])
+    expect([announced.length, told]).toEqual([1, [1]])
   })
 
   it('sends a lost message at the second look, and once', async () => {
@@ -72,7 +87,7 @@ describe('watching heads', () => {
     await watch.look()
     await watch.look()
     await watch.look()
-    expect([announced, told]).toEqual([[0, 1], [1]])
+    expect([announced.map(({ head }) => head), told]).toEqual([[0, 1], [1]])
   })
 
   it('sends what was lost behind a later message that arrived', async () => {
@@ -93,37 +108,61 @@ describe('watching heads', () => {
     for (let n = 0; n < 101; n += 1) store()
     await watch.look()
     await watch.look()
-    expect([announced, told]).toEqual([[0, 101], []])
+    expect([announced.map(({ head }) => head), told]).toEqual([[0, 101], []])
+  })
+
+  it('sends a change that was lost, as the message is now, and once', async () => {
+    const { announced, toldOf, watch, store, arrive, change } = setting()
+    arrive(store())
+    await watch.look()
+    change(1)
+    change(1)
+    await watch.look()
+    await watch.look()
+    await watch.look()
+    expect([announced.map(({ version }) => version), toldOf]).toEqual([[0, 2], [2]])
   })
 
   it('lets nobody stay behind, and tells nobody twice, whatever is lost or late, in a thousand random orders', async () => {
     for (let seed = 1; seed <= 1000; seed += 1) {
       const chance = random(seed)
-      const { told, watch, store, head, arrive } = setting()
-      const late: number[] = []
-      const gone = new Set<number>()
+      const { told, toldOf, watch, store, stored, change, arrive, arriveChange, version } = setting()
+      const late: (() => void)[] = []
+      const gone = { seqs: new Set<number>(), versions: new Set<number>() }
+      const meet = (arrives: () => void, isGone: () => unknown) => {
+        const fate = chance()
+        if (fate < 0.5) arrives()
+        else if (fate < 0.75) late.push(arrives)
+        else isGone()
+      }
       await watch.look()
-      for (let step = 0; step < 40; step += 1) {
+      for (let step = 0; step < 60; step += 1) {
         const dice = chance()
-        if (dice < 0.4) {
-          const seq = store()
-          const fate = chance()
-          if (fate < 0.5) arrive(seq)
-          else if (fate < 0.75) late.push(seq)
-          else gone.add(seq)
-        } else if (dice < 0.6 && late.length > 0) {
-          const seq = late.splice(Math.floor(chance() * late.length), 1)[0] ?? 0
-          arrive(seq)
-        } else await watch.look()
+        if (dice < 0.3) {
+          const message = store()
+          meet(
+            () => arrive(message),
+            () => gone.seqs.add(message.seq),
+          )
+        } else if (dice < 0.5 && stored.length > 0) {
+          const message = change(1 + Math.floor(chance() * stored.length))
+          meet(
+            () => arriveChange(message),
+            () => gone.versions.add(message.version),
+          )
+        } else if (dice < 0.65 && late.length > 0) late.splice(Math.floor(chance() * late.length), 1)[0]?.()
+        else await watch.look()
       }
       await watch.look()
       await watch.look()
-      expect({ seed, known: new Set(told).size }).toEqual({ seed, known: head() })
+      expect({ seed, known: new Set(told).size }).toEqual({ seed, known: stored.length })
+      // Of several changes of one message the last is enough.
+      const untold = stored.filter((message) => message.version > 0 && !toldOf.includes(message.version))
+      expect({ seed, version: version(), untold }).toEqual({ seed, version: version(), untold: [] })
       // Only what came late after it was sent may come twice; clients know the numbers they have.
-      expect({ seed, twice: [...gone].filter((seq) => told.filter((each) => each === seq).length > 1) }).toEqual({
-        seed,
-        twice: [],
-      })
+      const twice = (all: number[], gone: Set<number>) =>
+        [...gone].filter((number) => all.filter((each) => each === number).length > 1)
+      expect({ seed, twice: [...twice(told, gone.seqs), ...twice(toldOf, gone.versions)] }).toEqual({ seed, twice: [] })
     }
   })
 })

@@ -1,7 +1,8 @@
 import type { Message } from '../contract.js'
-import type { Messages } from '../messages/messages.js'
+import { changeOf, type Messages } from '../messages/messages.js'
 import type { Rooms } from '../rooms/rooms.js'
 import type { Sessions } from '../sessions/sessions.js'
+import type { Dispatch } from './news.js'
 import type { Sockets } from './sockets.js'
 
 /**
@@ -11,23 +12,59 @@ import type { Sockets } from './sockets.js'
 
 type History = Pick<Messages, 'headsOf' | 'missing'>
 
-/** What sockets here have heard of a room. */
-interface Heard {
-  /** All messages up to this one; undefined before the first look. */
-  upTo: number | undefined
-  /** Others, behind a hole. */
-  beyond: Set<number>
-  /** Was something missing at the last look, right behind `upTo`? */
-  missingAfter: number | undefined
-}
-
 // More than this a client may as well ask for by pages.
 const repairAtMost = 100
 
 /**
- * Tells a room what it should have heard of and has not: a message seen missing at one look and at the next (one alone
- * may just be on its way) is read from PostgreSQL and sent to the sockets here. `room:head` says how far the room has
- * come, for clients that miss more.
+ * What sockets here have heard of numbers that count up without holes. A number that is missing may be on its way: it is
+ * overdue when it is still missing at the next look.
+ */
+function createTrack() {
+  /** All up to this one have been heard; undefined before the first look. */
+  let upTo: number | undefined
+  /** Others, behind a hole. */
+  const beyond = new Set<number>()
+  let missingAfter: number | undefined
+
+  function moveTo(head: number): void {
+    upTo = Math.max(head, upTo ?? 0)
+    missingAfter = undefined
+    close()
+  }
+
+  /** Moves `upTo` over what has been heard without a hole. */
+  function close(): void {
+    if (upTo === undefined) return
+    for (const number of beyond) if (number <= upTo) beyond.delete(number)
+    while (beyond.delete(upTo + 1)) upTo += 1
+  }
+
+  return {
+    note(number: number) {
+      beyond.add(number)
+      close()
+    },
+    /** The number behind which something is overdue when the count has come to `head`; undefined while all is well. */
+    look(head: number): number | undefined {
+      if (upTo === undefined) moveTo(head)
+      else if (upTo < head && missingAfter === upTo) return upTo
+      else missingAfter = upTo < head ? upTo : undefined
+      return undefined
+    },
+    heardBeyond: (number: number) => beyond.has(number),
+    moveTo,
+  }
+}
+
+type Track = ReturnType<typeof createTrack>
+
+/** Messages are counted by `seq`, changes of them by `version`. */
+type Counter = 'seq' | 'version'
+type Overdue = { roomId: string; after: number; head: number; track: Track }
+
+/**
+ * Tells a room what it should have heard of and has not: a message, or a change of one, that is overdue is read from
+ * PostgreSQL and sent to the sockets here. `room:head` says how far the room has come, for clients that miss more.
  */
 export function createHeadWatch({
   sockets,
@@ -36,65 +73,63 @@ export function createHeadWatch({
   sockets: Pick<Sockets, 'roomIds' | 'deliver'>
   messages: History
 }) {
-  const rooms = new Map<string, Heard>()
-
-  /** Moves `upTo` over what has been heard without a hole. */
-  function close(room: Heard): void {
-    if (room.upTo === undefined) return
-    for (const seq of room.beyond) if (seq <= room.upTo) room.beyond.delete(seq)
-    while (room.beyond.delete(room.upTo + 1)) room.upTo += 1
-  }
+  const rooms = new Map<string, Record<Counter, Track>>()
 
   return {
-    /** News of messages passes through here on its way to the sockets. */
-    note(roomId: string, seq: number) {
-      const room = rooms.get(roomId)
-      room?.beyond.add(seq)
-      if (room !== undefined) close(room)
+    /** News passes through here on its way to the sockets. */
+    note(dispatch: Dispatch) {
+      if (!('event' in dispatch)) return
+      if (dispatch.event === 'messages:posted') {
+        for (const { seq } of dispatch.news.messages) rooms.get(dispatch.news.roomId)?.seq.note(seq)
+      } else if (dispatch.event === 'message:edited' || dispatch.event === 'message:deleted') {
+        rooms.get(dispatch.news.roomId)?.version.note(dispatch.news.message.version)
+      }
     },
 
     async look() {
-      const roomIds = sockets.roomIds()
-      const listened = new Set(roomIds)
+      const listened = new Set(sockets.roomIds())
       for (const roomId of rooms.keys()) if (!listened.has(roomId)) rooms.delete(roomId)
-      for (const roomId of roomIds)
-        if (!rooms.has(roomId)) rooms.set(roomId, { upTo: undefined, beyond: new Set(), missingAfter: undefined })
-      if (roomIds.length === 0) return
+      // A room nobody here listened to until now: what came before the first look may have been missed.
+      const unknown = new Set([...listened].filter((roomId) => !rooms.has(roomId)))
+      for (const roomId of unknown) rooms.set(roomId, { seq: createTrack(), version: createTrack() })
+      if (listened.size === 0) return
 
-      const overdue: { roomId: string; after: number; head: number }[] = []
-      for (const { roomId, head } of await messages.headsOf(roomIds)) {
-        const room = rooms.get(roomId)
-        if (room === undefined) continue
-        const { upTo } = room
-        if (upTo === undefined) {
-          // A room nobody here listened to until now: what came before the first look may have been missed.
-          room.upTo = head
-          close(room)
-          sockets.deliver({ to: [roomId], event: 'room:head', news: { roomId, head } })
-        } else if (upTo < head && room.missingAfter === upTo) {
-          overdue.push({ roomId, after: upTo, head })
-        } else {
-          room.missingAfter = upTo < head ? upTo : undefined
+      const overdue: Record<Counter, Overdue[]> = { seq: [], version: [] }
+      const heads = await messages.headsOf([...listened])
+      for (const { roomId, head: seq, version } of heads) {
+        for (const [counter, head] of [
+          ['seq', seq],
+          ['version', version],
+        ] as const) {
+          const track = rooms.get(roomId)?.[counter]
+          const after = track?.look(head)
+          if (track && after !== undefined) overdue[counter].push({ roomId, after, head, track })
         }
       }
-      if (overdue.length > 0) await repair(overdue)
+      await repair('seq', overdue.seq)
+      await repair('version', overdue.version)
+      const behind = new Set([...unknown, ...[...overdue.seq, ...overdue.version].map(({ roomId }) => roomId)])
+      for (const news of heads) {
+        if (behind.has(news.roomId)) sockets.deliver({ to: [news.roomId], event: 'room:head', news })
+      }
     },
   }
 
-  async function repair(overdue: { roomId: string; after: number; head: number }[]): Promise<void> {
+  async function repair(counter: Counter, overdue: Overdue[]): Promise<void> {
     const few = overdue.filter(({ after, head }) => head - after <= repairAtMost)
-    const found = few.length === 0 ? new Map<string, Message[]>() : await messages.missing(few, repairAtMost)
-    for (const { roomId, head } of overdue) {
-      const room = rooms.get(roomId)
-      const lost = found.get(roomId)?.filter(({ seq }) => !room?.beyond.has(seq)) ?? []
-      if (lost.length > 0) sockets.deliver({ to: [roomId], event: 'messages:posted', news: { roomId, messages: lost } })
-      sockets.deliver({ to: [roomId], event: 'room:head', news: { roomId, head } })
-      if (room === undefined) continue
-      room.upTo = Math.max(head, room.upTo ?? 0)
-      room.missingAfter = undefined
-      close(room)
+    const found = few.length === 0 ? new Map<string, Message[]>() : await messages.missing(counter, few, repairAtMost)
+    for (const { roomId, head, track } of overdue) {
+      const lost = found.get(roomId)?.filter((message) => !track.heardBeyond(message[counter])) ?? []
+      for (const dispatch of newsOf(counter, roomId, lost)) sockets.deliver(dispatch)
+      track.moveTo(head)
     }
   }
+}
+
+function newsOf(counter: Counter, roomId: string, messages: Message[]): Dispatch[] {
+  if (messages.length === 0) return []
+  if (counter === 'seq') return [{ to: [roomId], event: 'messages:posted', news: { roomId, messages } }]
+  return messages.map((message) => ({ to: [roomId], event: changeOf(message), news: { roomId, message } }))
 }
 
 /** Puts every socket here into the rooms of its account, no more and no fewer. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Message, Page, Posted } from '../contract.js'
+import type { Message, Page, Posted, Room } from '../contract.js'
 import { newPerson, nextNews, startChat, type Chat, type Person, type TestSocket } from '../test/chat.js'
 
 describe('messages', () => {
@@ -47,6 +47,7 @@ describe('messages', () => {
         replyTo: null,
         editedAt: null,
         deleted: false,
+        version: 0,
       }
       expect(await atBen).toEqual({ roomId: room.id, messages: [message] })
       expect(await atAnn).toEqual(await atBen)
@@ -282,9 +283,72 @@ describe('messages', () => {
       )
       expect(await ann.history(room.id)).toEqual(before)
     })
+
+    it('counts up in each room, whoever does it, without holes and in the order of the news', async () => {
+      const room = await roomForTwo()
+      for (let n = 1; n <= 6; n += 1)
+        await (n % 2 ? ann.post(annSocket, room.id, `${n}`) : ben.post(benSocket, room.id, `${n}`))
+      const heard: number[] = []
+      const note = ({ roomId, message }: { roomId: string; message: Message }) => {
+        if (roomId === room.id) heard.push(message.version)
+      }
+      annSocket.on('message:edited', note).on('message:deleted', note)
+      const changes = Array.from({ length: 30 }, (_, n) => {
+        const seq = 1 + (n % 6)
+        const socket = seq % 2 ? annSocket : benSocket
+        // Somebody else's, and one that is not benSocket, take no number.
+        void socket.emitWithAck('message:edit', { roomId: room.id, seq: n % 3 ? seq + 1 : 99, body: 'no' })
+        return socket.emitWithAck('message:edit', { roomId: room.id, seq, body: `change ${n}` })
+      })
+      const versions = (await Promise.all(changes)).map((reply) => ('data' in reply ? reply.data.version : 0))
+      const all = Array.from({ length: 30 }, (_, n) => n + 1)
+      expect(versions.sort((a, b) => a - b)).toEqual(all)
+      expect(heard).toEqual(all)
+      expect((await ben.ask<Room>('GET', `/api/rooms/${room.id}`)).body.version).toBe(30)
+    })
   })
 
   describe('paging', () => {
+    it('gives what has changed since a version, in the order of the changes, each message as it is now', async () => {
+      const room = await roomForTwo()
+      for (let n = 1; n <= 5; n += 1) await ann.post(annSocket, room.id, `${n}`)
+      const edit = (seq: number, body: string) => annSocket.emitWithAck('message:edit', { roomId: room.id, seq, body })
+      await edit(4, 'four')
+      await edit(2, 'two')
+      await edit(4, 'FOUR')
+      await annSocket.emitWithAck('message:delete', { roomId: room.id, seq: 1 })
+      const page = async (query: string) => {
+        const { body } = await ben.ask<Page>('GET', `/api/rooms/${room.id}/messages?${query}`)
+        expect(body).toMatchObject({ head: 5, version: 4 })
+        return body.messages.map(({ seq, version, body }) => [seq, version, body])
+      }
+      const changes = [
+        [2, 2, 'two'],
+        [4, 3, 'FOUR'],
+        [1, 4, ''],
+      ]
+      expect(await page('changedAfter=0')).toEqual(changes)
+      expect(await page('changedAfter=0&limit=2')).toEqual(changes.slice(0, 2))
+      expect(await page('changedAfter=2')).toEqual(changes.slice(1))
+      expect(await page('changedAfter=4')).toEqual([])
+      expect(await page('limit=2')).toEqual([
+        [4, 3, 'FOUR'],
+        [5, 0, '5'],
+      ])
+    })
+
+    it('gives what lies around a message', async () => {
+      const room = await roomForTwo()
+      for (let n = 1; n <= 20; n += 1) await ann.post(annSocket, room.id, `${n}`)
+      const page = async (query: string) =>
+        (await ben.ask<Page>('GET', `/api/rooms/${room.id}/messages?${query}`)).body.messages.map(({ seq }) => seq)
+      expect(await page('around=10&limit=5')).toEqual([8, 9, 10, 11, 12])
+      expect(await page('around=10&limit=1')).toEqual([10])
+      expect(await page('around=1&limit=4')).toEqual([1, 2, 3])
+      expect(await page('around=20&limit=4')).toEqual([19, 20])
+      expect(await page('around=999&limit=4')).toEqual([19, 20])
+    })
+
     it('goes both ways by seq and always ascends', async () => {
       const room = await roomForTwo()
       for (let n = 1; n <= 25; n += 1) await ann.post(annSocket, room.id, `${n}`)
@@ -331,6 +395,9 @@ describe('messages', () => {
       'before=0',
       'after=1.5',
       'after=1&before=3',
+      'around=0',
+      'changedAfter=-1',
+      'around=1&changedAfter=1',
       'before=1&before=2',
       'after=99999999999999999999',
     ])('is refused with %s', async (query) => {

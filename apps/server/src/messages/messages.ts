@@ -25,19 +25,22 @@ const answerMs = 5_000
 const waitingPerRoom = 200
 const pageBytes = 256 * 1024
 
-/** The first messages that fit into a page, one at least: whoever asks for many pages and reads none holds little memory. */
-function whatFits(messages: Message[]): Message[] {
+/** The first messages that fit into so many bytes, one at least: whoever asks for many pages and reads none holds little memory. */
+function whatFits(messages: Message[], bytes = pageBytes): Message[] {
   let size = 0
   return messages.filter(
-    (message, index) => (size += Buffer.byteLength(JSON.stringify(message))) <= pageBytes || index === 0,
+    (message, index) => (size += Buffer.byteLength(JSON.stringify(message))) <= bytes || index === 0,
   )
 }
 
+/** Where a page is taken from: the newest messages when none is given. */
+export type Place = { before?: number; after?: number; around?: number; changedAfter?: number }
+
 /** Posting and changing, for members only, and paging through history, of public rooms for everybody. */
 export function createMessages({ db, news, rooms, avatarUrl }: MessagesOptions) {
-  // Posts to one room would wait for each other's row lock anyway; here they wait without holding a connection,
-  // and their news goes out in the order of their numbers.
-  const inTurn = createTurns({ waiting: waitingPerRoom })
+  // Posts and changes in one room would wait for each other's row lock anyway; here they wait without holding a
+  // connection, and their news goes out in the order of their numbers.
+  const turns = createTurns({ waiting: waitingPerRoom })
   const underWay = new Map<string, Promise<Posted>>()
 
   function toMessage(row: queries.MessageRow): Message {
@@ -55,12 +58,13 @@ export function createMessages({ db, news, rooms, avatarUrl }: MessagesOptions) 
       replyTo: row.replyTo,
       editedAt: row.editedAt?.toISOString() ?? null,
       deleted: row.deletedAt !== null,
+      version: row.version,
     }
   }
 
   async function store(authorId: string, { roomId, id, body, replyTo = null }: NewMessage): Promise<Message> {
     return db.transaction(async (tx) => {
-      const seq = await queries.takeSeq(tx, roomId, authorId)
+      const seq = await queries.takeNext(tx, 'head', roomId, authorId)
       if (seq === undefined) throw new ChatError('forbidden', 'Join the room first.')
       // Numbers have no holes, so every smaller one is a message of this room.
       if (replyTo !== null && replyTo >= seq)
@@ -90,31 +94,63 @@ export function createMessages({ db, news, rooms, avatarUrl }: MessagesOptions) 
     }
   }
 
-  async function post(authorId: string, message: NewMessage): Promise<Posted> {
-    const { roomId } = message
+  /** What has not begun when the time is over never does. */
+  async function inTurn<Result>(roomId: string, what: string, work: () => Promise<Result>): Promise<Result> {
     const late = new AbortController()
-    const storing = inTurn(roomId, () => storeOnce(authorId, message), late.signal)
-    // The next turn has begun by now, and its commit takes longer than this: news goes out in the order of the numbers.
-    const told = storing.then(({ posted, fresh }) => {
-      if (fresh.length > 0) news.send({ to: [roomId], event: 'messages:posted', news: { roomId, messages: fresh } })
-      return posted
-    })
     try {
-      return await within(answerMs, 'Posting', told)
+      return await within(answerMs, what, turns(roomId, work, late.signal))
     } finally {
       late.abort()
     }
   }
 
+  function post(authorId: string, message: NewMessage): Promise<Posted> {
+    const { roomId } = message
+    return inTurn(roomId, 'Posting', async () => {
+      const { posted, fresh } = await storeOnce(authorId, message)
+      if (fresh.length > 0) news.send({ to: [roomId], event: 'messages:posted', news: { roomId, messages: fresh } })
+      return posted
+    })
+  }
+
   async function change(
     authorId: string,
-    { roomId, seq }: { roomId: string; seq: number },
-    body: string,
+    { roomId, seq, body = '' }: { roomId: string; seq: number; body?: string },
   ): Promise<Message> {
     await rooms.requireMember(roomId, authorId)
-    const row = await queries.updateBody(db, roomId, seq, authorId, body)
-    if (row === undefined) throw new ChatError('not_found', 'There is no such message of yours.')
-    return toMessage(row)
+    return inTurn(roomId, 'Changing', async () => {
+      const message = await db.transaction(async (tx) => {
+        const version = await queries.takeNext(tx, 'version', roomId, authorId)
+        if (version === undefined) throw new ChatError('forbidden', 'Join the room first.')
+        const row = await queries.updateBody(tx, { roomId, seq, authorId, body, version })
+        if (row === undefined) throw new ChatError('not_found', 'There is no such message of yours.')
+        return toMessage(row)
+      })
+      news.send({ to: [roomId], event: changeOf(message), news: { roomId, message } })
+      return message
+    })
+  }
+
+  /** Messages in the order in which they were found, with room for each of them. */
+  async function find(
+    roomId: string,
+    { before, after, around, changedAfter }: Place,
+    limit: number,
+  ): Promise<Message[]> {
+    const next = async (by: 'seq' | 'version', after: number, limit: number, bytes = pageBytes) =>
+      whatFits((await queries.messagesAfter(db, by, [{ roomId, after }], limit)).map(toMessage), bytes)
+    const last = async (before: number | null, limit: number, bytes = pageBytes) =>
+      whatFits((await queries.pageBefore(db, roomId, before, limit)).map(toMessage), bytes).reverse()
+
+    if (changedAfter !== undefined) return next('version', changedAfter, limit)
+    if (after !== undefined) return next('seq', after, limit)
+    if (around === undefined) return last(before ?? null, limit)
+    const half = Math.ceil(limit / 2)
+    const found = await Promise.all([
+      last(around + 1, half, pageBytes / 2),
+      limit > half ? next('seq', around, limit - half, pageBytes / 2) : [],
+    ])
+    return found.flat()
   }
 
   return {
@@ -131,49 +167,44 @@ export function createMessages({ db, news, rooms, avatarUrl }: MessagesOptions) 
       return posting
     },
 
-    /** Gives one's own message another text. @throws ChatError `not_found`, `forbidden`. */
-    async edit(
-      authorId: string,
-      { roomId, seq, body }: { roomId: string; seq: number; body: string },
-    ): Promise<Message> {
-      const message = await change(authorId, { roomId, seq }, body)
-      news.send({ to: [roomId], event: 'message:edited', news: { roomId, message } })
-      return message
-    },
+    /** Gives one's own message another text. @throws ChatError `not_found`, `forbidden`, `unavailable`. */
+    edit: (authorId: string, what: { roomId: string; seq: number; body: string }): Promise<Message> =>
+      change(authorId, what),
 
-    /** Deletes one's own message: its place stays, its text is gone. @throws ChatError `not_found`, `forbidden`. */
-    async remove(authorId: string, which: { roomId: string; seq: number }): Promise<Message> {
-      const message = await change(authorId, which, '')
-      news.send({ to: [which.roomId], event: 'message:deleted', news: { roomId: which.roomId, message } })
-      return message
-    },
+    /** Deletes one's own message: its place stays, its text is gone. @throws ChatError as `edit` does. */
+    remove: (authorId: string, { roomId, seq }: { roomId: string; seq: number }): Promise<Message> =>
+      change(authorId, { roomId, seq }),
 
-    /** A stretch of history in ascending `seq`: the last before `before`, the first after `after`, or the newest. Long ones make it short. */
-    async page(
-      accountId: string,
-      roomId: string,
-      { before, after, limit }: { before?: number; after?: number; limit: number },
-    ): Promise<Page> {
-      const { head } = await rooms.find(roomId, accountId)
-      const rows =
-        after !== undefined
-          ? await queries.pageAfter(db, roomId, after, limit)
-          : await queries.pageBefore(db, roomId, before ?? null, limit)
-      const messages = whatFits(rows.map(toMessage))
-      if (after === undefined) messages.reverse()
+    /**
+     * A stretch of history in ascending `seq`: the last before `before`, the first after `after`, those around `around`,
+     * or the newest; or in ascending `version` what has changed since `changedAfter`. Long ones make it short.
+     */
+    async page(accountId: string, roomId: string, { limit, ...place }: Place & { limit: number }): Promise<Page> {
+      // Read before the messages: a change between the two is in them, and asked for once more.
+      const { head, version } = await rooms.find(roomId, accountId)
+      const messages = await find(roomId, place, limit)
       // Somebody may have posted between the two statements.
-      return { messages, head: Math.max(head, messages.at(-1)?.seq ?? 0) }
+      return { messages, version, head: messages.reduce((head, { seq }) => Math.max(head, seq), head) }
     },
 
     headsOf: (roomIds: string[]) => queries.headsOf(db, roomIds),
 
-    /** The first `limit` messages of each room after the one it has, in ascending `seq`. */
-    async missing(rooms: { roomId: string; after: number }[], limit: number): Promise<Map<string, Message[]>> {
+    /** The first `limit` messages of each room after the `seq`, or changed after the `version`, that it has; ascending. */
+    async missing(
+      by: 'seq' | 'version',
+      rooms: { roomId: string; after: number }[],
+      limit: number,
+    ): Promise<Map<string, Message[]>> {
       const found = new Map<string, Message[]>()
-      for (const { roomId, ...row } of await queries.pagesAfter(db, rooms, limit)) {
+      for (const { roomId, ...row } of await queries.messagesAfter(db, by, rooms, limit)) {
         found.set(roomId, [...(found.get(roomId) ?? []), toMessage(row)])
       }
       return found
     },
   }
+}
+
+/** The event that tells of a message's last change. */
+export function changeOf({ deleted }: Message): 'message:edited' | 'message:deleted' {
+  return deleted ? 'message:deleted' : 'message:edited'
 }

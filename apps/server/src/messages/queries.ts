@@ -12,24 +12,30 @@ export interface MessageRow {
   replyTo: number | null
   editedAt: Date | null
   deletedAt: Date | null
+  version: number
 }
 
 const message = `m.seq, m.id, m.author_id as "authorId", a.name as "authorName", a.avatar_key as "authorAvatarKey", a.email is null as "authorIsBot",
-       m.body, m.posted_at as "postedAt", m.reply_to as "replyTo", m.edited_at as "editedAt", m.deleted_at as "deletedAt"`
+       m.body, m.posted_at as "postedAt", m.reply_to as "replyTo", m.edited_at as "editedAt", m.deleted_at as "deletedAt", m.version`
 
 /**
- * Takes the next number of a room for one of its members. The room's row stays locked until the transaction ends, so
- * numbers are handed out in the order of commits, and one that is rolled back is given to the next.
- * Undefined when there is no such room or the author is not a member.
+ * Takes the next number of a room for one of its members: `head` counts messages, `version` their changes. The room's row
+ * stays locked until the transaction ends, so numbers are handed out in the order of commits, and one that is rolled back
+ * is given to the next. Undefined when there is no such room or the account is not a member.
  */
-export async function takeSeq(db: Db, roomId: string, authorId: string): Promise<number | undefined> {
-  const [room] = await db.query<{ head: number }>(
-    `update rooms set head = head + 1
+export async function takeNext(
+  db: Db,
+  counter: 'head' | 'version',
+  roomId: string,
+  accountId: string,
+): Promise<number | undefined> {
+  const [room] = await db.query<{ taken: number }>(
+    `update rooms set ${counter} = ${counter} + 1
       where id = $1 and exists (select from memberships where room_id = $1 and account_id = $2)
-      returning head`,
-    [roomId, authorId],
+      returning ${counter} as taken`,
+    [roomId, accountId],
   )
-  return room?.head
+  return room?.taken
 }
 
 /** Undefined when the author has sent this id before. */
@@ -89,29 +95,22 @@ export function pageBefore(db: Db, roomId: string, before: number | null, limit:
   )
 }
 
-/** The first messages after `after`, in ascending order. */
-export function pageAfter(db: Db, roomId: string, after: number, limit: number): Promise<MessageRow[]> {
-  return db.query<MessageRow>(
-    `select ${message}
-       from messages m join accounts a on a.id = m.author_id
-      where m.room_id = $1 and m.seq > $2
-      order by m.seq limit $3`,
-    [roomId, after, limit],
-  )
-}
+// Messages that were never changed are not in the index.
+const after = { seq: 'seq > r.after', version: 'version > 0 and version > r.after' }
 
-/** The same for many rooms at once. */
-export function pagesAfter(
+/** The first messages of each room after the number it has, in ascending order: by `seq` or, those that were changed, by `version`. */
+export function messagesAfter(
   db: Db,
+  by: 'seq' | 'version',
   rooms: { roomId: string; after: number }[],
   limit: number,
 ): Promise<(MessageRow & { roomId: string })[]> {
   return db.query<MessageRow & { roomId: string }>(
     `select m.room_id as "roomId", ${message}
        from unnest($1::uuid[], $2::bigint[]) as r (id, after)
-      cross join lateral (select * from messages where room_id = r.id and seq > r.after order by seq limit $3) m
+      cross join lateral (select * from messages where room_id = r.id and ${after[by]} order by ${by} limit $3) m
        join accounts a on a.id = m.author_id
-      order by m.room_id, m.seq`,
+      order by m.room_id, m.${by}`,
     [rooms.map(({ roomId }) => roomId), rooms.map(({ after }) => after), limit],
   )
 }
@@ -119,27 +118,31 @@ export function pagesAfter(
 /** Gives an author's message another text, or none: then it is deleted. Undefined when it is not theirs, or gone. */
 export async function updateBody(
   db: Db,
-  roomId: string,
-  seq: number,
-  authorId: string,
-  body: string,
+  {
+    roomId,
+    seq,
+    authorId,
+    body,
+    version,
+  }: { roomId: string; seq: number; authorId: string; body: string; version: number },
 ): Promise<MessageRow | undefined> {
   const [updated] = await db.query<MessageRow>(
     `with m as (
        update messages
           set body = $4,
               edited_at = case when $4 = '' then edited_at else now() end,
-              deleted_at = case when $4 = '' then now() end
+              deleted_at = case when $4 = '' then now() end,
+              version = $5
         where room_id = $1 and seq = $2 and author_id = $3 and deleted_at is null
         returning *
      )
      select ${message} from m join accounts a on a.id = m.author_id`,
-    [roomId, seq, authorId, body],
+    [roomId, seq, authorId, body, version],
   )
   return updated
 }
 
 /** How far each of these rooms has come. */
-export function headsOf(db: Db, roomIds: string[]): Promise<{ roomId: string; head: number }[]> {
-  return db.query('select id as "roomId", head from rooms where id = any($1::uuid[]) order by id', [roomIds])
+export function headsOf(db: Db, roomIds: string[]): Promise<{ roomId: string; head: number; version: number }[]> {
+  return db.query('select id as "roomId", head, version from rooms where id = any($1::uuid[]) order by id', [roomIds])
 }

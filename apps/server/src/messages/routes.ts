@@ -2,21 +2,23 @@ import { Router, type RequestHandler } from 'express'
 import { z } from 'zod'
 import { count, parse, uuid } from '../platform/input.js'
 import { signedIn } from '../sessions/sessions.js'
-import type { Messages } from './messages.js'
+import type { Messages, Place } from './messages.js'
 
 const whichRoom = z.object({ id: uuid() })
+const place = {
+  before: count(1, Number.MAX_SAFE_INTEGER).optional(),
+  after: count(0, Number.MAX_SAFE_INTEGER).optional(),
+  around: count(1, Number.MAX_SAFE_INTEGER).optional(),
+  changedAfter: count(0, Number.MAX_SAFE_INTEGER).optional(),
+} satisfies Record<keyof Place, unknown>
 const whichPage = z
-  .object({
-    before: count(1, Number.MAX_SAFE_INTEGER).optional(),
-    after: count(0, Number.MAX_SAFE_INTEGER).optional(),
-    limit: count(1, 200).default(50),
-  })
+  .object({ ...place, limit: count(1, 200).default(50) })
   .refine(
-    ({ before, after }) => before === undefined || after === undefined,
-    'A page is either before a message or after one.',
+    (page) => Object.keys(place).filter((name) => page[name as keyof Place] !== undefined).length <= 1,
+    `A page is asked for by one of ${Object.keys(place).join(', ')}.`,
   )
 
-/** History, by `seq` in both directions. */
+/** History, by `seq` in both directions, and changes of it. */
 export function createMessageRoutes({
   messages,
   requireAccount,

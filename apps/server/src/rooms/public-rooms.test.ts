@@ -47,6 +47,7 @@ describe('among ten thousand public rooms', () => {
       kind: 'public',
       joined: false,
       head: 0,
+      version: 0,
       read: 0,
       unread: 0,
     })

@@ -6,6 +6,7 @@ export interface RoomRow {
   name: string
   kind: RoomKind
   head: number
+  version: number
   /** Null: the asking account is not a member. */
   read: number | null
   unread?: number | null
@@ -19,7 +20,7 @@ export interface MemberRow {
   online: boolean
 }
 
-const room = 'r.id, r.name, r.kind, r.head, m.read_seq as read'
+const room = 'r.id, r.name, r.kind, r.head, r.version, m.read_seq as read'
 // What bots say is not unread. Who is a hundred behind has so much to read that it does not matter.
 const unread = `r.head - m.read_seq - (
          select count(*) from (select author_id from messages where room_id = r.id and seq > m.read_seq order by seq desc limit 100) late

@@ -112,7 +112,7 @@ export function createRooms({ db, news, avatarUrl, onError = () => undefined }: 
         return room.id
       })
       tellJoined(id, accountId)
-      const room = { id, name, kind, head: 0, read: 0, unread: 0 }
+      const room = { id, name, kind, head: 0, version: 0, read: 0, unread: 0 }
       if (kind === 'public') news.send({ opened: { ...room, joined: false } })
       return { ...room, joined: true }
     },
@@ -178,6 +178,6 @@ export function createRooms({ db, news, avatarUrl, onError = () => undefined }: 
   }
 }
 
-function toRoom({ id, name, kind, head, read, unread }: queries.RoomRow): Room {
-  return { id, name, kind, joined: read !== null, head, read: read ?? 0, unread: unread ?? 0 }
+function toRoom({ read, unread, ...room }: queries.RoomRow): Room {
+  return { ...room, joined: read !== null, read: read ?? 0, unread: unread ?? 0 }
 }

@@ -15,6 +15,7 @@ const says = (seq: number, author = 'ben', change: Partial<Message> = {}): Messa
   replyTo: null,
   editedAt: null,
   deleted: false,
+  version: 0,
   ...change,
 })
 const member = (id: string, change: Partial<Member> = {}): Member => ({
@@ -32,6 +33,7 @@ const createServer = () => {
   const server = {
     history: run(1, 5),
     read: 5,
+    version: 0,
     signedOut: false,
     /** Rooms of one's own beside the one with the history. */
     others: [] as Room[],
@@ -73,6 +75,7 @@ const createServer = () => {
       kind: 'public',
       joined: true,
       head: history.length,
+      version: server.version,
       read,
       unread: history.length - read,
     }
@@ -81,14 +84,23 @@ const createServer = () => {
     if (url.pathname === '/api/me') return me
     if (url.pathname === '/api/rooms') return { rooms: [room(), ...server.others] }
     if (url.pathname.endsWith('/members')) return { members: server.members }
-    const { history } = server
+    const { history, version } = server
     const limit = Number(url.searchParams.get('limit'))
-    const [before, after] = [url.searchParams.get('before'), url.searchParams.get('after')]
-    const messages = after
-      ? history.slice(Number(after), Number(after) + limit)
-      : history.slice(0, before ? Number(before) - 1 : undefined).slice(-limit)
-    return { messages, head: history.length }
+    const [place] = ['before', 'after', 'around', 'changedAfter'].filter((name) => url.searchParams.has(name))
+    const number = Number(url.searchParams.get(place ?? ''))
+    const messages = {
+      before: () => history.slice(0, number - 1).slice(-limit),
+      after: () => history.slice(number, number + limit),
+      around: () => history.slice(Math.max(0, number - limit / 2), number + limit / 2),
+      changedAfter: () =>
+        history
+          .filter((message) => message.version > number)
+          .sort((a, b) => a.version - b.version)
+          .slice(0, limit),
+    }[place ?? '']
+    return { messages: messages?.() ?? history.slice(-limit), head: history.length, version }
   }
+
   vi.stubGlobal('fetch', async (path: string) => {
     server.requests.push(path)
     if (server.signedOut)
@@ -107,6 +119,12 @@ const posted = (...messages: Message[]) => {
   server.history.push(...messages)
   server.send('messages:posted', { roomId: 'r', messages })
 }
+/** Changes a message without anybody hearing of it. */
+const change = (seq: number, to: Partial<Message>) => {
+  server.history[seq - 1] = { ...server.history[seq - 1]!, ...to, version: (server.version += 1) }
+  return server.history[seq - 1]!
+}
+const timeline = () => chat.conversations.get('r')!.timeline
 const newsOf = (event: string) => server.emitted.filter(([name]) => name === event).map(([, payload]) => payload)
 
 beforeEach(async () => {
@@ -161,8 +179,8 @@ describe('an open room', () => {
   it('has after a reconnect what was said, edited and deleted meanwhile', async () => {
     server.disconnect('transport close')
     server.history.push(...run(6, 200).slice(0, 195))
-    server.history[198] = says(199, 'ben', { body: 'changed', editedAt: '2026-01-01T00:00:00Z' })
-    server.history[199] = says(200, 'ben', { body: '', deleted: true })
+    change(199, { body: 'changed' })
+    change(200, { body: '', deleted: true })
     server.connect()
     await pass(500)
     expect(shown()).toEqual(run(1, 200).map(({ seq }) => seq))
@@ -170,6 +188,82 @@ describe('an open room', () => {
       { body: 'changed' },
       { deleted: true },
     ])
+  })
+
+  /** A room of 200 in which somebody has scrolled back to message 51. */
+  const scrollBack = async () => {
+    server.history.push(...run(6, 200))
+    server.history[189] = says(190, 'ben', { replyTo: 110 })
+    server.send('room:head', { roomId: 'r', head: 200, version: 0 })
+    await pass(500)
+    chat.close()
+    chat = createChat({ account: me, connect: () => server.socket, onSignedOut })
+    server.connect()
+    chat.open('r')
+    await pass(100)
+    await chat.conversations.loadMore('r', 'before')
+    await chat.conversations.loadMore('r', 'before')
+    expect(shown()[0]).toBe(51)
+  }
+
+  it('has after a reconnect what was changed meanwhile on any page at hand, the original of an answer included', async () => {
+    await scrollBack()
+    server.disconnect('transport close')
+    change(110, { body: '', deleted: true })
+    change(60, { body: 'changed' })
+    change(3, { body: 'elsewhere' })
+    server.connect()
+    await pass(500)
+    expect([timeline().get(110)?.deleted, timeline().get(60)?.body]).toEqual([true, 'changed'])
+    expect(timeline().get(timeline().get(190)!.replyTo!)?.deleted).toBe(true)
+    expect([timeline().version, timeline().changesMissed]).toEqual([3, 0])
+  })
+
+  it('asks for a change of which only the head of the room tells, or a later one', async () => {
+    await scrollBack()
+    change(110, { body: '', deleted: true })
+    server.send('room:head', { roomId: 'r', head: 200, version: 1 })
+    await pass(500)
+    expect(timeline().get(110)?.deleted).toBe(true)
+    change(111, { body: 'lost' })
+    server.send('message:edited', { roomId: 'r', message: change(112, { body: 'arrived' }) })
+    await pass(500)
+    expect([timeline().get(111)?.body, timeline().get(112)?.body]).toEqual(['lost', 'arrived'])
+  })
+
+  it.each([
+    ['at the newest messages', null, 151, 200],
+    ['further up', 100, 76, 125],
+  ])(
+    'forgets what is not on the screen when more was changed than it shows, %s',
+    async (_where, place, first, last) => {
+      await scrollBack()
+      chat.conversations.get('r')!.place = place
+      server.disconnect('transport close')
+      for (let n = 0; n < 400; n += 1) change(1 + (n % 200), { body: `change ${n}` })
+      server.requests.length = 0
+      server.connect()
+      await pass(500)
+      expect([shown()[0], shown().at(-1)]).toEqual([first, last])
+      expect(timeline().messages).toEqual(server.history.slice(first - 1, last))
+      expect(server.requests.filter((path) => path.includes('/messages'))).toHaveLength(2)
+    },
+  )
+
+  it('goes to any message of a long one with one request, and back to the newest with another', async () => {
+    server.history.push(...run(6, 20_000))
+    server.send('room:head', { roomId: 'r', head: 20_000, version: 0 })
+    await pass(500)
+    server.requests.length = 0
+    expect(await chat.conversations.goTo('r', 9_000)).toBe(true)
+    expect([shown()[0], shown().at(-1)]).toEqual([8_951, 9_050])
+    posted(says(20_001))
+    await pass(500)
+    expect(shown().at(-1)).toBe(9_050)
+    expect(await chat.conversations.goTo('r', null)).toBe(true)
+    expect(shown().at(-1)).toBe(20_001)
+    expect(server.requests.filter((path) => path.includes('/messages'))).toHaveLength(2)
+    expect(await chat.conversations.goTo('r', 30_000)).toBe(false)
   })
 
   it('goes on asking when the server cannot answer for a while', async () => {
@@ -301,7 +395,16 @@ describe('without asking again, one sees', () => {
   })
 
   it('a room that was joined or left elsewhere', async () => {
-    const other: Room = { id: 'other', name: 'Other', kind: 'private', joined: true, head: 0, read: 0, unread: 0 }
+    const other: Room = {
+      id: 'other',
+      name: 'Other',
+      kind: 'private',
+      joined: true,
+      head: 0,
+      version: 0,
+      read: 0,
+      unread: 0,
+    }
     const names = () => chat.rooms!.map(({ name }) => name)
     server.others = [other]
     server.send('members:changed', { roomId: 'other', joined: [member('ann')], left: [] })

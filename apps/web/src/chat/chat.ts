@@ -129,7 +129,7 @@ export function createChat(options: {
   // Messages
 
   /** Messages from anywhere: they count as unread, end up in the timeline, and prove that the sender's copy arrived. */
-  const take = (roomId: string, messages: readonly Message[], head = 0) => {
+  const take = (roomId: string, messages: readonly Message[], head = 0, version = 0) => {
     for (const message of messages) {
       if (message.author.id === account.id) outbox.settle(message.id)
       else if (!message.deleted) stopTyping(roomId, message.author.id)
@@ -147,7 +147,7 @@ export function createChat(options: {
         announcement = `${newest.author.name}: ${newest.body}`
       }
     }
-    conversations.receive(roomId, messages, head)
+    conversations.receive(roomId, messages, head, version)
     changed()
   }
 
@@ -172,7 +172,7 @@ export function createChat(options: {
     const posted = await ask<Posted>(patiently().emitWithAck('message:post', { roomId, id, body, replyTo }))
     const author: Person = { id: account.id, name: account.name, avatarUrl: account.avatarUrl }
     if (!conversations.get(roomId)?.timeline.get(posted.seq)) {
-      take(roomId, [{ ...posted, id, author, body, replyTo, editedAt: null, deleted: false }])
+      take(roomId, [{ ...posted, id, author, body, replyTo, editedAt: null, deleted: false, version: 0 }])
     }
     outbox.settle(id)
   }
@@ -220,9 +220,8 @@ export function createChat(options: {
   }
   socket.on('message:edited', takeChange)
   socket.on('message:deleted', takeChange)
-  socket.on('room:head', ({ roomId, head }) => {
-    const conversation = conversations.get(roomId)
-    if (conversation) take(roomId, [], head)
+  socket.on('room:head', ({ roomId, head, version }) => {
+    if (conversations.get(roomId)) take(roomId, [], head, version)
     else if ((rooms?.find(({ id }) => id === roomId)?.head ?? -1) < head) reloadRoomsSoon()
   })
   socket.on('room:opened', ({ room }) => openingListeners.forEach((listener) => listener(room)))

@@ -1,13 +1,16 @@
 import type { Message, Person } from '@chat/server/contract'
 
 import { api, isSignedOut } from '../api.js'
-import { createTimeline, type Timeline } from './timeline.js'
+import { createTimeline, farBehind, type Timeline } from './timeline.js'
 
 /** An open room: its messages, and what is going on with fetching them. */
 export interface Conversation {
   timeline: Timeline
-  /** A page of history on its way. */
-  older?: Promise<boolean>
+  /** `seq` of the message at which somebody reads on; null at the newest ones. */
+  place: number | null
+  /** A page of history on its way, from before or after the messages that are shown. */
+  before?: Promise<boolean>
+  after?: Promise<boolean>
   /** Why the messages could not be fetched; null while all is well. */
   problem: string | null
 }
@@ -20,16 +23,18 @@ export interface Conversations {
   reload: (roomId: string) => Promise<void>
   /** After a reconnect: what is not on the screen is forgotten, what is on it is loaded anew. */
   catchUp: () => Promise<void>
-  /** Puts messages into their room's timeline, if it is open; what is missing before them is fetched. */
-  receive: (roomId: string, messages: readonly Message[], head?: number) => void
+  /** Puts messages into their room's timeline, if it is open; messages and changes that are missing are fetched. */
+  receive: (roomId: string, messages: readonly Message[], head?: number, version?: number) => void
   /** Somebody has another name or picture: in the messages at hand, too. */
   rename: (person: Person) => void
-  /** One more page of history. Resolves to whether there was one. */
-  loadOlder: (roomId: string) => Promise<boolean>
-  /** History back to `seq`. Resolves to whether it is there now. */
-  reach: (roomId: string, seq: number) => Promise<boolean>
+  /** One more page before or after the messages that are shown. Resolves to whether there was one. */
+  loadMore: (roomId: string, way: Way) => Promise<boolean>
+  /** Shows a message, wherever in the room it is, or the newest ones for null. Resolves to whether it is there now. */
+  goTo: (roomId: string, seq: number | null) => Promise<boolean>
   close: () => void
 }
+
+type Way = 'before' | 'after'
 
 const pageSize = 50
 const longPage = 100
@@ -54,28 +59,49 @@ export function createConversations({
   let openRoom: string | null = null
   let closed = false
 
-  const closeGap = (roomId: string, delayMs = gapGraceMs) => {
+  const isBehind = ({ timeline }: Conversation) => timeline.messagesMissed > 0 || timeline.changesMissed > 0
+
+  const catchUpSoon = (roomId: string, delayMs = gapGraceMs) => {
     const conversation = conversations.get(roomId)
-    if (!conversation || conversation.filling || conversation.timeline.gap === null) return
+    if (!conversation || conversation.filling || !isBehind(conversation)) return
     conversation.filling = true
     setTimeout(() => void fill(roomId, conversation), delayMs)
   }
 
   const fill = async (roomId: string, conversation: Conversation & { filling: boolean }) => {
-    const { timeline } = conversation
     let progress = true
     try {
-      while (!closed && timeline.gap !== null && progress) {
-        const after = timeline.gap
-        const page = await api.page(roomId, longPage, 'after', after)
-        take(roomId, page.messages, page.head)
-        progress = timeline.last > after
-      }
+      while (!closed && isBehind(conversation) && progress) progress = await fetchMissed(roomId, conversation)
     } catch {
       progress = false
     }
     conversation.filling = false
-    if (conversations.get(roomId) === conversation && !closed) closeGap(roomId, progress ? 0 : retryDelayMs)
+    if (conversations.get(roomId) === conversation && !closed) catchUpSoon(roomId, progress ? 0 : retryDelayMs)
+  }
+
+  /** One page of what is missing, changes first. Resolves to whether that brought anything. */
+  const fetchMissed = async (roomId: string, { timeline, place }: Conversation): Promise<boolean> => {
+    const { last, version, messagesMissed, changesMissed } = timeline
+    if (changesMissed > Math.max(timeline.messages.length, pageSize)) {
+      // More than is shown: it is forgotten, and what is on the screen loaded anew.
+      timeline.restart(
+        await (place === null ? api.page(roomId, pageSize) : api.page(roomId, pageSize, 'around', place)),
+      )
+      changed()
+    } else if (changesMissed > 0) {
+      timeline.mend(await api.page(roomId, longPage, 'changedAfter', version), version)
+      changed()
+      return timeline.version > version
+    } else if (messagesMissed > farBehind) {
+      timeline.load(await api.page(roomId, pageSize), place !== null)
+      changed()
+    } else {
+      const page = await api.page(roomId, longPage, 'after', last)
+      timeline.receivePage(page)
+      take(roomId, page.messages)
+      return timeline.last > last
+    }
+    return true
   }
 
   const reload = async (roomId: string) => {
@@ -85,7 +111,7 @@ export function createConversations({
     changed()
     try {
       const page = await api.page(roomId, pageSize)
-      conversation.timeline.load(page)
+      conversation.timeline.load(page, conversation.place !== null)
       for (const { author } of page.messages) conversation.timeline.rename(author)
       take(roomId, page.messages)
     } catch (error) {
@@ -98,35 +124,51 @@ export function createConversations({
   }
 
   /** Resolves to whether there was anything. One page at a time: whoever asks meanwhile gets the same one. */
-  const loadOlder = (roomId: string, limit = pageSize): Promise<boolean> => {
+  const loadMore = (roomId: string, way: Way): Promise<boolean> => {
     const conversation = conversations.get(roomId)
-    const first = conversation?.timeline.messages[0]
-    if (!conversation || !first || conversation.timeline.complete) return Promise.resolve(false)
-    if (conversation.older) return conversation.older
-    conversation.older = fetchOlder(roomId, conversation, first.seq, limit)
+    const { messages, complete, live } = conversation?.timeline ?? {}
+    const edge = way === 'before' ? messages?.[0] : messages?.at(-1)
+    if (!conversation || !edge || (way === 'before' ? complete : live)) return Promise.resolve(false)
+    if (conversation[way]) return conversation[way]
+    conversation[way] = fetchMore(roomId, conversation, way, edge.seq)
     changed()
-    return conversation.older
+    return conversation[way]
   }
 
-  const fetchOlder = async (roomId: string, conversation: Conversation, before: number, limit: number) => {
+  const fetchMore = async (roomId: string, conversation: Conversation, way: Way, seq: number) => {
     conversation.problem = null
     try {
-      const page = await api.page(roomId, limit, 'before', before)
-      conversation.timeline.receive(page.messages, page.head)
+      const page = await api.page(roomId, pageSize, way, seq)
+      conversation.timeline.receivePage(page)
+      catchUpSoon(roomId)
       return page.messages.length > 0
     } catch (error) {
       conversation.problem = (error as Error).message
       return false
     } finally {
-      delete conversation.older
+      delete conversation[way]
       changed()
     }
   }
 
-  const reach = async (roomId: string, seq: number) => {
-    const { timeline } = conversations.get(roomId)!
-    while (!timeline.get(seq) && seq < timeline.last && (await loadOlder(roomId, longPage)));
-    return timeline.get(seq) !== undefined
+  /** Fetches and shows what is around a message, or the newest messages. Resolves to whether that is there now. */
+  const goTo = async (roomId: string, seq: number | null): Promise<boolean> => {
+    const conversation = conversations.get(roomId)
+    if (!conversation) return false
+    const { timeline } = conversation
+    conversation.problem = null
+    try {
+      if (seq !== null && timeline.show(seq)) return true
+      const page = await (seq === null ? api.page(roomId, pageSize) : api.page(roomId, longPage, 'around', seq))
+      timeline.receivePage(page)
+      catchUpSoon(roomId)
+      return timeline.show(seq ?? page.messages.at(-1)?.seq ?? 0, seq === null)
+    } catch (error) {
+      conversation.problem = (error as Error).message
+      return false
+    } finally {
+      changed()
+    }
   }
 
   return {
@@ -134,7 +176,7 @@ export function createConversations({
     open: (roomId) => {
       openRoom = roomId
       if (roomId === null || conversations.has(roomId)) return
-      conversations.set(roomId, { timeline: createTimeline(), problem: null, filling: false })
+      conversations.set(roomId, { timeline: createTimeline(), place: null, problem: null, filling: false })
       void reload(roomId)
     },
     reload,
@@ -142,15 +184,15 @@ export function createConversations({
       for (const roomId of conversations.keys()) if (roomId !== openRoom) conversations.delete(roomId)
       if (openRoom) await reload(openRoom)
     },
-    receive: (roomId, messages, head = 0) => {
-      conversations.get(roomId)?.timeline.receive(messages, head)
-      closeGap(roomId)
+    receive: (roomId, messages, head = 0, version = 0) => {
+      conversations.get(roomId)?.timeline.receive(messages, head, version)
+      catchUpSoon(roomId)
     },
     rename: (person) => {
       for (const { timeline } of conversations.values()) timeline.rename(person)
     },
-    loadOlder: (roomId) => loadOlder(roomId),
-    reach,
+    loadMore,
+    goTo,
     close: () => {
       closed = true
     },

@@ -1,31 +1,39 @@
-import { useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useMemo, useState } from 'preact/hooks'
 
 import type { Person, Room } from '@chat/server/contract'
 
 import type { Chat } from '../chat/chat.js'
 import { JoinBar } from '../rooms/join-bar.js'
-import { Link } from '../router.js'
+import { Link, navigate } from '../router.js'
 import { Confirm, Icon, IconButton, Name, useRemembered, Wait } from '../ui/ui.js'
 import { Composer } from './composer.js'
-import { MessageItem, PendingItem, type Actions } from './message-item.js'
-import { rowsOf } from './rows.js'
+import type { Actions } from './message-item.js'
+import { MessageList } from './message-list.js'
+import { isWatched, useNewLine } from './new-line.js'
+import { firstUnreadOf } from './rows.js'
 import { useScroll } from './scroll.js'
 
-// A tab that stays open for days must not keep everything it has ever shown.
-const longRun = 400
-const keptRun = 200
+// A tab that stays open for days must not keep everything that was ever said in it.
+const longRun = 2000
+const keptRun = 1000
 
-type ConversationProps = { chat: Chat; room: Room; membersShown: boolean; onToggleMembers: () => void }
+type ConversationProps = {
+  chat: Chat
+  room: Room
+  /** `seq` of the message that the address names. */
+  linked: number | null
+  membersShown: boolean
+  onToggleMembers: () => void
+}
 
 /** One room: its messages, those on their way, and the place to write the next one. */
-export function Conversation({ chat, room, membersShown, onToggleMembers }: ConversationProps) {
+export function Conversation({ chat, room, linked, membersShown, onToggleMembers }: ConversationProps) {
   const me = chat.account.id
   const [editing, setEditing] = useState<number | null>(null)
   const [remembered, setReplying] = useRemembered(`chat.reply.${me}.${room.id}`)
   const replying = Number(remembered) || null
   const [removing, setRemoving] = useState<number | null>(null)
   const [highlighted, setHighlighted] = useState<number | null>(null)
-  const [current, setCurrent] = useState<number | null>(null)
 
   useLayoutEffect(() => {
     chat.open(room.id)
@@ -34,49 +42,47 @@ export function Conversation({ chat, room, membersShown, onToggleMembers }: Conv
 
   const conversation = chat.conversations.get(room.id)
   const timeline = conversation?.timeline
+  const loaded = timeline?.loaded ?? false
   const messages = timeline?.messages ?? []
-  const last = timeline?.last ?? 0
+  const newest = loaded && timeline!.live ? timeline!.last : null
 
   const scroll = useScroll({
-    ready: timeline?.loaded ?? false,
-    onTop: () => {
-      if (!conversation?.problem) void chat.conversations.loadOlder(room.id)
+    ready: loaded,
+    begin: linked,
+    messages,
+    live: newest !== null,
+    onEdge: (way) => {
+      if (!conversation?.problem) void chat.conversations.loadMore(room.id, way)
     },
-    onBottom: () => {
-      if (document.hasFocus() && !document.hidden) chat.markRead(room.id, last)
+    onLook: (seq) => {
+      if (!conversation) return
+      conversation.place = seq
+      if (seq !== null) return
+      if (isWatched()) chat.markRead(room.id, timeline!.last)
       if (messages.length > longRun && editing === null) timeline!.trim(keptRun)
     },
   })
-
-  // Coming back to the window, people find the line where they left. What comes while they look on moves it along.
-  const read = useRef(0)
-  read.current = room.joined ? room.read : Infinity
-  const line = useRef(read.current)
-  const shownBefore = useRef(-1)
-  const isLooking = scroll.atBottom && document.hasFocus() && !document.hidden
-  if (isLooking && shownBefore.current >= 0 && line.current >= shownBefore.current)
-    line.current = Math.max(line.current, last)
-  shownBefore.current = timeline?.loaded ? last : -1
-  const [, renderAnew] = useReducer((count: number) => count + 1, 0)
   useEffect(() => {
-    const leave = () => {
-      line.current = read.current
-      renderAnew(undefined)
-    }
-    addEventListener('blur', leave)
     addEventListener('focus', scroll.look)
-    return () => {
-      removeEventListener('blur', leave)
-      removeEventListener('focus', scroll.look)
-    }
+    return () => removeEventListener('focus', scroll.look)
   }, [])
+  const line = useNewLine(room.joined ? room.read : Infinity, newest, scroll.atBottom)
+  const firstUnread = useMemo(() => firstUnreadOf(messages, line, me), [messages, line, me])
 
   const jump = async (seq: number) => {
-    if (!(await chat.conversations.reach(room.id, seq))) return
     setHighlighted(seq)
-    setCurrent(seq)
     scroll.to(seq)
+    if (!(await chat.conversations.goTo(room.id, seq))) scroll.to(null)
   }
+  useEffect(() => {
+    if (linked !== null && loaded) void jump(linked)
+  }, [linked, loaded])
+  const toNewest = async () => {
+    if (linked !== null) navigate(`/rooms/${room.id}`, { replace: true })
+    if (newest === null && !(await chat.conversations.goTo(room.id, null))) return
+    scroll.toBottom()
+  }
+
   const write = () => scroll.box.current?.parentElement?.querySelector<HTMLElement>('.composer textarea')?.focus()
   const actions = useMemo<Actions>(
     () => ({
@@ -95,113 +101,36 @@ export function Conversation({ chat, room, membersShown, onToggleMembers }: Conv
     [room.id],
   )
   const editLast = () => {
-    const own = messages.findLast(({ author, deleted }) => author.id === me && !deleted)
+    const own = scroll.shown.findLast(({ author, deleted }) => author.id === me && !deleted)
     if (own) setEditing(own.seq)
   }
-
-  const reachable = current !== null && timeline?.get(current) ? current : last
-  const walk = (event: KeyboardEvent) => {
-    if (!(event.target instanceof HTMLLIElement) || event.target.dataset.seq === undefined) return
-    const all = [...scroll.box.current!.querySelectorAll<HTMLElement>('[data-seq]')]
-    const place = all.indexOf(event.target)
-    const next = { ArrowUp: place - 1, ArrowDown: place + 1, Home: 0, End: all.length - 1 }[event.key]
-    if (next === undefined || !all[next]) return
-    event.preventDefault()
-    all[next].focus()
-  }
-
-  const rows = useMemo(() => rowsOf(messages, line.current, me, new Date()), [messages, line.current, me])
-  const outgoing = chat.outbox.in(room.id)
-  // Stored by the server already, but something before them has not arrived yet.
-  const arriving = (timeline?.held ?? []).filter(({ author, deleted }) => author.id === me && !deleted)
-  const fresh = messages.filter(({ seq, author }) => seq > read.current && author.id !== me && !author.bot).length
+  const reload = () => void chat.conversations.reload(room.id)
 
   return (
     <>
-      <header class="pane-head">
-        <Link to="/" class="icon-button back" label="Back to rooms">
-          <Icon name="back" />
-        </Link>
-        <Icon name={room.kind === 'private' ? 'lock' : 'hash'} />
-        <h1>
-          <Name>{room.name}</Name>
-          {room.kind === 'private' && <span class="hidden"> (private)</span>}
-        </h1>
-        {room.joined && <IconButton icon="people" label="Members" pressed={membersShown} onClick={onToggleMembers} />}
-      </header>
-      {timeline?.loaded && conversation?.problem && (
-        <Wait
-          problem={conversation.problem}
-          retry={() =>
-            void (scroll.atBottom ? chat.conversations.reload(room.id) : chat.conversations.loadOlder(room.id))
-          }
-        />
-      )}
+      <RoomHead room={room} membersShown={membersShown} onToggleMembers={onToggleMembers} />
+      {loaded && conversation?.problem && <Wait problem={conversation.problem} retry={reload} />}
       <div class="scroller" ref={scroll.box} onScroll={scroll.look}>
-        {!timeline?.loaded && (
-          <Wait problem={conversation?.problem ?? null} retry={() => void chat.conversations.reload(room.id)} />
-        )}
-        {conversation?.older && <Wait />}
-        {timeline?.complete && (
-          <p class="beginning">
-            {messages.length ? (
-              <>
-                This is the beginning of <Name>{room.name}</Name>
-              </>
-            ) : (
-              'Nobody has said anything yet. Be the first.'
-            )}
-          </p>
-        )}
-        <ol
-          class="messages"
-          aria-label="Messages"
-          onKeyDown={walk}
-          onFocusIn={({ target }) => {
-            const seq = target instanceof Element && target.closest<HTMLElement>('[data-seq]')?.dataset.seq
-            if (seq) setCurrent(Number(seq))
-          }}
-        >
-          {rows.map((row) =>
-            row.kind === 'day' ? (
-              <li key={row.key} class="day">
-                <h2>{row.label}</h2>
-              </li>
-            ) : row.kind === 'unread' ? (
-              <li key={row.key} class="unread">
-                <span>New</span>
-              </li>
-            ) : (
-              <MessageItem
-                key={row.key}
-                message={row.message}
-                leads={row.leads}
-                own={row.message.author.id === me}
-                original={row.message.replyTo === null ? undefined : timeline!.get(row.message.replyTo)}
-                editing={row.message.seq === editing}
-                current={row.message.seq === reachable}
-                highlighted={row.message.seq === highlighted}
-                joined={room.joined}
-                actions={actions}
-              />
-            ),
-          )}
-          {[...arriving.map((message) => ({ ...message, roomId: room.id, queuedAt: 0 })), ...outgoing].map(
-            (message, place) => (
-              <PendingItem
-                key={message.id}
-                message={message}
-                outbox={chat.outbox}
-                author={message.replyTo || (!place && messages.at(-1)?.author.id !== me) ? chat.account : undefined}
-              />
-            ),
-          )}
-        </ol>
+        {!loaded && <Wait problem={conversation?.problem ?? null} retry={reload} />}
+        {conversation?.before && <Wait />}
+        {timeline?.complete && scroll.shown[0] === messages[0] && <Beginning room={room} isEmpty={!messages.length} />}
+        <MessageList
+          chat={chat}
+          room={room}
+          timeline={timeline}
+          shown={scroll.shown}
+          isEnd={newest !== null && scroll.shown.at(-1) === messages.at(-1)}
+          firstUnread={firstUnread}
+          editing={editing}
+          highlighted={highlighted}
+          actions={actions}
+        />
       </div>
       <div class="pane-foot">
-        {!scroll.atBottom && timeline?.loaded && (
-          <button type="button" class="jump" onClick={scroll.toBottom}>
-            <Icon name="down" /> {fresh ? `${fresh} new ${fresh === 1 ? 'message' : 'messages'}` : 'Newest messages'}
+        {!scroll.atBottom && loaded && (
+          <button type="button" class="jump" onClick={() => void toNewest()}>
+            <Icon name="down" />{' '}
+            {room.unread ? `${room.unread} new ${room.unread === 1 ? 'message' : 'messages'}` : 'Newest messages'}
           </button>
         )}
         <p class="typing">{saying(chat.typing(room.id))}</p>
@@ -214,7 +143,7 @@ export function Conversation({ chat, room, membersShown, onToggleMembers }: Conv
             onCancelReply={() => setReplying('')}
             onPosted={() => {
               setReplying('')
-              scroll.toBottom()
+              void toNewest()
             }}
             onEditLast={editLast}
           />
@@ -240,6 +169,35 @@ export function Conversation({ chat, room, membersShown, onToggleMembers }: Conv
         </Confirm>
       )}
     </>
+  )
+}
+
+function RoomHead({
+  room,
+  membersShown,
+  onToggleMembers,
+}: Pick<ConversationProps, 'room' | 'membersShown' | 'onToggleMembers'>) {
+  return (
+    <header class="pane-head">
+      <Link to="/" class="icon-button back" label="Back to rooms">
+        <Icon name="back" />
+      </Link>
+      <Icon name={room.kind === 'private' ? 'lock' : 'hash'} />
+      <h1>
+        <Name>{room.name}</Name>
+        {room.kind === 'private' && <span class="hidden"> (private)</span>}
+      </h1>
+      {room.joined && <IconButton icon="people" label="Members" pressed={membersShown} onClick={onToggleMembers} />}
+    </header>
+  )
+}
+
+function Beginning({ room, isEmpty }: { room: Room; isEmpty: boolean }) {
+  if (isEmpty) return <p class="beginning">Nobody has said anything yet. Be the first.</p>
+  return (
+    <p class="beginning">
+      This is the beginning of <Name>{room.name}</Name>
+    </p>
   )
 }
 

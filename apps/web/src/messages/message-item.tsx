@@ -4,6 +4,7 @@ import type { Message, Person } from '@chat/server/contract'
 
 import type { Outbox, Outgoing } from '../chat/outbox.js'
 import { Avatar, fits, Icon, IconButton, Limit, memo, Name } from '../ui/ui.js'
+import { Link } from '../router.js'
 import { Body } from './body.js'
 
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' })
@@ -18,6 +19,7 @@ export interface Actions {
 }
 
 type MessageItemProps = {
+  roomId: string
   message: Message
   leads: boolean
   own: boolean
@@ -33,13 +35,13 @@ type MessageItemProps = {
 }
 
 export const MessageItem = memo((props: MessageItemProps) => {
-  const { message, leads, own, editing, current, highlighted, joined, actions } = props
+  const { roomId, message, leads, own, editing, current, highlighted, joined, actions } = props
   const { seq, author, body, deleted, editedAt, postedAt, replyTo } = message
   const tabIndex = current ? 0 : -1
   const time = (
-    <time class="time" dateTime={postedAt}>
-      {clock.format(new Date(postedAt))}
-    </time>
+    <Link to={`/rooms/${roomId}/${seq}`} class="time" tabIndex={tabIndex}>
+      <time dateTime={postedAt}>{clock.format(new Date(postedAt))}</time>
+    </Link>
   )
   return (
     <li

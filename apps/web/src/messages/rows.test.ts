@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 
 import type { Message } from '@chat/server/contract'
 
-import { rowsOf } from './rows.js'
+import { firstUnreadOf, rowsOf } from './rows.js'
 
 const noon = new Date(2026, 5, 15, 12, 0)
 const minutes = (n: number) => new Date(noon.getTime() + n * 60_000).toISOString()
@@ -15,9 +15,10 @@ const says = (seq: number, author: string, at: number, replyTo: number | null = 
   replyTo,
   editedAt: null,
   deleted: false,
+  version: 0,
 })
 const shapeOf = (messages: Message[], readTo = Infinity) =>
-  rowsOf(messages, readTo, 'me', noon).map((row) =>
+  rowsOf(messages, firstUnreadOf(messages, readTo, 'me'), noon).map((row) =>
     row.kind === 'day' ? row.label : row.kind === 'unread' ? 'NEW' : `${row.leads ? '+' : ' '}${row.key}`,
   )
 
@@ -58,9 +59,7 @@ describe('the lines of a conversation', () => {
   })
 
   it('give every line its own key', () => {
-    const keys = rowsOf([says(1, 'ann', 0), says(2, 'ben', 3000), says(3, 'ann', 6000)], 0, 'me', noon).map(
-      ({ key }) => key,
-    )
+    const keys = rowsOf([says(1, 'ann', 0), says(2, 'ben', 3000), says(3, 'ann', 6000)], 2, noon).map(({ key }) => key)
     expect(new Set(keys).size).toBe(keys.length)
   })
 })

@@ -9,21 +9,19 @@ export type Row =
 const groupMs = 5 * 60_000
 
 /**
- * What a run of messages looks like. `leads` is false for a message that continues what the same author was saying.
- * The unread begin with the first message of somebody else, and no bot, after `readTo`.
+ * What messages look like. `leads` is false for a message that continues what the same author was saying. The unread
+ * begin with the message `firstUnread`, a `seq`.
  */
-export function rowsOf(messages: readonly Message[], readTo: number, me: string, now: Date): Row[] {
+export function rowsOf(messages: readonly Message[], firstUnread: number | undefined, now: Date): Row[] {
   const rows: Row[] = []
-  let unreadFound = false
   let previous: Message | undefined
   for (const message of messages) {
     const { seq, author, postedAt } = message
+    const unread = seq === firstUnread
     const day = new Date(postedAt).toDateString()
     const sameDay = previous && new Date(previous.postedAt).toDateString() === day
     if (!sameDay) rows.push({ kind: 'day', key: `day ${day} ${seq}`, label: nameOf(new Date(postedAt), now) })
-    const unread: boolean = !unreadFound && seq > readTo && author.id !== me && !author.bot
     if (unread) rows.push({ kind: 'unread', key: 'unread' })
-    unreadFound ||= unread
     const leads =
       !sameDay ||
       unread ||
@@ -34,6 +32,12 @@ export function rowsOf(messages: readonly Message[], readTo: number, me: string,
     previous = message
   }
   return rows
+}
+
+/** `seq` of the first message of somebody else, and no bot, after `readTo` in an unbroken run. */
+export function firstUnreadOf(messages: readonly Message[], readTo: number, me: string): number | undefined {
+  const first = messages[0]?.seq ?? 0
+  return messages.slice(Math.max(0, readTo + 1 - first)).find(({ author }) => author.id !== me && !author.bot)?.seq
 }
 
 const anyDay = new Intl.DateTimeFormat('en-GB', { dateStyle: 'full' })

@@ -1,17 +1,43 @@
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 
-const nearTop = 600
+import type { Message } from '@chat/server/contract'
+
+/** So many messages are in the page at most, so many more when somebody comes near one of its ends. */
+const windowSize = 150
+const step = 50
+const near = 600
 const nearBottom = 48
 
+type ScrollOptions = {
+  ready: boolean
+  /** `seq` of the message to begin at; null for the first unread one. */
+  begin: number | null
+  /** An unbroken run. */
+  messages: readonly Message[]
+  /** The run ends with the newest message. */
+  live: boolean
+  /** Asks for more messages before or after the run. */
+  onEdge: (way: 'before' | 'after') => void
+  /** Called whenever the place may have changed: the `seq` of the upper message, or null at the newest ones. */
+  onLook: (seq: number | null) => void
+}
+
 /**
- * Keeps the place in a list that grows at both ends. At the bottom it stays at the bottom; elsewhere the message at the
- * upper edge stays where it is, whatever comes or goes above it. Begins at the first unread message.
+ * Keeps the place in a list of which only the messages near the screen are in the page. At the bottom it stays at the
+ * bottom; elsewhere the message at the upper edge stays where it is, whatever comes or goes around it.
  *
- * Messages carry their number in `data-seq`. `onTop` and `onBottom` are called whenever the place is near that end.
+ * Messages carry their number in `data-seq`. `shown` are those to put into the page.
  */
-export function useScroll({ ready, onTop, onBottom }: { ready: boolean; onTop: () => void; onBottom: () => void }) {
+export function useScroll({ ready, begin, messages, live, onEdge, onLook }: ScrollOptions) {
   const box = useRef<HTMLDivElement>(null)
   const [atBottom, setAtBottom] = useState(true)
+  /** `seq` of the first message in the page; null for the last `windowSize` of the run. */
+  const [from, setFrom] = useState<number | null>(null)
+  const first = messages[0]?.seq ?? 0
+  const lastFrom = Math.max(first, first + messages.length - windowSize)
+  const start = Math.min(Math.max(from ?? lastFrom, first), lastFrom)
+  const shown = messages.slice(start - first, start - first + windowSize)
+
   /** Where we were when last seen: at the bottom, or with this message this far below the upper edge. */
   const place = useRef<{ pinned: boolean; seq?: string | undefined; top: number; scrollTop: number }>({
     pinned: true,
@@ -19,27 +45,36 @@ export function useScroll({ ready, onTop, onBottom }: { ready: boolean; onTop: (
     scrollTop: 0,
   })
   const placed = useRef(false)
-  const target = useRef<number | null>(null)
+  const target = useRef(begin)
 
   const find = (seq: string | number) => box.current!.querySelector<HTMLElement>(`[data-seq="${seq}"]`)
 
   const look = () => {
     const element = box.current
-    if (!element || !placed.current) return
+    if (!element || !placed.current || target.current !== null) return
     const { scrollTop, scrollHeight, clientHeight } = element
-    const pinned = scrollHeight - scrollTop - clientHeight < nearBottom
+    const below = scrollHeight - scrollTop - clientHeight
+    const pinned = live && start === lastFrom && below < nearBottom
     const upper = firstBelow(element.querySelectorAll<HTMLElement>('[data-seq]'), scrollTop)
     place.current = { pinned, seq: upper?.dataset.seq, top: upper ? upper.offsetTop - scrollTop : 0, scrollTop }
     setAtBottom(pinned)
-    if (scrollTop < nearTop) onTop()
-    if (pinned) onBottom()
+    onLook(pinned ? null : Number(upper?.dataset.seq ?? first))
+    let next = pinned ? null : start
+    if (scrollTop < near) {
+      if (start > first) next = start - step
+      else onEdge('before')
+    } else if (!pinned && below < near) {
+      if (start < lastFrom) next = start + step
+      else if (!live) onEdge('after')
+    }
+    setFrom(next)
   }
 
   const settle = () => {
     const element = box.current!
     const { pinned, seq, top, scrollTop } = place.current
-    if (target.current !== null && find(target.current)) {
-      const message = find(target.current)!
+    const message = target.current === null ? null : find(target.current)
+    if (message) {
       target.current = null
       message.scrollIntoView({ block: 'center' })
       message.focus({ preventScroll: true })
@@ -48,14 +83,14 @@ export function useScroll({ ready, onTop, onBottom }: { ready: boolean; onTop: (
       const unread = element.querySelector<HTMLElement>('.unread')
       if (unread) element.scrollTop = unread.offsetTop - element.clientHeight / 3
       else element.scrollTop = element.scrollHeight
-    } else if (element.scrollTop !== scrollTop) {
-      // Somebody has just scrolled, and the event is still to come: theirs is the place to keep.
-      look()
     } else if (pinned) {
-      element.scrollTop = element.scrollHeight
+      // Somebody may have just scrolled away, and the event is still to come.
+      if (element.scrollTop !== scrollTop) look()
+      else element.scrollTop = element.scrollHeight
     } else if (seq !== undefined) {
+      const scrolled = element.scrollTop - scrollTop
       const upper = find(seq)
-      if (upper && upper.offsetTop - element.scrollTop !== top) element.scrollTop = upper.offsetTop - top
+      if (upper && upper.offsetTop - top !== scrollTop) element.scrollTop = upper.offsetTop - top + scrolled
     }
   }
 
@@ -64,26 +99,34 @@ export function useScroll({ ready, onTop, onBottom }: { ready: boolean; onTop: (
     settle()
     look()
   })
+  const now = useRef({ look, settle })
+  now.current = { look, settle }
   // The window, the keyboard of a phone or a growing text field may take room away.
   useEffect(() => {
-    const watcher = new ResizeObserver(() => placed.current && box.current && settle())
+    const watcher = new ResizeObserver(() => placed.current && box.current && now.current.settle())
     watcher.observe(box.current!)
     return () => watcher.disconnect()
   }, [])
 
   return {
     box,
-    look,
+    look: useCallback(() => now.current.look(), []),
     atBottom,
-    /** Shows a message in the middle and puts the focus on it. */
-    to: (seq: number) => {
+    shown,
+    /** Shows a message in the middle and puts the focus on it, as soon as it is in the run. Null gives that up. */
+    to: (seq: number | null) => {
       target.current = seq
-      settle()
-      look()
+      if (seq === null || find(seq)) {
+        settle()
+        look()
+      } else setFrom(seq - windowSize / 2)
     },
     toBottom: () => {
-      box.current!.scrollTop = box.current!.scrollHeight
-      look()
+      const element = box.current!
+      target.current = null
+      setFrom(null)
+      element.scrollTop = element.scrollHeight
+      place.current = { pinned: true, top: 0, scrollTop: element.scrollTop }
     },
   }
 }

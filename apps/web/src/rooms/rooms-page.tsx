@@ -21,8 +21,17 @@ interface OtherRoom {
 // Nothing tells of a room that is not one's own: it is asked for again.
 const strangeRoomMs = 5_000
 
+type RoomsPageProps = {
+  chat: Chat
+  roomId: string | null
+  /** `seq` of the message that the address names. */
+  linked: number | null
+  /** Somebody comes to the chat, and to no room in particular. */
+  arriving: boolean
+}
+
 /** The rooms on one side, the open one on the other; a narrow window shows one of the two. */
-export function RoomsPage({ chat, roomId, arriving }: { chat: Chat; roomId: string | null; arriving: boolean }) {
+export function RoomsPage({ chat, roomId, linked, arriving }: RoomsPageProps) {
   useChanges(chat)
   const wide = useMedia('(width >= 68.75rem)')
   const [membersShown, setMembersShown] = useState(wide)
@@ -71,6 +80,7 @@ export function RoomsPage({ chat, roomId, arriving }: { chat: Chat; roomId: stri
             key={`${shown.id} ${shown.joined}`}
             chat={chat}
             room={shown}
+            linked={linked}
             membersShown={membersShown}
             onToggleMembers={() => setMembersShown(!membersShown)}
           />

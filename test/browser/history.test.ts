@@ -1,0 +1,146 @@
+import pg from 'pg'
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startStack, type Stack } from '../../tools/test/stack.js'
+import { launchBrowser, Visitor } from './browser.js'
+
+describe('a long history', () => {
+  let stack: Stack
+  let browser: Browser
+  let ann: Visitor
+  let ben: Visitor
+  beforeAll(async () => {
+    ;[stack, browser] = await Promise.all([startStack(), launchBrowser()])
+    ann = await Visitor.arrive(browser, stack.url, 'Ann Archer')
+    ben = await Visitor.arrive(browser, stack.url, 'Ben Baker')
+    for (const visitor of [ann, ben]) await visitor.signUp()
+  })
+  afterAll(async () => {
+    await browser.close()
+    await stack.stop()
+  })
+
+  /** Opens a room of both with so many messages of Ann's, `line 1` and so on. Returns its path. */
+  async function openRoom(name: string, count: number): Promise<string> {
+    await ann.openRoom(name)
+    await ben.join(name)
+    const path = new URL(ben.page.url()).pathname
+    await ben.sees('Welcome, Ben Baker!')
+    const db = new pg.Client({ connectionString: stack.databaseUrl })
+    await db.connect()
+    await db.query(
+      `with room as (update rooms set head = $3 where id = $1 returning *)
+       insert into messages (room_id, seq, id, author_id, body)
+       select room.id, n, gen_random_uuid(), (select id from accounts where email = $2), 'line ' || n
+         from room, generate_series(2, $3::bigint) n`,
+      [path.split('/')[2], ann.email, count],
+    )
+    await db.end()
+    return path
+  }
+  const inPage = ({ page }: Visitor) => page.locator('[data-seq]').count()
+  const isOnScreen = (visitor: Visitor, text: string) =>
+    visitor
+      .message(text)
+      .first()
+      .evaluate((element) => {
+        const { top, bottom } = element.getBoundingClientRect()
+        const box = element.closest('.scroller')!.getBoundingClientRect()
+        return top >= box.top && bottom <= box.bottom
+      })
+
+  it('shows no text that was deleted while somebody was away, on no page, nor in an answer to it', async () => {
+    const path = await openRoom('Attic', 200)
+    await ben.page.goto(`${stack.url}${path}/110`)
+    await ben.sees('line 110')
+    const message = ben.message('line 110').first()
+    await message.hover()
+    await message.getByRole('button', { name: 'Reply' }).click()
+    await ben.write('That is no secret any more.')
+    await ben.sees('That is no secret any more.')
+    await ben.page.getByRole('button', { name: /In reply to.*line 110/ }).click()
+    await ben.sees('line 110')
+    await ben.page.context().setOffline(true)
+    await ben.page.getByText('You are offline.').waitFor()
+
+    await ann.page.goto(`${stack.url}${path}/110`)
+    await ann.sees('line 110')
+    await ann.message('line 110').first().hover()
+    await ann.message('line 110').first().getByRole('button', { name: 'Delete' }).click()
+    await ann.page.getByRole('dialog').getByRole('button', { name: 'Delete message' }).click()
+    await ann.page.locator('[data-seq="110"]').getByText('This message was deleted.').waitFor()
+    expect(await ben.page.locator('[data-seq="110"]').getByText('line 110').count()).toBe(1)
+
+    await ben.page.context().setOffline(false)
+    await ben.page.locator('[data-seq="110"]').getByText('This message was deleted.').waitFor()
+    await ben.page.getByRole('button', { name: /Newest messages|new message/ }).click()
+    await ben.page.getByRole('button', { name: /In reply to.*a deleted message/ }).waitFor()
+  })
+
+  it('can be entered anywhere at once, with few messages in the page', async () => {
+    const path = await openRoom('Archive', 20_000)
+    const asked: string[] = []
+    ben.page.on('request', (request) => {
+      if (/\/messages\?/.test(request.url())) asked.push(request.url())
+    })
+    await ben.page.goto(`${stack.url}${path}/9000`)
+    await ben.sees('line 9000')
+    await expect.poll(() => isOnScreen(ben, 'line 9000')).toBe(true)
+    expect(asked.length).toBeLessThanOrEqual(2)
+    expect(await inPage(ben)).toBeLessThanOrEqual(150)
+
+    // The time of a message is its address.
+    const time = ben.message('line 9001').first().locator('a.time')
+    expect(await time.getAttribute('href')).toBe(`${path}/9001`)
+
+    asked.length = 0
+    await ben.page.getByRole('button', { name: /Newest messages|new message/ }).click()
+    await ben.sees('line 20000')
+    await expect.poll(() => isOnScreen(ben, 'line 20000')).toBe(true)
+    expect(asked.length).toBeLessThanOrEqual(2)
+    expect(new URL(ben.page.url()).pathname).toBe(path)
+    await ann.write('Does anybody read this?')
+    await ben.sees('Does anybody read this?')
+  })
+
+  it('stays where it is while somebody scrolls through it, both ways', async () => {
+    const scrolled = await ben.page.evaluate(async () => {
+      const box = document.querySelector('.scroller')!
+      const frames = async (count: number) => {
+        for (let n = 0; n < count; n += 1) await new Promise(requestAnimationFrame)
+      }
+      const middle = () => {
+        const line = box.getBoundingClientRect().top + box.clientHeight / 2
+        return [...box.querySelectorAll<HTMLElement>('[data-seq]')].find(
+          (element) => element.getBoundingClientRect().bottom > line,
+        )!
+      }
+      const seen = { jumps: [] as number[], most: 0, seqs: [] as number[] }
+      for (const way of [-1, 1]) {
+        for (let n = 0; n < 120; n += 1) {
+          const before = middle()
+          const top = before.getBoundingClientRect().top
+          const wanted = box.scrollTop + way * 150
+          box.scrollTop = wanted
+          const moved = way * 150 - (wanted - box.scrollTop)
+          await frames(3)
+          const after = box.querySelector(`[data-seq="${before.dataset.seq}"]`)
+          const jump = after === null ? Infinity : Math.round(top - moved - after.getBoundingClientRect().top)
+          if (Math.abs(jump) > 2) seen.jumps.push(jump)
+          seen.most = Math.max(seen.most, box.querySelectorAll('[data-seq]').length)
+          seen.seqs.push(Number(middle().dataset.seq))
+        }
+      }
+      return seen
+    })
+    expect(scrolled.jumps).toEqual([])
+    expect(scrolled.most).toBeLessThanOrEqual(150)
+    expect(Math.min(...scrolled.seqs)).toBeLessThan(19_700)
+    expect(scrolled.seqs.at(-1)).toBeGreaterThan(19_950)
+  })
+
+  it('and no error on any page', async () => {
+    await ann.leave()
+    await ben.leave()
+  })
+})
