@@ -147,14 +147,15 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
     const parked = vi.spyOn(quiet, 'error')
     await withChannel(uri, async (channel) => {
       const nonsense = [
-        'nonsense',
-        '{}',
-        JSON.stringify({ ...joined(), payload: {} }),
-        JSON.stringify({ ...joined(), type: 'room.exploded' }),
+        Buffer.from('nonsense'),
+        {},
+        { ...joined(), payload: {} },
+        { ...joined(), type: 'room.exploded' },
       ]
-      for (const text of nonsense) channel.publish(`${prefix}.events`, 'member.joined', Buffer.from(text))
+      const to = { exchange: `${prefix}.events`, routingKey: 'member.joined', contentType: 'application/json' }
+      for (const body of nonsense) await channel.basicPublish(to, body)
       const misled = { id: randomUUID(), type: 'account.registered', payload: { accountId: randomUUID() } }
-      channel.sendToQueue(queue, Buffer.from(JSON.stringify(misled)))
+      await channel.basicPublish(queue, misled)
     })
     await eventually(async () => expect(await waiting(`${queue}.dead`)).toBe(5))
     expect(parked).toHaveBeenCalledTimes(5)
@@ -171,8 +172,8 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
     await bus.publish(joined())
     await withChannel(uri, async (channel) => {
       for (let death = 0; death < 50; death += 1) {
-        const message = await channel.get(queue)
-        if (message !== false) channel.nack(message, false, true)
+        const message = await channel.basicGet(queue)
+        if (message !== undefined) channel.basicNack(message)
       }
     })
     await eventually(async () => expect(await waiting(`${queue}.dead`)).toBe(1))
@@ -219,7 +220,9 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
     await closing
     await eventually(async () => expect(await waiting(queue)).toBe(1))
     expect(handle).toHaveBeenCalledOnce()
-    expect(await withChannel(uri, (channel) => channel.checkQueue(queue))).toMatchObject({ consumerCount: 0 })
+    expect(await withChannel(uri, (channel) => channel.queueDeclare({ queue, passive: true }))).toMatchObject({
+      consumerCount: 0,
+    })
   })
 
   it('knows no consumer without a queue', async () => {
@@ -237,7 +240,7 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
   }
 
   async function waiting(name: string): Promise<number> {
-    return (await withChannel(uri, (channel) => channel.checkQueue(name))).messageCount
+    return (await withChannel(uri, (channel) => channel.queueDeclare({ queue: name, passive: true }))).messageCount
   }
 })
 

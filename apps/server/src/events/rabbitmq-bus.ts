@@ -1,19 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { connect, type Channel, type ChannelModel, type ConsumeMessage } from 'amqplib'
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { isIP } from 'node:net'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
+import { Connection, type AsyncMessage, type Consumer as Subscription, type Envelope } from 'rabbitmq-client'
 import { parseEvent, retryDelaysMs, type Bus, type ChatEvent, type Consumer, type EventType } from './bus.js'
 import { within } from '../platform/deadline.js'
 import type { Log } from '../platform/log.js'
-import {
-  attemptHeader,
-  callMs,
-  deliver,
-  goodbyeMs,
-  idOf,
-  replayQueue,
-  sayGoodbye,
-  send,
-  type Link,
-} from './rabbitmq-link.js'
 
 interface RabbitmqBusOptions {
   uri: string
@@ -29,12 +21,19 @@ interface RabbitmqBusOptions {
   prefix?: string
 }
 
+type Message = Pick<AsyncMessage, 'messageId' | 'body'>
+
 /** The message itself is at fault: trying again cannot help. */
 class Malformed extends Error {}
 
-const setupMs = 15_000
-const heartbeatSeconds = '10'
+/** How long the broker may take to answer, and to say goodbye. */
+const callMs = 5_000
+const goodbyeMs = 2_000
+/** Without one, a broker that vanished would be noticed when TCP gives up, after minutes. */
+const heartbeatSeconds = 10
 const prefetch = 10
+/** Counts the attempts of a consumer. */
+const attemptHeader = 'chat-attempt'
 
 /**
  * Events through RabbitMQ 3.10 or later: a topic exchange, and for each consumer a queue, one waiting queue per delay,
@@ -56,201 +55,185 @@ export async function createRabbitmqBus({
   // The delay is in the name: a queue cannot change, and what waits in one of an older ladder still finds its way.
   const waitingQueueOf = (consumer: string, delayMs: number) => `${prefix}.${consumer}.retry.${delayMs}`
 
-  const subscribed: Consumer[] = []
+  const subscriptions: Subscription[] = []
   const inHand = new Set<Promise<void>>()
-  let link: Link | undefined
-  let isClosing = false
-  let isDown = false
+  /** Tickets of messages that no queue took. */
+  const returned = new Set<string>()
+  let declared: Promise<void> | undefined
 
-  const connection = await connect(withHeartbeat(uri), {
-    timeout: callMs,
+  const connection = new Connection({
+    url: uri,
+    connectionName: prefix,
+    connectionTimeout: callMs,
+    heartbeat: heartbeatSeconds,
     noDelay: true,
-    clientProperties: { connection_name: prefix },
-    recovery: { waitForConnect: false, initialDelay: 250, maxDelay: 5_000, jitter: 0.5, setup },
+    retryLow: 250,
+    retryHigh: 5_000,
+    ...serverName(uri),
   })
-  const firstTry = new Promise((resolve) => connection.once('connect', resolve).once('connect-failed', resolve))
-  connection.on('connect', () => {
-    isDown = false
+  connection.on('connection', () => {
+    declared = undefined
     log.info('rabbitmq is connected')
   })
-  for (const trouble of ['connect-failed', 'disconnect']) {
-    connection.on(trouble, (error: unknown) => {
-      // Once per outage.
-      if (!isDown && !isClosing) log.warn({ err: error }, 'rabbitmq is out of reach')
-      isDown = true
-    })
-  }
-  // Whatever it is, `disconnect` follows; without a listener it would end the process.
-  connection.on('error', (error) => log.debug({ err: error }, 'rabbitmq connection error'))
+  // The library says so once per outage.
+  connection.on('error', (error) => log.warn({ err: error }, 'rabbitmq is out of reach'))
+  connection.on('connection.blocked', (reason) => log.warn({ reason }, 'rabbitmq takes no events at the moment'))
+  const publisher = connection.createPublisher({ confirm: true })
+  publisher.on('basic.return', ({ correlationId }) => returned.add(String(correlationId)))
+  const firstTry = once(connection, 'connection').then(declareOnce)
   await within(callMs, 'Connecting to RabbitMQ', firstTry).catch(() => undefined)
 
-  async function setup(model: ChannelModel): Promise<void> {
-    // amqplib listens only after setup, and an error nobody listens to ends the process.
-    model.on('error', (error) => log.debug({ err: error }, 'rabbitmq connection error'))
-    try {
-      await within(setupMs, 'Setting up RabbitMQ', open(model))
-    } catch (error) {
-      // Before it tries again amqplib closes the connection and waits for the answer. Closed once more it answers at once.
-      await sayGoodbye(model, model)
+  function declareOnce(): Promise<void> {
+    return (declared ??= declare().catch((error: unknown) => {
+      declared = undefined
       throw error
-    }
+    }))
   }
 
-  async function open(model: ChannelModel): Promise<void> {
-    const channel = await model.createConfirmChannel()
-    const opened: Link = { model, channel, returned: new Set(), isBlocked: false, consuming: [] }
-    keepOrDrop(opened, channel)
-    channel.on('return', ({ properties }) => opened.returned.add(String(properties.correlationId)))
-    model.on('blocked', (reason) => {
-      opened.isBlocked = true
-      log.warn({ reason }, 'rabbitmq takes no events at the moment')
-    })
-    model.on('unblocked', () => (opened.isBlocked = false))
-    model.on('close', () => {
-      if (link === opened) link = undefined
-    })
-    await declare(channel)
-    for (const consumer of subscribed) await consume(opened, consumer)
-    link = opened
+  /**
+   * Not by the library, which would do it as soon as a publish fails. When somebody has removed a queue, its consumer
+   * must hear of it before there is a new one: else RabbitMQ takes it for a consumer of the new one, and it gets nothing.
+   */
+  async function declare(): Promise<void> {
+    await connection.exchangeDeclare({ exchange, type: 'topic', durable: true })
+    for (const [consumer, routingKey] of Object.entries(consumers)) {
+      const queue = queueOf(consumer)
+      await connection.queueDeclare({ queue: deadQueueOf(consumer), ...quorum({}) })
+      for (const delayMs of delaysMs) {
+        const args = { 'x-message-ttl': delayMs, ...handOverTo(queue) }
+        await connection.queueDeclare({ queue: waitingQueueOf(consumer, delayMs), ...quorum(args) })
+      }
+      await connection.queueDeclare({ queue, ...workQueue(consumer) })
+      await connection.queueBind({ exchange, queue, routingKey })
+    }
   }
 
   /**
    * A queue counts deliveries that ended without an answer, and parks what took 20 workers with it. RabbitMQ 4 does so by
    * default, and drops the message where no dead letter queue is named; 3.10 needs to be told.
    */
-  async function declare(channel: Channel): Promise<void> {
-    await channel.assertExchange(exchange, 'topic', { durable: true })
-    for (const [consumer, type] of Object.entries(consumers)) {
-      const queue = queueOf(consumer)
-      const { messageCount } = await channel.assertQueue(deadQueueOf(consumer), quorum({}))
-      if (messageCount > 0)
-        log.warn({ consumer, events: messageCount }, 'events are parked: the replay command tries them again')
-      for (const delayMs of delaysMs) {
-        await channel.assertQueue(
-          waitingQueueOf(consumer, delayMs),
-          quorum({ 'x-message-ttl': delayMs, ...handOverTo(queue) }),
-        )
-      }
-      await channel.assertQueue(queue, quorum({ 'x-delivery-limit': 20, ...handOverTo(deadQueueOf(consumer)) }))
-      await channel.bindQueue(queue, exchange, type)
-    }
+  function workQueue(consumer: string) {
+    return quorum({ 'x-delivery-limit': 20, ...handOverTo(deadQueueOf(consumer)) })
   }
 
-  async function consume(on: Link, consumer: Consumer): Promise<void> {
-    const channel = await on.model.createChannel()
-    keepOrDrop(on, channel)
-    await channel.prefetch(prefetch)
-    const { consumerTag } = await channel.consume(queueOf(consumer.name), (message) => {
-      // Null: the broker has taken the queue away, or moves it to another node.
-      if (message === null) return drop(on)
-      // Not answered, so it goes to somebody else as soon as this connection ends.
-      if (isClosing) return
-      const work = receive(on, channel, consumer, message)
-        .catch((error: unknown) =>
-          log.warn({ err: error, consumer: consumer.name }, 'an event could not be answered and will come again'),
-        )
-        .finally(() => inHand.delete(work))
-      inHand.add(work)
-    })
-    on.consuming.push({ channel, tag: consumerTag })
+  /** Resolves once the broker has confirmed the message, which it also does when there is no queue for it. */
+  async function confirmed(envelope: Envelope, body: unknown): Promise<void> {
+    if (!connection.ready) throw new Error('RabbitMQ is out of reach, or takes no events at the moment')
+    const sent = declareOnce().then(() => publisher.send(envelope, body))
+    await within(callMs, 'The confirmation of RabbitMQ', sent)
   }
 
-  async function receive(on: Link, channel: Channel, consumer: Consumer, message: ConsumeMessage): Promise<void> {
-    const attempt = attemptOf(message)
+  /** Nobody waits for it: but it goes through the same doors as an event. */
+  const check = () => confirmed({ exchange, routingKey: 'check' }, {})
+
+  /** Resolves once the broker has written the message to a queue. @throws when it has not, and when no queue takes it. */
+  async function send(via: string, routingKey: string, { messageId, body }: Message, attempt: number): Promise<void> {
+    const ticket = randomUUID()
+    const about = { messageId, correlationId: ticket, headers: { [attemptHeader]: attempt } }
+    await confirmed({ exchange: via, routingKey, durable: true, mandatory: true, ...about }, body)
+    // The broker sends back what no queue takes before it confirms; the library tells of it a turn after.
+    await nextTurn()
+    if (returned.delete(ticket)) throw new Error(`No queue takes ${routingKey}`)
+  }
+
+  async function receive(consumer: Consumer, message: AsyncMessage): Promise<void> {
     try {
       await consumer.handle(eventIn(message, consumer))
     } catch (error) {
-      const delayMs = error instanceof Malformed ? undefined : delaysMs[attempt - 1]
-      const about = { err: error, consumer: consumer.name, event: idOf(message), attempt }
-      if (delayMs === undefined) {
-        await setAside(on, deadQueueOf(consumer.name), message, attempt)
-        log.error(about, 'event parked: the replay command tries again')
-      } else {
-        await setAside(on, waitingQueueOf(consumer.name, delayMs), message, attempt + 1)
-        log.warn({ ...about, delayMs }, 'event failed and will be tried again')
-      }
-    }
-    channel.ack(message)
-  }
-
-  /** Keeps at it while the broker takes no events: sending the message back would only make it come again at once. */
-  async function setAside(on: Link, queue: string, message: ConsumeMessage, attempt: number): Promise<void> {
-    for (;;) {
-      try {
-        return await send(on, '', queue, message.content, { messageId: idOf(message), attempt })
-      } catch (error) {
-        if (isClosing || link !== on) throw error
+      await setAside(error, consumer, message).catch(async (reason: unknown) => {
+        // From here it goes back to its queue, and comes again at once.
         await sleep(1_000)
-      }
+        throw reason
+      })
     }
   }
 
-  function keepOrDrop(on: Link, channel: Channel): void {
-    channel.on('error', (error) => log.warn({ err: error }, 'rabbitmq closed a channel'))
-    channel.on('close', () => {
-      if (!isClosing) drop(on)
-    })
+  async function setAside(error: unknown, consumer: Consumer, message: AsyncMessage): Promise<void> {
+    const attempt = attemptOf(message)
+    const delayMs = error instanceof Malformed ? undefined : delaysMs[attempt - 1]
+    const about = { err: error, consumer: consumer.name, event: message.messageId, attempt }
+    if (delayMs === undefined) {
+      await send('', deadQueueOf(consumer.name), message, attempt)
+      log.error(about, 'event parked: the replay command tries again')
+    } else {
+      await send('', waitingQueueOf(consumer.name, delayMs), message, attempt + 1)
+      log.warn({ ...about, delayMs }, 'event failed and will be tried again')
+    }
   }
 
-  /** A link without one of its channels is no good: ending it brings a whole new one. */
-  function drop(on: Link): void {
-    if (link === on) link = undefined
-    void sayGoodbye(on.model, on.model)
-  }
-
-  function reachable(): Link {
-    if (isClosing) throw new Error('The bus is closed')
-    if (link === undefined) throw new Error('RabbitMQ is out of reach')
-    return link
+  /** Each connection begins so, and a consumer whose queue somebody has removed, perhaps with everything else. */
+  async function prepare(consumer: string): Promise<void> {
+    declared = undefined
+    await declareOnce()
+    const { messageCount } = await connection.queueDeclare({ queue: deadQueueOf(consumer), passive: true })
+    if (messageCount > 0)
+      log.warn({ consumer, events: messageCount }, 'events are parked: the replay command tries them again')
   }
 
   return {
-    async publish(event) {
-      await send(reachable(), exchange, event.type, Buffer.from(JSON.stringify(event)), {
-        messageId: event.id,
-        attempt: 1,
-      })
-    },
+    publish: (event) => send(exchange, event.type, { messageId: event.id, body: event }, 1),
 
     async subscribe(consumer) {
-      if (consumers[consumer.name] !== consumer.type) throw new Error(`There is no queue for ${consumer.name}`)
-      subscribed.push(consumer)
-      const on = link
-      // Should it fail, the next connection subscribes.
-      if (on !== undefined) await within(callMs, 'Subscribing', consume(on, consumer)).catch(() => drop(on))
+      const { name } = consumer
+      if (consumers[name] !== consumer.type) throw new Error(`There is no queue for ${name}`)
+      const subscription = connection.createConsumer(
+        {
+          queue: queueOf(name),
+          queueOptions: workQueue(name),
+          qos: { prefetchCount: prefetch },
+          // Only with a limit does the library begin nothing while it closes.
+          concurrency: prefetch,
+        },
+        (message) => {
+          const work = receive(consumer, message).finally(() => inHand.delete(work))
+          inHand.add(work)
+          return work
+        },
+      )
+      const warn = (error: unknown) =>
+        log.warn({ err: error, consumer: name }, 'receiving events was interrupted, and goes on by itself')
+      subscription.on('error', warn)
+      subscription.on('ready', () => void prepare(name).catch(warn))
+      subscriptions.push(subscription)
     },
 
     async replay() {
-      const on = reachable()
+      await check()
       let count = 0
-      for (const consumer of Object.keys(consumers)) {
-        count += await replayQueue(on, deadQueueOf(consumer), queueOf(consumer))
+      const channel = await connection.acquire()
+      try {
+        for (const consumer of Object.keys(consumers)) {
+          const queue = deadQueueOf(consumer)
+          // What dies again at once is not taken again: the count is of before.
+          const { messageCount } = await channel.queueDeclare({ queue, passive: true })
+          for (let left = messageCount; left > 0; left -= 1) {
+            const message = await channel.basicGet(queue)
+            if (message === undefined) break
+            await send('', queueOf(consumer), message, 1)
+            channel.basicAck({ deliveryTag: message.deliveryTag })
+            count += 1
+          }
+        }
+        return count
+      } finally {
+        await channel.close()
       }
-      return count
     },
 
-    async check() {
-      // Nobody waits for it, so it comes back: but it went through the same doors as an event.
-      await deliver(reachable(), exchange, 'check', Buffer.from('{}'), { messageId: 'check', attempt: 1 })
-    },
+    check,
 
     async close() {
-      isClosing = true
-      const last = link
-      const consuming = last?.consuming ?? []
-      await Promise.allSettled(
-        consuming.map(({ channel, tag }) => within(goodbyeMs, 'Unsubscribing', channel.cancel(tag))),
-      )
+      const unsubscribed = Promise.allSettled(subscriptions.map((subscription) => subscription.close()))
       await Promise.allSettled(inHand)
-      // Closing the connection overtakes what channels have yet to send; closing a channel comes after its acknowledgements.
-      await Promise.allSettled(consuming.map(({ channel }) => within(goodbyeMs, 'Closing a channel', channel.close())))
-      await sayGoodbye(connection, last?.model)
+      const goodbye = unsubscribed.then(() => publisher.close()).then(() => connection.close())
+      await within(goodbyeMs, 'Disconnecting', goodbye).catch(() => undefined)
+      connection.unsafeDestroy()
     },
   }
 }
 
 function quorum(args: Record<string, unknown>) {
-  return { durable: true, arguments: { 'x-queue-type': 'quorum', ...args } }
+  return { durable: true, arguments: { 'x-queue-type': 'quorum' as const, ...args } }
 }
 
 /** Where the broker puts what leaves a queue unanswered. At least once: by default it would forget what it cannot put there. */
@@ -263,15 +246,16 @@ function handOverTo(queue: string): Record<string, unknown> {
   }
 }
 
-function attemptOf(message: ConsumeMessage): number {
-  const attempt: unknown = message.properties.headers?.[attemptHeader]
+function attemptOf(message: AsyncMessage): number {
+  const attempt: unknown = message.headers?.[attemptHeader]
   return typeof attempt === 'number' && attempt >= 1 ? attempt : 1
 }
 
-function eventIn(message: ConsumeMessage, consumer: Consumer): ChatEvent {
+/** The library has read the JSON; a body that is none it hands over as it came. */
+function eventIn({ body }: AsyncMessage, consumer: Consumer): ChatEvent {
   let event: ChatEvent
   try {
-    event = parseEvent(message.content.toString())
+    event = parseEvent(JSON.stringify(body))
   } catch (error) {
     throw new Malformed('Not an event', { cause: error })
   }
@@ -279,9 +263,8 @@ function eventIn(message: ConsumeMessage, consumer: Consumer): ChatEvent {
   return event
 }
 
-/** Without one, a broker that vanished would be noticed when TCP gives up, after minutes. */
-function withHeartbeat(uri: string): string {
-  const url = new URL(uri)
-  if (!url.searchParams.has('heartbeat')) url.searchParams.set('heartbeat', heartbeatSeconds)
-  return url.href
+/** By TLS a broker behind a shared address wants to know whom it is asked for. */
+function serverName(uri: string) {
+  const { protocol, hostname } = new URL(uri)
+  return protocol === 'amqps:' && isIP(hostname) === 0 ? { tls: { servername: hostname } } : {}
 }

@@ -1,19 +1,13 @@
-import { connect, type ConfirmChannel } from 'amqplib'
+import { Connection, type Channel } from 'rabbitmq-client'
 
 /** Lends a channel for looking at a broker from outside the chat. */
-export async function withChannel<Result>(
-  uri: string,
-  work: (channel: ConfirmChannel) => Promise<Result>,
-): Promise<Result> {
-  const connection = await connect(uri)
+export async function withChannel<Result>(uri: string, work: (channel: Channel) => Promise<Result>): Promise<Result> {
+  const connection = new Connection(uri)
+  const channel = await connection.acquire()
   try {
-    const channel = await connection.createConfirmChannel()
-    const result = await work(channel)
-    // Closing would overtake what is still to be sent.
-    await channel.waitForConfirms()
-    await channel.close()
-    return result
+    return await work(channel)
   } finally {
+    await channel.close()
     await connection.close()
   }
 }
@@ -29,8 +23,8 @@ export async function removeQueues(
     for (const consumer of consumers) {
       const queue = `${prefix}.${consumer}`
       for (const name of [queue, `${queue}.dead`, ...delaysMs.map((delayMs) => `${queue}.retry.${delayMs}`)])
-        await channel.deleteQueue(name)
+        await channel.queueDelete(name)
     }
-    await channel.deleteExchange(`${prefix}.events`)
+    await channel.exchangeDelete({ exchange: `${prefix}.events` })
   })
 }
