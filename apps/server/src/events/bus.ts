@@ -14,9 +14,9 @@ export type ChatEvent = z.infer<typeof chatEvent>
 export type EventType = ChatEvent['type']
 export type EventOf<Type extends EventType> = Extract<ChatEvent, { type: Type }>
 
-/** Reads an event from JSON. @throws when it is not JSON, or not one of the events known here. */
-export function parseEvent(json: string): ChatEvent {
-  return chatEvent.parse(JSON.parse(json))
+/** @throws when it is not one of the events known here. */
+export function parseEvent(value: unknown): ChatEvent {
+  return chatEvent.parse(value)
 }
 
 /**

@@ -255,7 +255,7 @@ function attemptOf(message: AsyncMessage): number {
 function eventIn({ body }: AsyncMessage, consumer: Consumer): ChatEvent {
   let event: ChatEvent
   try {
-    event = parseEvent(JSON.stringify(body))
+    event = parseEvent(body)
   } catch (error) {
     throw new Malformed('Not an event', { cause: error })
   }
