@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { ConsumerFailed, retryDelaysMs, type Bus } from './bus.js'
 import type { Db } from '../platform/db.js'
 import type { Log } from '../platform/log.js'
@@ -38,14 +39,14 @@ export function createRelay({
 }: RelayOptions): Relay {
   /** Rounds in a row in which nothing got through. */
   let failures = 0
-  let isStopping = false
-  let wake = () => {}
   let running: Promise<void> | undefined
+  const stopping = new AbortController()
+  const { signal } = stopping
 
   async function run(): Promise<void> {
-    while (!isStopping) {
+    while (!signal.aborted) {
       const restMs = await round().catch((error: unknown) => failedRound(error, 'the relay cannot reach the outbox'))
-      if (!isStopping) await rest(restMs)
+      await sleep(restMs, undefined, { signal }).catch(() => undefined)
     }
   }
 
@@ -104,23 +105,12 @@ export function createRelay({
     }
   }
 
-  function rest(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms)
-      wake = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-    })
-  }
-
   return {
     start() {
       running ??= run()
     },
     async stop() {
-      isStopping = true
-      wake()
+      stopping.abort()
       await running
     },
   }
