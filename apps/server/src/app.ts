@@ -82,9 +82,8 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
 
   // Slices. News passes the head watch on its way to the sockets of this process.
   const deliver = (dispatch: Dispatch) => {
-    if ('event' in dispatch && dispatch.event === 'messages:posted') {
-      for (const { seq } of dispatch.news.messages) headWatch.note(dispatch.news.roomId, seq)
-    }
+    if (dispatch.type === 'messages:posted')
+      for (const { seq } of dispatch.payload.messages) headWatch.note(dispatch.payload.roomId, seq)
     sockets.deliver(dispatch)
   }
   const news = createNews({ wire, deliver })

@@ -27,7 +27,8 @@ export function createPersonNews({ news, accounts, rooms, avatarUrl, onError }: 
         const account = await accounts.find(accountId)
         if (account === undefined) continue
         const to = memberships.filter((each) => each.accountId === accountId).map(({ roomId }) => roomId)
-        news.send({ person: { id: account.id, name: account.name, avatarUrl: avatarUrl(account.avatarKey) }, to })
+        const person = { id: account.id, name: account.name, avatarUrl: avatarUrl(account.avatarKey) }
+        news.send({ type: 'person:changed', to, payload: { person } })
       }
     },
   })

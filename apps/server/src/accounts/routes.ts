@@ -68,7 +68,7 @@ export function createAccountRoutes({
         // This session goes on under a new id; all others are over, and so are their sockets.
         req.log.info({ accountId: account.id }, 'password changed')
         const { id } = await sessions.begin(req, account)
-        news.send({ ended: { accountId: account.id, exceptSessionId: id } })
+        news.send({ type: 'other-sessions-ended', accountId: account.id, exceptSessionId: id })
       }
       res.json(toAccount(account))
     })

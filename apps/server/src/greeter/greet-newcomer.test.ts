@@ -33,7 +33,7 @@ describe('greeting a newcomer', () => {
     expect(await history(roomId, ann.id)).toMatchObject([
       { seq: 1, author: { id: greeterId, name: 'Greeter' }, body: 'Welcome, Ben!' },
     ])
-    expect(told).toContainEqual(expect.objectContaining({ to: [roomId], event: 'messages:posted' }))
+    expect(told).toContainEqual(expect.objectContaining({ to: [roomId], type: 'messages:posted' }))
   })
 
   it('happens once when the same event arrives twice', async () => {

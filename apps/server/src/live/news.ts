@@ -1,18 +1,16 @@
-import type { Person, Room, ServerToClientEvents } from '../contract.js'
+import type { ServerToClientEvents } from '../contract.js'
 import type { Wire } from './hints.js'
 
-export type NewsEvent = keyof ServerToClientEvents
+type Payload<Event extends keyof ServerToClientEvents> = Parameters<ServerToClientEvents[Event]>[0]
+type RoomEvent = Exclude<keyof ServerToClientEvents, 'room:opened'>
 
-/** What sockets need to hear of, on whichever replica they are. */
+/** What sockets need to hear of, on whichever replica they are: an event for the members of the rooms `to`, or a change of their own. */
 export type Dispatch =
-  | {
-      [Event in NewsEvent]: { to: string[]; event: Event; news: Parameters<ServerToClientEvents[Event]>[0] }
-    }[NewsEvent]
-  | { opened: Room }
-  | { person: Person; to: string[] }
-  | { joined: { accountId: string; roomId: string } }
-  | { left: { accountId: string; roomId: string } }
-  | { ended: { sessionId: string } | { accountId: string; exceptSessionId: string } }
+  | { [Event in RoomEvent]: { type: Event; to: string[]; payload: Payload<Event> } }[RoomEvent]
+  | { type: 'room:opened'; payload: Payload<'room:opened'> }
+  | { type: 'joined' | 'left'; accountId: string; roomId: string }
+  | { type: 'session-ended'; sessionId: string }
+  | { type: 'other-sessions-ended'; accountId: string; exceptSessionId: string }
 
 /** Tells sockets what has happened: those of this process at once, the others through the wire. */
 export interface News {

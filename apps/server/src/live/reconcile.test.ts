@@ -25,9 +25,8 @@ describe('watching heads', () => {
       sockets: {
         roomIds: () => [room],
         deliver(dispatch) {
-          if (!('event' in dispatch)) return
-          if (dispatch.event === 'room:head') announced.push(dispatch.news.head)
-          if (dispatch.event === 'messages:posted') told.push(...dispatch.news.messages.map(({ seq }) => seq))
+          if (dispatch.type === 'room:head') announced.push(dispatch.payload.head)
+          if (dispatch.type === 'messages:posted') told.push(...dispatch.payload.messages.map(({ seq }) => seq))
         },
       },
       messages: {

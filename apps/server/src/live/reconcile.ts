@@ -70,7 +70,7 @@ export function createHeadWatch({
           // A room nobody here listened to until now: what came before the first look may have been missed.
           room.upTo = head
           close(room)
-          sockets.deliver({ to: [roomId], event: 'room:head', news: { roomId, head } })
+          sockets.deliver({ type: 'room:head', to: [roomId], payload: { roomId, head } })
         } else if (upTo < head && room.missingAfter === upTo) {
           overdue.push({ roomId, after: upTo, head })
         } else {
@@ -87,8 +87,9 @@ export function createHeadWatch({
     for (const { roomId, head } of overdue) {
       const room = rooms.get(roomId)
       const lost = found.get(roomId)?.filter(({ seq }) => !room?.beyond.has(seq)) ?? []
-      if (lost.length > 0) sockets.deliver({ to: [roomId], event: 'messages:posted', news: { roomId, messages: lost } })
-      sockets.deliver({ to: [roomId], event: 'room:head', news: { roomId, head } })
+      if (lost.length > 0)
+        sockets.deliver({ type: 'messages:posted', to: [roomId], payload: { roomId, messages: lost } })
+      sockets.deliver({ type: 'room:head', to: [roomId], payload: { roomId, head } })
       if (room === undefined) continue
       room.upTo = Math.max(head, room.upTo ?? 0)
       room.missingAfter = undefined
@@ -116,5 +117,5 @@ export async function closeEndedSessions({
 }): Promise<void> {
   const sessionIds = sockets.sessionIds()
   if (sessionIds.length === 0) return
-  for (const sessionId of await sessions.overOf(sessionIds)) sockets.deliver({ ended: { sessionId } })
+  for (const sessionId of await sessions.overOf(sessionIds)) sockets.deliver({ type: 'session-ended', sessionId })
 }

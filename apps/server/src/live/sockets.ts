@@ -220,28 +220,43 @@ export function createSockets({
   return {
     /** Acts on the sockets of this process. */
     deliver(dispatch: Dispatch) {
-      if ('event' in dispatch)
-        io.local.to(dispatch.to.map(channelOf.room)).emit(dispatch.event, ...([dispatch.news] as never))
-      else if ('opened' in dispatch) io.local.emit('room:opened', { room: dispatch.opened })
-      else if ('person' in dispatch) {
-        io.local
-          .to([channelOf.account(dispatch.person.id), ...dispatch.to.map(channelOf.room)])
-          .emit('person:changed', { person: dispatch.person })
-      } else if ('joined' in dispatch) {
-        const { accountId, roomId } = dispatch.joined
-        for (const socketId of socketIds('account', accountId))
-          void adapter.addAll(socketId, new Set([channelOf.room(roomId)]))
-      } else if ('left' in dispatch) {
-        const { accountId, roomId } = dispatch.left
-        for (const socketId of socketIds('account', accountId)) void adapter.del(socketId, channelOf.room(roomId))
-        io.local.to(channelOf.account(accountId)).emit('members:changed', { roomId, joined: [], left: [accountId] })
-      } else if (!('ended' in dispatch))
-        return // from a newer release, during a rollout
-      else if ('sessionId' in dispatch.ended) io.in(channelOf.session(dispatch.ended.sessionId)).disconnectSockets(true)
-      else {
-        const { accountId, exceptSessionId } = dispatch.ended
-        for (const socket of localSockets('account', accountId))
-          if (socket.data.sessionId !== exceptSessionId) socket.disconnect(true)
+      // A type that is not here comes from a newer release, during a rollout.
+      switch (dispatch.type) {
+        case 'messages:posted':
+        case 'message:edited':
+        case 'message:deleted':
+        case 'room:head':
+        case 'members:changed':
+        case 'presence:changed':
+        case 'presences:changed':
+        case 'typing:changed':
+          io.local.to(dispatch.to.map(channelOf.room)).emit(dispatch.type, ...([dispatch.payload] as never))
+          break
+        case 'person:changed':
+          io.local
+            .to([channelOf.account(dispatch.payload.person.id), ...dispatch.to.map(channelOf.room)])
+            .emit('person:changed', dispatch.payload)
+          break
+        case 'room:opened':
+          io.local.emit('room:opened', dispatch.payload)
+          break
+        case 'joined':
+          for (const socketId of socketIds('account', dispatch.accountId))
+            void adapter.addAll(socketId, new Set([channelOf.room(dispatch.roomId)]))
+          break
+        case 'left': {
+          const { accountId, roomId } = dispatch
+          for (const socketId of socketIds('account', accountId)) void adapter.del(socketId, channelOf.room(roomId))
+          io.local.to(channelOf.account(accountId)).emit('members:changed', { roomId, joined: [], left: [accountId] })
+          break
+        }
+        case 'session-ended':
+          io.in(channelOf.session(dispatch.sessionId)).disconnectSockets(true)
+          break
+        case 'other-sessions-ended':
+          for (const socket of localSockets('account', dispatch.accountId))
+            if (socket.data.sessionId !== dispatch.exceptSessionId) socket.disconnect(true)
+          break
       }
     },
 

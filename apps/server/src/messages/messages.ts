@@ -96,7 +96,7 @@ export function createMessages({ db, news, rooms, avatarUrl }: MessagesOptions) 
     const storing = inTurn(roomId, () => storeOnce(authorId, message), late.signal)
     // The next turn has begun by now, and its commit takes longer than this: news goes out in the order of the numbers.
     const told = storing.then(({ posted, fresh }) => {
-      if (fresh.length > 0) news.send({ to: [roomId], event: 'messages:posted', news: { roomId, messages: fresh } })
+      if (fresh.length > 0) news.send({ type: 'messages:posted', to: [roomId], payload: { roomId, messages: fresh } })
       return posted
     })
     try {
@@ -137,14 +137,14 @@ export function createMessages({ db, news, rooms, avatarUrl }: MessagesOptions) 
       { roomId, seq, body }: { roomId: string; seq: number; body: string },
     ): Promise<Message> {
       const message = await change(authorId, { roomId, seq }, body)
-      news.send({ to: [roomId], event: 'message:edited', news: { roomId, message } })
+      news.send({ type: 'message:edited', to: [roomId], payload: { roomId, message } })
       return message
     },
 
     /** Deletes one's own message: its place stays, its text is gone. @throws ChatError `not_found`, `forbidden`. */
     async remove(authorId: string, which: { roomId: string; seq: number }): Promise<Message> {
       const message = await change(authorId, which, '')
-      news.send({ to: [which.roomId], event: 'message:deleted', news: { roomId: which.roomId, message } })
+      news.send({ type: 'message:deleted', to: [which.roomId], payload: { roomId: which.roomId, message } })
       return message
     },
 

@@ -18,8 +18,7 @@ describe('posting to a room that cannot be written to', () => {
   const told: number[] = []
   const news: News = {
     send(dispatch) {
-      if ('event' in dispatch && dispatch.event === 'messages:posted')
-        told.push(...dispatch.news.messages.map(({ seq }) => seq))
+      if (dispatch.type === 'messages:posted') told.push(...dispatch.payload.messages.map(({ seq }) => seq))
     },
   }
   const slow = (): Database => ({

@@ -54,7 +54,7 @@ export function createRooms({ db, news, avatarUrl, onError = () => undefined }: 
       const left = memberships
         .filter((each) => each.roomId === roomId && !here.has(each.accountId))
         .map(({ accountId }) => accountId)
-      news.send({ to: [roomId], event: 'members:changed', news: { roomId, joined, left } })
+      news.send({ type: 'members:changed', to: [roomId], payload: { roomId, joined, left } })
     }
   }
 
@@ -64,7 +64,7 @@ export function createRooms({ db, news, avatarUrl, onError = () => undefined }: 
 
   /** Puts the sockets of a new member into the room, and tells the room. */
   function tellJoined(roomId: string, accountId: string): void {
-    news.send({ joined: { accountId, roomId } })
+    news.send({ type: 'joined', accountId, roomId })
     changed.add(`${roomId} ${accountId}`)
   }
 
@@ -113,7 +113,7 @@ export function createRooms({ db, news, avatarUrl, onError = () => undefined }: 
       })
       tellJoined(id, accountId)
       const room = { id, name, kind, head: 0, read: 0, unread: 0 }
-      if (kind === 'public') news.send({ opened: { ...room, joined: false } })
+      if (kind === 'public') news.send({ type: 'room:opened', payload: { room: { ...room, joined: false } } })
       return { ...room, joined: true }
     },
 
@@ -152,7 +152,7 @@ export function createRooms({ db, news, avatarUrl, onError = () => undefined }: 
     async leave(roomId: string, accountId: string): Promise<void> {
       await seen(roomId, accountId)
       if (!(await queries.deleteMembership(db, roomId, accountId))) return
-      news.send({ left: { accountId, roomId } })
+      news.send({ type: 'left', accountId, roomId })
       changed.add(`${roomId} ${accountId}`)
     },
 

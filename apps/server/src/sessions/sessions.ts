@@ -75,7 +75,7 @@ export function createSessions({ config, db, redis, accounts, news }: SessionsOp
 
   /** Closes the sockets of a session that is over, and notes it for those who cannot ask Redis. */
   async function tellEnded(sessionId: string): Promise<void> {
-    news.send({ ended: { sessionId } })
+    news.send({ type: 'session-ended', sessionId })
     if (redis !== null) await noteEnded(db, sessionId)
   }
 

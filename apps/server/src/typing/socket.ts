@@ -31,7 +31,7 @@ export function registerTyping(socket: ChatSocket, { news, accounts, rooms, avat
     if (account !== undefined && Date.now() >= quietUntil) {
       quietUntil = Date.now() + 1_000
       const person = { id, name: account.name, avatarUrl: avatarUrl(account.avatarKey) }
-      news.send({ to: [roomId], event: 'typing:changed', news: { roomId, account: person, expiresInMs: typingMs } })
+      news.send({ type: 'typing:changed', to: [roomId], payload: { roomId, account: person, expiresInMs: typingMs } })
     }
     return {}
   })
