@@ -70,7 +70,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
 
   // Backing services: the real one where an address is given, the built-in one otherwise.
   const connections = openConnections(config, log)
-  const { db, wire } = connections
+  const { db, hints } = connections
   const redis = connections.redis?.client ?? null
   const storage = replacements.storage ?? createStorage(config)
   const mailer = replacements.mailer ?? createMailer(config, db)
@@ -86,7 +86,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
       for (const { seq } of dispatch.payload.messages) headWatch.note(dispatch.payload.roomId, seq)
     sockets.deliver(dispatch)
   }
-  const news = createNews({ wire, deliver })
+  const news = createNews({ hints, deliver })
   const avatars = createAvatars({ db, storage, cdnPrefix: config.cdnPrefix, log })
   const assets = createAssets({ storage, directory: assetsDirectory })
   const avatarUrl = avatars.urlOf
@@ -151,7 +151,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
         requireAccount: signedInOnly,
         toAccount,
       }),
-      createRoomRoutes({ rooms, accounts, openLimiter: roomLimiter, inviteLimiter, requireAccount: signedInOnly }),
+      createRoomRoutes({ rooms, accounts, roomLimiter, inviteLimiter, requireAccount: signedInOnly }),
       createMessageRoutes({ messages, requireAccount: signedInOnly }),
       createAssetRoutes({ assets }),
       ...(config.mail.kind === 'mailbox' ? [createMailRoutes({ db, onlyOwn: config.production, sessions })] : []),
@@ -183,13 +183,13 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
   })
   const headWatch = createHeadWatch({ sockets, messages })
 
-  const left = new AbortController()
+  const leaving = new AbortController()
   let schemaIsCurrent = false
   let verdict: Promise<boolean> | undefined
   /** Anybody may ask, and as often as they like: the database is asked once a second at most. */
   async function isReady(): Promise<boolean> {
     verdict ??= askDatabase().finally(() => setTimeout(() => (verdict = undefined), 1_000).unref())
-    return !left.signal.aborted && (await verdict) && !left.signal.aborted
+    return !leaving.signal.aborted && (await verdict) && !leaving.signal.aborted
   }
   async function askDatabase(): Promise<boolean> {
     try {
@@ -228,7 +228,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
       await within(
         startPatienceMs,
         'Waiting for Redis and storage',
-        Promise.allSettled([connections.redis?.ready, wire.ready, publishAssets()]),
+        Promise.allSettled([connections.redis?.ready, hints.ready, publishAssets()]),
       ).catch(() => undefined)
       http.listen(config.port, config.host)
       await once(http, 'listening')
@@ -243,7 +243,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
         for (const consumer of createConsumers({ db, accounts, rooms, messages, mailer, publicUrl: app.url }))
           await bus.subscribe(consumer)
       if (relay !== null)
-        void untilSchemaIsCurrent(db, { log, signal: left.signal }).then(
+        void untilSchemaIsCurrent(db, { log, signal: leaving.signal }).then(
           () => relay.start(),
           () => undefined,
         )
@@ -257,7 +257,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
 
     /** /readyz turns red first; once traffic has moved away, what is in hand is finished, and things close in reverse order. */
     async stop() {
-      left.abort()
+      leaving.abort()
       // Others take the events from here on: they may already do with them what this process does not know about.
       const relayed = relay?.stop()
       await sleep(config.drainMs)
@@ -282,7 +282,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
   let looks = 0
   async function reconcileInDoubt() {
     looks += 1
-    if (wire.isHealthy() && looks % 15 !== 0) return
+    if (hints.isHealthy() && looks % 15 !== 0) return
     await reconcileMemberships({ sockets, rooms })
     await closeEndedSessions({ sockets, sessions })
   }

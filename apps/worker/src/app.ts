@@ -43,11 +43,11 @@ export function createWorker(config: Config, replacements: Replacements = {}): W
 
   // Backing services.
   const connections = openConnections(config, log)
-  const { db, wire } = connections
+  const { db, hints } = connections
   const mailer = replacements.mailer ?? createMailer(config, db)
 
-  // Slices. There are no sockets here: what they need to hear goes through the wire.
-  const news = createNews({ wire })
+  // Slices. There are no sockets here: what they need to hear goes out as hints.
+  const news = createNews({ hints })
   const avatarUrl = createAvatarUrl(config.cdnPrefix)
   const accounts = createAccounts({ db })
   const rooms = createRooms({ db, news, avatarUrl })

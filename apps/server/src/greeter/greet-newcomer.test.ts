@@ -64,7 +64,7 @@ describe('greeting a newcomer', () => {
 
   it('happens in every room one joins, but not again when one leaves and comes back', async () => {
     const { roomId, ann, ben } = await benJoinsAnnsRoom()
-    const other = await rooms.open(ann.id, { name: `Room ${randomUUID()}`, kind: 'public' })
+    const other = await rooms.create(ann.id, { name: `Room ${randomUUID()}`, kind: 'public' })
     await rooms.join(other.id, ben.id)
     await greet(roomId, ben.id)
     await greet(other.id, ben.id)
@@ -116,7 +116,7 @@ function greet(roomId: string, accountId: string): Promise<void> {
 
 async function benJoinsAnnsRoom() {
   const [ann, ben] = [await signUp('Ann'), await signUp('Ben')]
-  const room = await rooms.open(ann.id, { name: `Room ${randomUUID()}`, kind: 'public' })
+  const room = await rooms.create(ann.id, { name: `Room ${randomUUID()}`, kind: 'public' })
   await rooms.join(room.id, ben.id)
   return { roomId: room.id, ann, ben }
 }

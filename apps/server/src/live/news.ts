@@ -1,5 +1,5 @@
 import type { ServerToClientEvents } from '../contract.js'
-import type { Wire } from './hints.js'
+import type { Hints } from './hints.js'
 
 type Payload<Event extends keyof ServerToClientEvents> = Parameters<ServerToClientEvents[Event]>[0]
 type RoomEvent = Exclude<keyof ServerToClientEvents, 'room:opened'>
@@ -12,19 +12,19 @@ export type Dispatch =
   | { type: 'session-ended'; sessionId: string }
   | { type: 'other-sessions-ended'; accountId: string; exceptSessionId: string }
 
-/** Tells sockets what has happened: those of this process at once, the others through the wire. */
+/** Tells sockets what has happened: those of this process at once, those of other replicas by hints. */
 export interface News {
   send(dispatch: Dispatch): void
 }
 
 /** `deliver` acts on the sockets of this process; a process without sockets has none. */
-export function createNews({ wire, deliver }: { wire: Wire; deliver?: (dispatch: Dispatch) => void }): News {
-  if (deliver !== undefined) wire.subscribe((hint) => deliver(JSON.parse(hint) as Dispatch))
+export function createNews({ hints, deliver }: { hints: Hints; deliver?: (dispatch: Dispatch) => void }): News {
+  if (deliver !== undefined) hints.subscribe((hint) => deliver(JSON.parse(hint) as Dispatch))
   return {
     send(dispatch) {
       // Whoever is connected here never waits for Redis, and loses nothing when it is gone.
       deliver?.(dispatch)
-      wire.publish(JSON.stringify(dispatch))
+      hints.publish(JSON.stringify(dispatch))
     },
   }
 }

@@ -44,7 +44,7 @@ describe('posting to a room that cannot be written to', () => {
     )
     ann = account?.id ?? ''
     roomId = (
-      await createRooms({ db: fresh.db, news, avatarUrl: () => null }).open(ann, { name: 'Busy', kind: 'private' })
+      await createRooms({ db: fresh.db, news, avatarUrl: () => null }).create(ann, { name: 'Busy', kind: 'private' })
     ).id
   })
   afterAll(() => fresh.close())

@@ -31,7 +31,7 @@ export function createRooms({ db, news, avatarUrl, onError = () => undefined }: 
   /** Memberships that have begun or ended, as `roomId accountId`. */
   const changed = createBatches({ restMs, work: tellMembers, onError })
 
-  async function seen(roomId: string, accountId: string): Promise<queries.RoomRow> {
+  async function requireVisible(roomId: string, accountId: string): Promise<queries.RoomRow> {
     const room = await queries.visibleRoom(db, roomId, accountId)
     if (room === undefined) throw new ChatError('not_found', 'No such room.')
     return room
@@ -39,7 +39,7 @@ export function createRooms({ db, news, avatarUrl, onError = () => undefined }: 
 
   /** @throws ChatError `not_found` for a room one may not know of, `forbidden` for one that is not joined. */
   async function requireMember(roomId: string, accountId: string): Promise<queries.RoomRow> {
-    const room = await seen(roomId, accountId)
+    const room = await requireVisible(roomId, accountId)
     if (room.read === null) throw new ChatError('forbidden', 'Join the room first.')
     return room
   }
@@ -99,11 +99,11 @@ export function createRooms({ db, news, avatarUrl, onError = () => undefined }: 
 
     /** One room, joined or not. @throws ChatError `not_found` for one that one may not know of. */
     async find(roomId: string, accountId: string): Promise<Room> {
-      return toRoom(await seen(roomId, accountId))
+      return toRoom(await requireVisible(roomId, accountId))
     },
 
-    /** Opens a room with its creator as the first member. @throws ChatError `conflict` when a public room has the name. */
-    async open(accountId: string, { name, kind }: { name: string; kind: RoomKind }): Promise<Room> {
+    /** Creates a room with its creator as the first member. @throws ChatError `conflict` when a public room has the name. */
+    async create(accountId: string, { name, kind }: { name: string; kind: RoomKind }): Promise<Room> {
       const id = await db.transaction(async (tx) => {
         const room = await queries.insertRoom(tx, name, kind, accountId)
         if (room === undefined)
@@ -129,9 +129,9 @@ export function createRooms({ db, news, avatarUrl, onError = () => undefined }: 
 
     /** Joins a public room; joining again changes nothing. */
     async join(roomId: string, accountId: string): Promise<Room> {
-      await seen(roomId, accountId)
+      await requireVisible(roomId, accountId)
       await addMember(roomId, accountId)
-      return toRoom(await seen(roomId, accountId))
+      return toRoom(await requireVisible(roomId, accountId))
     },
 
     /**
@@ -150,7 +150,7 @@ export function createRooms({ db, news, avatarUrl, onError = () => undefined }: 
 
     /** Leaves; leaving a room one is not in changes nothing. */
     async leave(roomId: string, accountId: string): Promise<void> {
-      await seen(roomId, accountId)
+      await requireVisible(roomId, accountId)
       if (!(await queries.deleteMembership(db, roomId, accountId))) return
       news.send({ type: 'left', accountId, roomId })
       changed.add(`${roomId} ${accountId}`)
