@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, type Channel, type ChannelModel, type ConsumeMessage } from 'amqplib'
-import { parseEvent, retryDelaysMs, type Bus, type ChatEvent, type Consumer, type EventType } from './bus.js'
+import { retryDelaysMs, type Bus, type Consumer } from './bus.js'
+import { parseEvent, type ChatEvent, type EventType } from './events.js'
 import { within } from '../platform/deadline.js'
 import type { Log } from '../platform/log.js'
 import {
