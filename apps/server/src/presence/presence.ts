@@ -5,6 +5,8 @@ import type { Database } from '../platform/db.js'
 import type { Rooms } from '../rooms/rooms.js'
 import { noteArrivals, noteDepartures, upsertPresence } from './queries.js'
 
+export { onlineAmong } from './queries.js'
+
 /** Three may fail before somebody counts as away. */
 export const refreshEveryMs = 15_000
 

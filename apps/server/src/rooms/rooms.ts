@@ -4,7 +4,7 @@ import { createBatches } from '../platform/batches.js'
 import type { Database } from '../platform/db.js'
 import { ChatError } from '../platform/errors.js'
 import { recordEvent } from '../events/outbox.js'
-import { presentSeconds } from '../presence/queries.js'
+import { onlineAmong } from '../presence/presence.js'
 import * as queries from './queries.js'
 
 export type Rooms = ReturnType<typeof createRooms>
@@ -47,9 +47,10 @@ export function createRooms({ db, news, avatarUrl, onError = () => undefined }: 
   /** Tells each room who has come and gone, as it is in the database: two replicas may have had a hand in it. */
   async function tellMembers(pairs: string[]): Promise<void> {
     const memberships = pairs.map((pair) => ({ roomId: pair.slice(0, 36), accountId: pair.slice(37) }))
-    const there = await queries.membersAmong(db, memberships, presentSeconds)
+    const there = await queries.membersAmong(db, memberships)
+    const online = await onlineAmong(db, there)
     for (const roomId of new Set(memberships.map(({ roomId }) => roomId))) {
-      const joined = there.filter((row) => row.roomId === roomId).map(toMember)
+      const joined = there.filter((row) => row.roomId === roomId).map((row) => toMember(row, online))
       const here = new Set(joined.map(({ id }) => id))
       const left = memberships
         .filter((each) => each.roomId === roomId && !here.has(each.accountId))
@@ -58,8 +59,8 @@ export function createRooms({ db, news, avatarUrl, onError = () => undefined }: 
     }
   }
 
-  function toMember({ id, name, avatarKey, isBot, online }: queries.MemberRow): Member {
-    return { id, name, avatarUrl: avatarUrl(avatarKey), ...(isBot && { bot: true }), online }
+  function toMember({ id, name, avatarKey, isBot }: queries.MemberRow, online: Set<string>): Member {
+    return { id, name, avatarUrl: avatarUrl(avatarKey), ...(isBot && { bot: true }), online: online.has(id) }
   }
 
   /** Puts the sockets of a new member into the room, and tells the room. */
@@ -159,8 +160,9 @@ export function createRooms({ db, news, avatarUrl, onError = () => undefined }: 
     /** The members by name. */
     async members(roomId: string, accountId: string): Promise<Member[]> {
       await requireMember(roomId, accountId)
-      const rows = await queries.membersOf(db, roomId, presentSeconds)
-      return rows.map(toMember).sort((a, b) => byName.compare(a.name, b.name))
+      const rows = await queries.membersOf(db, roomId)
+      const online = await onlineAmong(db, rows)
+      return rows.map((row) => toMember(row, online)).sort((a, b) => byName.compare(a.name, b.name))
     },
 
     /** Notes how far a member has read. Returns the mark, which only moves forward. */
