@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Express } from 'express'
 import { createMailer, createStorage, openConnections } from './adapters.js'
 import { createAccounts } from './accounts/accounts.js'
+import { createPeople } from './accounts/person.js'
 import { createPersonNews } from './accounts/person-news.js'
-import type { AccountRow } from './accounts/queries.js'
 import { createAccountRoutes } from './accounts/routes.js'
 import { createAssets } from './assets/assets.js'
 import { createAssetRoutes } from './assets/routes.js'
@@ -14,7 +14,6 @@ import { createAvatarRoutes } from './avatars/routes.js'
 import type { Storage } from './storage/storage.js'
 import type { Config } from './config.js'
 import { createConsumers } from './consumers.js'
-import type { Account } from './contract.js'
 import { createHttp, createOriginCheck, createSecurityHeaders, isLoopback } from './http/http.js'
 import type { Mailer } from './mail/mailer.js'
 import { createMailRoutes } from './mail/routes.js'
@@ -87,31 +86,25 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
     sockets.deliver(dispatch)
   }
   const news = createNews({ hints, deliver })
-  const avatars = createAvatars({ db, storage, cdnPrefix: config.cdnPrefix, log })
+  const avatars = createAvatars({ db, storage, log })
   const assets = createAssets({ storage, directory: assetsDirectory })
-  const avatarUrl = avatars.urlOf
-  const toAccount = ({ id, name, email, avatarKey }: AccountRow): Account => ({
-    id,
-    name,
-    email,
-    avatarUrl: avatarUrl(avatarKey),
-  })
+  const { toPerson, toAccount } = createPeople(config)
   const accounts = createAccounts({ db })
   const sessions = createSessions({ config, db, redis, accounts, news })
   const rooms = createRooms({
     db,
     news,
-    avatarUrl,
+    toPerson,
     onError: (err) => sayFault({ err }, 'a room not told of its members'),
   })
   const personNews = createPersonNews({
     news,
     accounts,
     rooms,
-    avatarUrl,
+    toPerson,
     onError: (err) => sayFault({ err }, 'a person’s change not told'),
   })
-  const messages = createMessages({ db, news, rooms, avatarUrl })
+  const messages = createMessages({ db, news, rooms, toPerson })
 
   const guesses = createGuesses({ limits: config.limits, redis, accounts, log })
   const signUpLimiter = createLimiter('sign-up', config.limits.signUp, redis, log)
@@ -169,7 +162,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
     register(socket) {
       registerMessages(socket, { messages, limiter: postLimiter })
       registerRooms(socket, { rooms, limiter: signalLimiter })
-      registerTyping(socket, { news, accounts, rooms, avatarUrl, limiter: signalLimiter })
+      registerTyping(socket, { news, accounts, rooms, toPerson, limiter: signalLimiter })
     },
   })
   // Before both: neither Express nor Socket.IO answers without them.

@@ -1,6 +1,6 @@
 import { createMailer, openConnections } from '@chat/server/adapters'
 import { createAccounts } from '@chat/server/accounts/accounts'
-import { createAvatarUrl } from '@chat/server/avatars/avatar-url'
+import { createPeople } from '@chat/server/accounts/person'
 import { ConfigError, type Config } from '@chat/server/config'
 import { consumerEvents, createConsumers } from '@chat/server/consumers'
 import type { Mailer } from '@chat/server/mail/mailer'
@@ -48,10 +48,10 @@ export function createWorker(config: Config, replacements: Replacements = {}): W
 
   // Slices. There are no sockets here: what they need to hear goes out as hints.
   const news = createNews({ hints })
-  const avatarUrl = createAvatarUrl(config.cdnPrefix)
+  const { toPerson } = createPeople(config)
   const accounts = createAccounts({ db })
-  const rooms = createRooms({ db, news, avatarUrl })
-  const messages = createMessages({ db, news, rooms, avatarUrl })
+  const rooms = createRooms({ db, news, toPerson })
+  const messages = createMessages({ db, news, rooms, toPerson })
   const consumers = createConsumers({ db, accounts, rooms, messages, mailer, publicUrl: config.publicUrl })
 
   const leaving = new AbortController()

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createAccounts, type Accounts } from '../accounts/accounts.js'
+import { createPeople } from '../accounts/person.js'
 import type { Message } from '../contract.js'
 import { createMessages, type Messages } from '../messages/messages.js'
 import type { Dispatch } from '../live/news.js'
@@ -19,10 +20,10 @@ beforeEach(async () => {
   database = await freshDatabase()
   told = []
   const news = { send: (dispatch: Dispatch) => void told.push(dispatch) }
-  const avatarUrl = () => null
+  const { toPerson } = createPeople({ cdnPrefix: null })
   accounts = createAccounts({ db: database.db })
-  rooms = createRooms({ db: database.db, news, avatarUrl })
-  messages = createMessages({ db: database.db, news, rooms, avatarUrl })
+  rooms = createRooms({ db: database.db, news, toPerson })
+  messages = createMessages({ db: database.db, news, rooms, toPerson })
 })
 afterEach(() => database.close())
 

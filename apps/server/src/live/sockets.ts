@@ -2,7 +2,7 @@ import type { Server as HttpServer } from 'node:http'
 import type { RequestHandler } from 'express'
 import { Gauge } from 'prom-client'
 import { Server, type Socket } from 'socket.io'
-import type { AccountRow } from '../accounts/queries.js'
+import type { ChatAccount } from '../accounts/accounts.js'
 import type { Ack, ClientToServerEvents, ServerToClientEvents } from '../contract.js'
 import type { Dispatch } from './news.js'
 import { within } from '../platform/deadline.js'
@@ -14,7 +14,7 @@ import type { Session, Sessions } from '../sessions/sessions.js'
 import { createSlowReaders } from './slow-readers.js'
 
 interface SocketData {
-  account: AccountRow
+  account: ChatAccount
   sessionId: string
 }
 type Io = Server<ClientToServerEvents, ServerToClientEvents, Record<string, never>, SocketData>
@@ -29,7 +29,7 @@ export interface ChatSocket {
   /** Answers an event with what `handle` returns, or with the error it throws. */
   answer<Event extends Asking>(
     event: Event,
-    handle: (input: unknown, account: AccountRow) => Promise<ReplyTo<Event>>,
+    handle: (input: unknown, account: ChatAccount) => Promise<ReplyTo<Event>>,
   ): void
 }
 

@@ -1,3 +1,4 @@
+import type { ToPerson } from '../accounts/person.js'
 import type { Message, NewMessage, Page, Posted } from '../contract.js'
 import type { News } from '../live/news.js'
 import type { Database } from '../platform/db.js'
@@ -13,7 +14,7 @@ interface MessagesOptions {
   db: Database
   news: News
   rooms: Pick<Rooms, 'requireMember' | 'find'>
-  avatarUrl: (key: string | null) => string | null
+  toPerson: ToPerson
 }
 
 /** The author has sent this id before: thrown to give the number back that was taken for it. */
@@ -34,7 +35,7 @@ function whatFits(messages: Message[]): Message[] {
 }
 
 /** Posting and changing, for members only, and paging through history, of public rooms for everybody. */
-export function createMessages({ db, news, rooms, avatarUrl }: MessagesOptions) {
+export function createMessages({ db, news, rooms, toPerson }: MessagesOptions) {
   // Posts to one room would wait for each other's row lock anyway; here they wait without holding a connection,
   // and their news goes out in the order of their numbers.
   const inTurn = createTurns({ waiting: waitingPerRoom })
@@ -44,12 +45,12 @@ export function createMessages({ db, news, rooms, avatarUrl }: MessagesOptions) 
     return {
       seq: row.seq,
       id: row.id,
-      author: {
+      author: toPerson({
         id: row.authorId,
         name: row.authorName,
-        avatarUrl: avatarUrl(row.authorAvatarKey),
-        ...(row.authorIsBot && { bot: true }),
-      },
+        avatarKey: row.authorAvatarKey,
+        isBot: row.authorIsBot,
+      }),
       body: row.body,
       postedAt: row.postedAt.toISOString(),
       replyTo: row.replyTo,

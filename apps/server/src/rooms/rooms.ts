@@ -1,3 +1,4 @@
+import type { ToPerson } from '../accounts/person.js'
 import type { Member, Room, RoomKind, RoomPage } from '../contract.js'
 import type { News } from '../live/news.js'
 import { createBatches } from '../platform/batches.js'
@@ -12,7 +13,7 @@ export type Rooms = ReturnType<typeof createRooms>
 interface RoomsOptions {
   db: Database
   news: News
-  avatarUrl: (key: string | null) => string | null
+  toPerson: ToPerson
   /** Hears why a room could not be told of its members. */
   onError?: (error: unknown) => void
 }
@@ -27,7 +28,7 @@ const restMs = 500
 const byName = new Intl.Collator(['en', 'ru'], { numeric: true, sensitivity: 'base' })
 
 /** Rooms and memberships: who may see what. A closed room and a missing one look the same to a stranger. */
-export function createRooms({ db, news, avatarUrl, onError = () => undefined }: RoomsOptions) {
+export function createRooms({ db, news, toPerson, onError = () => undefined }: RoomsOptions) {
   /** Memberships that have begun or ended, as `roomId accountId`. */
   const changed = createBatches({ restMs, work: tellMembers, onError })
 
@@ -59,8 +60,8 @@ export function createRooms({ db, news, avatarUrl, onError = () => undefined }: 
     }
   }
 
-  function toMember({ id, name, avatarKey, isBot }: queries.MemberRow, online: Set<string>): Member {
-    return { id, name, avatarUrl: avatarUrl(avatarKey), ...(isBot && { bot: true }), online: online.has(id) }
+  function toMember(row: queries.MemberRow, online: Set<string>): Member {
+    return { ...toPerson(row), online: online.has(row.id) }
   }
 
   /** Puts the sockets of a new member into the room, and tells the room. */

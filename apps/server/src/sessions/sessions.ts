@@ -1,7 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express'
 import session from 'express-session'
-import type { AccountRow } from '../accounts/queries.js'
-import type { Accounts } from '../accounts/accounts.js'
+import type { Accounts, ChatAccount } from '../accounts/accounts.js'
 import type { Config } from '../config.js'
 import type { News } from '../live/news.js'
 import type { Database } from '../platform/db.js'
@@ -65,7 +64,7 @@ export function createSessions({ config, db, redis, accounts, news }: SessionsOp
   }
 
   /** The account a session belongs to, or undefined when it has none, or is over. */
-  async function accountOf(of: Session | undefined): Promise<AccountRow | undefined> {
+  async function accountOf(of: Session | undefined): Promise<ChatAccount | undefined> {
     if (of?.accountId === undefined) return undefined
     // The release before did not note it: its sessions begin anew, and are saved with this request.
     of.begunAt ??= Date.now()
@@ -84,7 +83,7 @@ export function createSessions({ config, db, redis, accounts, news }: SessionsOp
     accountOf,
 
     /** Begins a session for an account under a new id, so that one planted before is worth nothing. It ends the one before. */
-    async begin(req: Request, account: AccountRow): Promise<Session> {
+    async begin(req: Request, account: ChatAccount): Promise<Session> {
       const { id, accountId } = req.session
       await new Promise<void>((resolve, reject) =>
         req.session.regenerate((error) => (error ? reject(error as Error) : resolve())),
@@ -133,6 +132,6 @@ export function requireAccount(sessions: Sessions): RequestHandler {
 }
 
 /** The account behind `requireAccount`. */
-export function signedIn(res: { locals: Record<string, unknown> }): AccountRow {
-  return res.locals.account as AccountRow
+export function signedIn(res: { locals: Record<string, unknown> }): ChatAccount {
+  return res.locals.account as ChatAccount
 }
