@@ -170,7 +170,7 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
     async read(roomId: string, accountId: string, seq: number): Promise<number> {
       const read = await queries.updateRead(db, roomId, accountId, seq)
       // Only on a refusal is it worth asking which one.
-      return read ?? (await requireMember(roomId, accountId)).head
+      return read ?? (await requireMember(roomId, accountId)).read ?? 0
     },
 
     /** Tells nobody anything more. */
