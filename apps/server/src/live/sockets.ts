@@ -1,5 +1,6 @@
 import type { Server as HttpServer } from 'node:http'
-import type { RequestHandler } from 'express'
+import { promisify } from 'node:util'
+import type { Request, Response } from 'express'
 import { Gauge } from 'prom-client'
 import { Server, type Socket } from 'socket.io'
 import type { ChatAccount } from '../accounts/accounts.js'
@@ -93,17 +94,15 @@ export function createSockets({
   const { adapter } = io.of('/')
   const sayFault = createFaults(log)
 
-  const askSession = (req: IoSocket['request']) =>
-    new Promise<Session>((resolve, reject) => {
-      const asking = req as Parameters<RequestHandler>[0]
-      // A handshake has no response that could set a cookie; express-session only listens for its end.
-      const response = {
-        end: () => undefined,
-        on: () => undefined,
-        writeHead: () => undefined,
-      } as unknown as Parameters<RequestHandler>[1]
-      sessions.middleware(asking, response, (error?: unknown) => (error ? reject(error) : resolve(asking.session)))
-    })
+  const readSession = promisify<Request, Response>(sessions.middleware)
+
+  async function askSession(req: IoSocket['request']): Promise<Session> {
+    const asking = req as Request
+    // A handshake has no response that could set a cookie; express-session only listens for its end.
+    const response = { end: () => undefined, on: () => undefined, writeHead: () => undefined } as unknown as Response
+    await readSession(asking, response)
+    return asking.session
+  }
 
   // One socket for each connection, and so many for each account, counted before anything is done for them.
   const taken = new WeakSet<IoSocket['conn']>()

@@ -1,3 +1,4 @@
+import { promisify } from 'node:util'
 import type { Request, RequestHandler, Response } from 'express'
 import session from 'express-session'
 import type { Accounts, ChatAccount } from '../accounts/accounts.js'
@@ -85,15 +86,11 @@ export function createSessions({ config, db, redis, accounts, news }: SessionsOp
     /** Begins a session for an account under a new id, so that one planted before is worth nothing. It ends the one before. */
     async begin(req: Request, account: ChatAccount): Promise<Session> {
       const { id, accountId } = req.session
-      await new Promise<void>((resolve, reject) =>
-        req.session.regenerate((error) => (error ? reject(error as Error) : resolve())),
-      )
+      await promisify(req.session.regenerate.bind(req.session))()
       req.session.accountId = account.id
       req.session.epoch = account.sessionEpoch
       req.session.begunAt = Date.now()
-      await new Promise<void>((resolve, reject) =>
-        req.session.save((error) => (error ? reject(error as Error) : resolve())),
-      )
+      await promisify(req.session.save.bind(req.session))()
       if (accountId !== undefined) await tellEnded(id)
       return req.session
     },
@@ -101,9 +98,7 @@ export function createSessions({ config, db, redis, accounts, news }: SessionsOp
     /** Ends the session of a request, with its sockets and its cookie. */
     async end(req: Request, res: Response): Promise<void> {
       const { id, accountId } = req.session
-      await new Promise<void>((resolve, reject) =>
-        req.session.destroy((error) => (error ? reject(error as Error) : resolve())),
-      )
+      await promisify(req.session.destroy.bind(req.session))()
       res.clearCookie(name, cookie)
       if (accountId !== undefined) await tellEnded(id)
     },
