@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startPostgres, type EmbeddedPostgres } from './postgres.js'
-import { fromClient, message, query } from './wire.js'
+import { fromClient, message, query } from './pg-protocol.js'
 
 let folder: string
 let postgres: EmbeddedPostgres

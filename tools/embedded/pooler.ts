@@ -9,7 +9,7 @@ import {
   readyStatus,
   startupCode,
   startupCodeOf,
-} from './wire.js'
+} from './pg-protocol.js'
 
 /** One PostgreSQL session without a network: takes whole messages of the wire protocol, returns what it answers. */
 export type Backend = (messages: Buffer) => Promise<Buffer>

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, openSync, readFileSync } from 'node:fs'
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -121,20 +121,6 @@ async function hasEnded(child: ChildProcess): Promise<string> {
     child.once('exit', (code, signal) => resolve(`ended (${signal ?? `exit code ${code}`})`))
   })
 }
-
-/** A port that nobody listens on. Handed out once per process, since others may ask before it is taken. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const probe = createServer().listen(0, '127.0.0.1')
-    await once(probe, 'listening')
-    const { port } = probe.address() as AddressInfo
-    await new Promise((resolve) => probe.close(resolve))
-    if (handedOut.has(port)) continue
-    handedOut.add(port)
-    return port
-  }
-}
-const handedOut = new Set<number>()
 
 /** Connects, says something, and tells whether the answer begins as expected. */
 export async function answers(port: number, say: Buffer | string, expected: string): Promise<boolean> {

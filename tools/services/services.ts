@@ -8,7 +8,8 @@ import { chmodSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
-import { answers, createDaemons, freePort, type Daemon, type Daemons } from './daemons.js'
+import { freePort } from '../../apps/server/src/test/free-port.js'
+import { answers, createDaemons, type Daemon, type Daemons } from './daemons.js'
 import { buildVersitygw, findPostgres, findProgram, idsOf, installPackages, succeeds } from './programs.js'
 
 export interface Services {

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import pg from 'pg'
-import { createDaemons, freePort, type Running } from '../services/daemons.js'
+import { freePort } from '../../apps/server/src/test/free-port.js'
+import { createDaemons, type Running } from '../services/daemons.js'
 import { ingressConfig, webConfig } from './nginx-config.js'
 
 export interface Stack {

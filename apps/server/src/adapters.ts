@@ -8,7 +8,7 @@ import { createMailgunMailer } from './mail/mailgun-mailer.js'
 import { createDatabase, type Database, type Db } from './platform/db.js'
 import type { Log } from './platform/log.js'
 import { connectRedis, type RedisConnection } from './platform/redis.js'
-import { createNoWire, createRedisWire, type Wire } from './live/hints.js'
+import { createNoHints, createRedisHints, type Hints } from './live/hints.js'
 
 /** Where a choice of the configuration becomes an adapter: the real one, or the built-in one. */
 
@@ -16,7 +16,7 @@ export interface Connections {
   db: Database
   redis: RedisConnection | null
   /** To the other replicas. */
-  wire: Wire
+  hints: Hints
   close(): Promise<void>
 }
 
@@ -28,16 +28,16 @@ export function openConnections({ databaseUrl, poolSize, sessions: { store } }: 
     onIdleError: (err) => log.warn({ err }, 'lost a database connection'),
   })
   const redis = store.kind === 'redis' ? connectRedis({ url: store.url, log }) : null
-  const wire =
+  const hints =
     store.kind === 'redis' && redis !== null
-      ? createRedisWire({ url: store.url, publisher: redis, log })
-      : createNoWire()
+      ? createRedisHints({ url: store.url, publisher: redis, log })
+      : createNoHints()
   return {
     db,
     redis,
-    wire,
+    hints,
     async close() {
-      wire.close()
+      hints.close()
       redis?.close()
       await db.close()
     },

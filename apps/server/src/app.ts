@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Express } from 'express'
 import { createMailer, createStorage, openConnections } from './adapters.js'
 import { createAccounts } from './accounts/accounts.js'
+import { createPeople } from './accounts/person.js'
 import { createPersonNews } from './accounts/person-news.js'
-import type { AccountRow } from './accounts/queries.js'
 import { createAccountRoutes } from './accounts/routes.js'
 import { createAssets } from './assets/assets.js'
 import { createAssetRoutes } from './assets/routes.js'
@@ -14,7 +14,6 @@ import { createAvatarRoutes } from './avatars/routes.js'
 import type { Storage } from './storage/storage.js'
 import type { Config } from './config.js'
 import { createConsumers } from './consumers.js'
-import type { Account } from './contract.js'
 import { createHttp, createOriginCheck, createSecurityHeaders, isLoopback } from './http/http.js'
 import type { Mailer } from './mail/mailer.js'
 import { createMailRoutes } from './mail/routes.js'
@@ -70,7 +69,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
 
   // Backing services: the real one where an address is given, the built-in one otherwise.
   const connections = openConnections(config, log)
-  const { db, wire } = connections
+  const { db, hints } = connections
   const redis = connections.redis?.client ?? null
   const storage = replacements.storage ?? createStorage(config)
   const mailer = replacements.mailer ?? createMailer(config, db)
@@ -85,32 +84,26 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
     headWatch.note(dispatch)
     sockets.deliver(dispatch)
   }
-  const news = createNews({ wire, deliver })
-  const avatars = createAvatars({ db, storage, cdnPrefix: config.cdnPrefix, log })
+  const news = createNews({ hints, deliver })
+  const avatars = createAvatars({ db, storage, log })
   const assets = createAssets({ storage, directory: assetsDirectory })
-  const avatarUrl = avatars.urlOf
-  const toAccount = ({ id, name, email, avatarKey }: AccountRow): Account => ({
-    id,
-    name,
-    email,
-    avatarUrl: avatarUrl(avatarKey),
-  })
+  const { toPerson, toAccount } = createPeople(config)
   const accounts = createAccounts({ db })
   const sessions = createSessions({ config, db, redis, accounts, news })
   const rooms = createRooms({
     db,
     news,
-    avatarUrl,
+    toPerson,
     onError: (err) => sayFault({ err }, 'a room not told of its members'),
   })
   const personNews = createPersonNews({
     news,
     accounts,
     rooms,
-    avatarUrl,
+    toPerson,
     onError: (err) => sayFault({ err }, 'a person’s change not told'),
   })
-  const messages = createMessages({ db, news, rooms, avatarUrl })
+  const messages = createMessages({ db, news, rooms, toPerson })
 
   const guesses = createGuesses({ limits: config.limits, redis, accounts, log })
   const signUpLimiter = createLimiter('sign-up', config.limits.signUp, redis, log)
@@ -150,7 +143,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
         requireAccount: signedInOnly,
         toAccount,
       }),
-      createRoomRoutes({ rooms, accounts, openLimiter: roomLimiter, inviteLimiter, requireAccount: signedInOnly }),
+      createRoomRoutes({ rooms, accounts, roomLimiter, inviteLimiter, requireAccount: signedInOnly }),
       createMessageRoutes({ messages, requireAccount: signedInOnly }),
       createAssetRoutes({ assets }),
       ...(config.mail.kind === 'mailbox' ? [createMailRoutes({ db, onlyOwn: config.production, sessions })] : []),
@@ -168,7 +161,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
     register(socket) {
       registerMessages(socket, { messages, limiter: postLimiter })
       registerRooms(socket, { rooms, limiter: signalLimiter })
-      registerTyping(socket, { news, accounts, rooms, avatarUrl, limiter: signalLimiter })
+      registerTyping(socket, { news, accounts, rooms, toPerson, limiter: signalLimiter })
     },
   })
   // Before both: neither Express nor Socket.IO answers without them.
@@ -182,13 +175,13 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
   })
   const headWatch = createHeadWatch({ sockets, messages })
 
-  const left = new AbortController()
+  const leaving = new AbortController()
   let schemaIsCurrent = false
   let verdict: Promise<boolean> | undefined
   /** Anybody may ask, and as often as they like: the database is asked once a second at most. */
   async function isReady(): Promise<boolean> {
     verdict ??= askDatabase().finally(() => setTimeout(() => (verdict = undefined), 1_000).unref())
-    return !left.signal.aborted && (await verdict) && !left.signal.aborted
+    return !leaving.signal.aborted && (await verdict) && !leaving.signal.aborted
   }
   async function askDatabase(): Promise<boolean> {
     try {
@@ -227,7 +220,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
       await within(
         startPatienceMs,
         'Waiting for Redis and storage',
-        Promise.allSettled([connections.redis?.ready, wire.ready, publishAssets()]),
+        Promise.allSettled([connections.redis?.ready, hints.ready, publishAssets()]),
       ).catch(() => undefined)
       http.listen(config.port, config.host)
       await once(http, 'listening')
@@ -242,7 +235,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
         for (const consumer of createConsumers({ db, accounts, rooms, messages, mailer, publicUrl: app.url }))
           await bus.subscribe(consumer)
       if (relay !== null)
-        void untilSchemaIsCurrent(db, { log, signal: left.signal }).then(
+        void untilSchemaIsCurrent(db, { log, signal: leaving.signal }).then(
           () => relay.start(),
           () => undefined,
         )
@@ -256,7 +249,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
 
     /** /readyz turns red first; once traffic has moved away, what is in hand is finished, and things close in reverse order. */
     async stop() {
-      left.abort()
+      leaving.abort()
       // Others take the events from here on: they may already do with them what this process does not know about.
       const relayed = relay?.stop()
       await sleep(config.drainMs)
@@ -281,7 +274,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
   let looks = 0
   async function reconcileInDoubt() {
     looks += 1
-    if (wire.isHealthy() && looks % 15 !== 0) return
+    if (hints.isHealthy() && looks % 15 !== 0) return
     await reconcileMemberships({ sockets, rooms })
     await closeEndedSessions({ sockets, sessions })
   }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Explained } from './platform/explain.js'
+import type { Limit } from './platform/limiter.js'
 
 /** The version of the sources. */
 const own = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
@@ -25,12 +26,6 @@ export interface MailgunConfig {
   from: string
   /** Base address of the API: the EU region has its own. */
   url: string
-}
-
-/** So many attempts in so many seconds. */
-export interface Limit {
-  points: number
-  seconds: number
 }
 
 export interface Config {

@@ -41,6 +41,7 @@ const checker = program.getTypeChecker()
 const exported = new Map(
   checker
     .getExportsOfModule(checker.getSymbolAtLocation(program.getSourceFile(contract) as ts.SourceFile) as ts.Symbol)
+    .map((symbol) => (symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol))
     .map((symbol) => [symbol.name, checker.getDeclaredTypeOfSymbol(symbol)]),
 )
 const propertiesOf = (type: ts.Type | undefined) => (type === undefined ? [] : checker.getPropertiesOfType(type))

@@ -3,22 +3,9 @@
  * docs/protocol.md describes the same in words, and a test holds the two together.
  */
 
-export type ErrorCode =
-  | 'invalid'
-  | 'unauthenticated'
-  | 'forbidden'
-  | 'not_found'
-  | 'conflict'
-  | 'too_large'
-  | 'unsupported_media'
-  | 'rate_limited'
-  | 'unavailable'
-  | 'fault'
+import type { ErrorBody, ErrorCode } from './platform/errors.js'
 
-export interface ErrorBody {
-  code: ErrorCode
-  message: string
-}
+export type { ErrorBody, ErrorCode }
 
 /** The account that is asking: only its owner ever sees the address. */
 export interface Account {

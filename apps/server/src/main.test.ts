@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newPerson, nextNews, password, Person } from './test/chat.js'
 import { freshDatabase, type FreshDatabase } from './test/database.js'
 import { eventually } from './test/eventually.js'
+import { freePort } from './test/free-port.js'
 import { run } from './test/process.js'
 import { startProxy } from './test/proxy.js'
 
@@ -304,11 +305,3 @@ describe('the command line', () => {
     expect(output.match(/→ /g)).toHaveLength(5)
   })
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}

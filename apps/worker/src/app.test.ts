@@ -101,7 +101,7 @@ describe.runIf(uri !== '')('a chat with workers', () => {
     ann.leave()
   })
 
-  it('does each thing once with two workers and a wire that is cut all the time', async () => {
+  it('does each thing once with two workers and a connection that is cut all the time', async () => {
     await startWorker()
     await startWorker()
     const ann = await newPerson(chat.url, 'Ann')

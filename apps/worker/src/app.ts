@@ -1,6 +1,6 @@
 import { createMailer, openConnections } from '@chat/server/adapters'
 import { createAccounts } from '@chat/server/accounts/accounts'
-import { createAvatarUrl } from '@chat/server/avatars/avatar-url'
+import { createPeople } from '@chat/server/accounts/person'
 import { ConfigError, type Config } from '@chat/server/config'
 import { consumerEvents, createConsumers } from '@chat/server/consumers'
 import type { Mailer } from '@chat/server/mail/mailer'
@@ -43,15 +43,15 @@ export function createWorker(config: Config, replacements: Replacements = {}): W
 
   // Backing services.
   const connections = openConnections(config, log)
-  const { db, wire } = connections
+  const { db, hints } = connections
   const mailer = replacements.mailer ?? createMailer(config, db)
 
-  // Slices. There are no sockets here: what they need to hear goes through the wire.
-  const news = createNews({ wire })
-  const avatarUrl = createAvatarUrl(config.cdnPrefix)
+  // Slices. There are no sockets here: what they need to hear goes out as hints.
+  const news = createNews({ hints })
+  const { toPerson } = createPeople(config)
   const accounts = createAccounts({ db })
-  const rooms = createRooms({ db, news, avatarUrl })
-  const messages = createMessages({ db, news, rooms, avatarUrl })
+  const rooms = createRooms({ db, news, toPerson })
+  const messages = createMessages({ db, news, rooms, toPerson })
   const consumers = createConsumers({ db, accounts, rooms, messages, mailer, publicUrl: config.publicUrl })
 
   const leaving = new AbortController()

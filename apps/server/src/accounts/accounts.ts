@@ -9,12 +9,15 @@ import {
   accountByEmail,
   accountById,
   insertAccount,
+  passwordHashOf,
   replaceHash,
   sessionEpochs,
   updateName,
   updatePassword,
-  type AccountRow,
+  type ChatAccount,
 } from './queries.js'
+
+export type { ChatAccount }
 
 // What a mail program or a chat elsewhere makes a link of: an address with its scheme, an IP address, a host.
 const link = /:\/\/|\bwww\.|\d(\.\d+){3}|[\p{L}\p{M}\p{N}-][.。]\p{L}[\p{L}\p{M}\p{N}-]/iu
@@ -65,7 +68,7 @@ export function createAccounts({ db }: { db: Database }) {
     async signUp(
       { name, email, password }: { name: string; email: string; password: string },
       waiting?: Waiting,
-    ): Promise<AccountRow> {
+    ): Promise<ChatAccount> {
       await refuseWeak(password, { name, email })
       const hash = await hashPassword(password, waiting)
       return db.transaction(async (tx) => {
@@ -77,16 +80,17 @@ export function createAccounts({ db }: { db: Database }) {
     },
 
     /** @throws ChatError `unauthenticated`, the same for an unknown address and a wrong password. */
-    async signIn({ email, password }: { email: string; password: string }, waiting?: Waiting): Promise<AccountRow> {
-      const account = await accountByEmail(db, email)
-      const right = await verifyPassword(password, account?.passwordHash ?? (await nobody), waiting)
-      if (account === undefined || !right) throw new ChatError('unauthenticated', 'Wrong address or password.')
-      if (isOutdated(account.passwordHash))
-        await replaceHash(db, account.id, account.passwordHash, await hashPassword(password, waiting))
+    async signIn({ email, password }: { email: string; password: string }, waiting?: Waiting): Promise<ChatAccount> {
+      const found = await accountByEmail(db, email)
+      const right = await verifyPassword(password, found?.passwordHash ?? (await nobody), waiting)
+      if (found === undefined || !right) throw new ChatError('unauthenticated', 'Wrong address or password.')
+      const { account, passwordHash } = found
+      if (isOutdated(passwordHash))
+        await replaceHash(db, account.id, passwordHash, await hashPassword(password, waiting))
       return account
     },
 
-    find: (id: string): Promise<AccountRow | undefined> => accountById(db, id),
+    find: (id: string): Promise<ChatAccount | undefined> => accountById(db, id),
 
     /** The `sessionEpoch` of each account that is there. */
     async sessionEpochs(ids: string[]): Promise<Map<string, number>> {
@@ -95,10 +99,10 @@ export function createAccounts({ db }: { db: Database }) {
     },
 
     /** @throws ChatError `not_found`. */
-    async findByEmail(email: string): Promise<AccountRow> {
-      const account = await accountByEmail(db, email)
-      if (account === undefined) throw new ChatError('not_found', 'Nobody here has this address.')
-      return account
+    async findByEmail(email: string): Promise<ChatAccount> {
+      const found = await accountByEmail(db, email)
+      if (found === undefined) throw new ChatError('not_found', 'Nobody here has this address.')
+      return found.account
     },
 
     /**
@@ -106,13 +110,14 @@ export function createAccounts({ db }: { db: Database }) {
      * @throws ChatError `invalid` for a weak password, `forbidden` when the current one is wrong.
      */
     async change(
-      account: AccountRow,
+      account: ChatAccount,
       { name, password, currentPassword }: { name?: string; password?: string; currentPassword?: string },
       waiting?: Waiting,
-    ): Promise<AccountRow> {
+    ): Promise<ChatAccount> {
       let hash: string | undefined
       if (password !== undefined) {
-        const isRight = await verifyPassword(currentPassword ?? '', account.passwordHash, waiting)
+        const current = (await passwordHashOf(db, account.id)) ?? (await nobody)
+        const isRight = await verifyPassword(currentPassword ?? '', current, waiting)
         if (!isRight) throw new ChatError('forbidden', 'The current password is wrong.')
         await refuseWeak(password, { name: name ?? account.name, email: account.email })
         hash = await hashPassword(password, waiting)

@@ -2,6 +2,7 @@ import type { News } from '../live/news.js'
 import { createBatches } from '../platform/batches.js'
 import type { Rooms } from '../rooms/rooms.js'
 import type { Accounts } from './accounts.js'
+import type { ToPerson } from './person.js'
 
 export type PersonNews = ReturnType<typeof createPersonNews>
 
@@ -9,7 +10,7 @@ interface PersonNewsOptions {
   news: News
   accounts: Pick<Accounts, 'find'>
   rooms: Pick<Rooms, 'membershipsOf'>
-  avatarUrl: (key: string | null) => string | null
+  toPerson: ToPerson
   onError: (error: unknown) => void
 }
 
@@ -17,7 +18,7 @@ interface PersonNewsOptions {
 const restMs = 500
 
 /** Tells of the accounts added to it, that they have another name or picture: whoever shares a room with them hears of it. */
-export function createPersonNews({ news, accounts, rooms, avatarUrl, onError }: PersonNewsOptions) {
+export function createPersonNews({ news, accounts, rooms, toPerson, onError }: PersonNewsOptions) {
   return createBatches({
     restMs,
     onError,
@@ -27,7 +28,7 @@ export function createPersonNews({ news, accounts, rooms, avatarUrl, onError }: 
         const account = await accounts.find(accountId)
         if (account === undefined) continue
         const to = memberships.filter((each) => each.accountId === accountId).map(({ roomId }) => roomId)
-        news.send({ person: { id: account.id, name: account.name, avatarUrl: avatarUrl(account.avatarKey) }, to })
+        news.send({ type: 'person:changed', to, payload: { person: toPerson(account) } })
       }
     },
   })

@@ -1,19 +1,20 @@
 import type { Db } from '../platform/db.js'
 
-export interface AccountRow {
+/** An account that can sign in, as all of the chat may have it in hand. */
+export interface ChatAccount {
   id: string
   name: string
   email: string
-  passwordHash: string
   avatarKey: string | null
+  /** A new password begins a new one, and ends the sessions of those before. */
   sessionEpoch: number
 }
 
-const columns = `id, name, email, password_hash as "passwordHash", avatar_key as "avatarKey", session_epoch as "sessionEpoch"`
+const columns = 'id, name, email, avatar_key as "avatarKey", session_epoch as "sessionEpoch"'
 
 /** Only accounts that can sign in: bots have no address. */
-export async function accountById(db: Db, id: string): Promise<AccountRow | undefined> {
-  const [account] = await db.query<AccountRow>(`select ${columns} from accounts where id = $1 and email is not null`, [
+export async function accountById(db: Db, id: string): Promise<ChatAccount | undefined> {
+  const [account] = await db.query<ChatAccount>(`select ${columns} from accounts where id = $1 and email is not null`, [
     id,
   ])
   return account
@@ -24,9 +25,23 @@ export function sessionEpochs(db: Db, ids: string[]): Promise<{ id: string; sess
   return db.query(`select id, session_epoch as "sessionEpoch" from accounts where id = any($1::uuid[])`, [ids])
 }
 
-export async function accountByEmail(db: Db, email: string): Promise<AccountRow | undefined> {
-  const [account] = await db.query<AccountRow>(`select ${columns} from accounts where email = $1`, [email])
-  return account
+/** With the hash of its password: one row, so that the hash is of this `sessionEpoch`. */
+export async function accountByEmail(
+  db: Db,
+  email: string,
+): Promise<{ account: ChatAccount; passwordHash: string } | undefined> {
+  const [row] = await db.query<ChatAccount & { passwordHash: string }>(
+    `select ${columns}, password_hash as "passwordHash" from accounts where email = $1`,
+    [email],
+  )
+  if (row === undefined) return undefined
+  const { passwordHash, ...account } = row
+  return { account, passwordHash }
+}
+
+export async function passwordHashOf(db: Db, id: string): Promise<string | undefined> {
+  const [row] = await db.query<{ hash: string }>('select password_hash as hash from accounts where id = $1', [id])
+  return row?.hash
 }
 
 /** Undefined when the address is taken. */
@@ -35,8 +50,8 @@ export async function insertAccount(
   name: string,
   email: string,
   passwordHash: string,
-): Promise<AccountRow | undefined> {
-  const [account] = await db.query<AccountRow>(
+): Promise<ChatAccount | undefined> {
+  const [account] = await db.query<ChatAccount>(
     `insert into accounts (name, email, password_hash) values ($1, $2, $3)
      on conflict (email) do nothing
      returning ${columns}`,

@@ -1,6 +1,5 @@
 import { Router, type RequestHandler } from 'express'
 import { z } from 'zod'
-import type { Account } from '../contract.js'
 import type { News } from '../live/news.js'
 import { parse } from '../platform/input.js'
 import { visitorAt, type Limiter } from '../platform/limiter.js'
@@ -9,8 +8,8 @@ import type { Rooms } from '../rooms/rooms.js'
 import type { Guesses } from '../sessions/guesses.js'
 import { signedIn, type Sessions } from '../sessions/sessions.js'
 import { emailOf, nameOf, passwordOf, type Accounts } from './accounts.js'
+import type { ToAccount } from './person.js'
 import type { PersonNews } from './person-news.js'
-import type { AccountRow } from './queries.js'
 
 interface AccountRoutes {
   accounts: Accounts
@@ -21,7 +20,7 @@ interface AccountRoutes {
   guesses: Guesses
   limiter: Limiter
   requireAccount: RequestHandler
-  toAccount: (row: AccountRow) => Account
+  toAccount: ToAccount
 }
 
 const newAccount = z.object({ name: nameOf(), email: emailOf(), password: z.string('Please enter a password.') })
@@ -68,7 +67,7 @@ export function createAccountRoutes({
         // This session goes on under a new id; all others are over, and so are their sockets.
         req.log.info({ accountId: account.id }, 'password changed')
         const { id } = await sessions.begin(req, account)
-        news.send({ ended: { accountId: account.id, exceptSessionId: id } })
+        news.send({ type: 'other-sessions-ended', accountId: account.id, exceptSessionId: id })
       }
       res.json(toAccount(account))
     })

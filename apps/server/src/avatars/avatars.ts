@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import type { Db } from '../platform/db.js'
 import { ChatError } from '../platform/errors.js'
 import type { Log } from '../platform/log.js'
-import { createAvatarUrl } from './avatar-url.js'
 import { encodeAvatar } from './picture.js'
 import type { Storage } from '../storage/storage.js'
 
@@ -11,12 +10,11 @@ export type Avatars = ReturnType<typeof createAvatars>
 interface AvatarsOptions {
   db: Db
   storage: Storage
-  cdnPrefix: string | null
   log: Log
 }
 
 /** Pictures of people. Each has a key of its own that nobody can guess and that is never used again. */
-export function createAvatars({ db, storage, cdnPrefix, log }: AvatarsOptions) {
+export function createAvatars({ db, storage, log }: AvatarsOptions) {
   /** A picture nobody points at costs a little room, so failing to remove it is nobody's failure. */
   async function forget(key: string): Promise<void> {
     await storage.remove(key).catch((error: unknown) => log.warn({ err: error, key }, 'a picture could not be removed'))
@@ -48,8 +46,6 @@ export function createAvatars({ db, storage, cdnPrefix, log }: AvatarsOptions) {
     async open(key: string): Promise<Buffer | null> {
       return /^[a-z0-9-]{1,100}\.webp$/.test(key) ? storage.get(key) : null
     },
-
-    urlOf: createAvatarUrl(cdnPrefix),
   }
 }
 

@@ -2,8 +2,7 @@ import { promisify } from 'node:util'
 import express, { Router, type Request, type RequestHandler, type Response } from 'express'
 import type { Accounts } from '../accounts/accounts.js'
 import type { PersonNews } from '../accounts/person-news.js'
-import type { AccountRow } from '../accounts/queries.js'
-import type { Account } from '../contract.js'
+import type { ToAccount } from '../accounts/person.js'
 import { ChatError } from '../platform/errors.js'
 import type { Limiter } from '../platform/limiter.js'
 import { waitingOf } from '../platform/waiting.js'
@@ -16,7 +15,7 @@ interface AvatarRoutes {
   personNews: Pick<PersonNews, 'add'>
   limiter: Limiter
   requireAccount: RequestHandler
-  toAccount: (row: AccountRow) => Account
+  toAccount: ToAccount
 }
 
 const choose = 'Choose a JPEG, PNG or WebP picture of up to 5 MB.'

@@ -1,4 +1,5 @@
-import { ConsumerFailed, type Bus, type ChatEvent, type Consumer } from './bus.js'
+import { ConsumerFailed, type Bus, type Consumer } from './bus.js'
+import type { ChatEvent } from './events.js'
 import type { Db } from '../platform/db.js'
 import { createGate } from '../platform/gate.js'
 import { unparkEvents } from './outbox.js'

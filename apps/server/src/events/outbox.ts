@@ -1,4 +1,4 @@
-import type { ChatEvent } from './bus.js'
+import type { ChatEvent } from './events.js'
 import type { Db } from '../platform/db.js'
 
 /** An event before it has an id. */

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createAccounts, type Accounts } from '../accounts/accounts.js'
+import { createPeople } from '../accounts/person.js'
 import type { Message } from '../contract.js'
 import { createMessages, type Messages } from '../messages/messages.js'
 import type { Dispatch } from '../live/news.js'
-import type { ChatEvent } from '../events/bus.js'
+import type { ChatEvent } from '../events/events.js'
 import { freshDatabase, type FreshDatabase } from '../test/database.js'
 import { greeterId, greetingId, greetNewcomer } from './greet-newcomer.js'
 import { createRooms, type Rooms } from '../rooms/rooms.js'
@@ -19,10 +20,10 @@ beforeEach(async () => {
   database = await freshDatabase()
   told = []
   const news = { send: (dispatch: Dispatch) => void told.push(dispatch) }
-  const avatarUrl = () => null
+  const { toPerson } = createPeople({ cdnPrefix: null })
   accounts = createAccounts({ db: database.db })
-  rooms = createRooms({ db: database.db, news, avatarUrl })
-  messages = createMessages({ db: database.db, news, rooms, avatarUrl })
+  rooms = createRooms({ db: database.db, news, toPerson })
+  messages = createMessages({ db: database.db, news, rooms, toPerson })
 })
 afterEach(() => database.close())
 
@@ -33,7 +34,7 @@ describe('greeting a newcomer', () => {
     expect(await history(roomId, ann.id)).toMatchObject([
       { seq: 1, author: { id: greeterId, name: 'Greeter' }, body: 'Welcome, Ben!' },
     ])
-    expect(told).toContainEqual(expect.objectContaining({ to: [roomId], event: 'messages:posted' }))
+    expect(told).toContainEqual(expect.objectContaining({ to: [roomId], type: 'messages:posted' }))
   })
 
   it('happens once when the same event arrives twice', async () => {
@@ -64,7 +65,7 @@ describe('greeting a newcomer', () => {
 
   it('happens in every room one joins, but not again when one leaves and comes back', async () => {
     const { roomId, ann, ben } = await benJoinsAnnsRoom()
-    const other = await rooms.open(ann.id, { name: `Room ${randomUUID()}`, kind: 'public' })
+    const other = await rooms.create(ann.id, { name: `Room ${randomUUID()}`, kind: 'public' })
     await rooms.join(other.id, ben.id)
     await greet(roomId, ben.id)
     await greet(other.id, ben.id)
@@ -116,7 +117,7 @@ function greet(roomId: string, accountId: string): Promise<void> {
 
 async function benJoinsAnnsRoom() {
   const [ann, ben] = [await signUp('Ann'), await signUp('Ben')]
-  const room = await rooms.open(ann.id, { name: `Room ${randomUUID()}`, kind: 'public' })
+  const room = await rooms.create(ann.id, { name: `Room ${randomUUID()}`, kind: 'public' })
   await rooms.join(room.id, ben.id)
   return { roomId: room.id, ann, ben }
 }

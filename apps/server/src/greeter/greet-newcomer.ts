@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Accounts } from '../accounts/accounts.js'
 import type { Messages } from '../messages/messages.js'
-import type { EventOf } from '../events/bus.js'
+import type { EventOf } from '../events/events.js'
 import { ChatError } from '../platform/errors.js'
 import type { Rooms } from '../rooms/rooms.js'
 

@@ -6,7 +6,7 @@ import { newPerson, nextNews, password, Person, startChat, type Chat, type TestS
 import { eventually } from '../test/eventually.js'
 import { startProxy, type Proxy } from '../test/proxy.js'
 
-// The wire is Redis; without one there is a single process and nothing to carry.
+// Hints go through Redis; without one there is a single process and nothing to carry.
 describe.runIf(process.env.TEST_SESSION_REDIS)('two replicas on one Redis', () => {
   let proxy: Proxy
   let chat: Chat
@@ -36,7 +36,7 @@ describe.runIf(process.env.TEST_SESSION_REDIS)('two replicas on one Redis', () =
     await proxy.close()
   })
 
-  /** Posts until the post arrives as a live frame on the other replica: the wire is whole again. */
+  /** Posts until the post arrives as a live frame on the other replica: hints come through again. */
   async function untilLive() {
     let isLive = false
     const arrived = nextNews(benSocket, 'messages:posted').then(() => (isLive = true))
@@ -122,7 +122,7 @@ describe.runIf(process.env.TEST_SESSION_REDIS)('two replicas on one Redis', () =
   )
 
   it('let nobody in whose session was ended, though they have not heard of it and cannot ask', async () => {
-    // A replica with a wire of its own, which alone is cut.
+    // A replica with a connection of its own, which alone is cut.
     const redis = new URL(process.env.TEST_SESSION_REDIS ?? '')
     const own = await startProxy({ host: redis.hostname, port: Number(redis.port || 6379) })
     const away = await chat.replica({

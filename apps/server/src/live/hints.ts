@@ -6,7 +6,7 @@ import { connectRedis, type RedisConnection } from '../platform/redis.js'
  * Carries hints between replicas. It may lose any of them: what matters is in PostgreSQL, and whoever missed a hint
  * finds out there.
  */
-export interface Wire {
+export interface Hints {
   /** Sends to every other replica. Never throws, never waits. */
   publish(hint: string): void
   /** Hands over what other replicas publish. One receiver. */
@@ -19,7 +19,7 @@ export interface Wire {
 }
 
 /** For a process without company. */
-export function createNoWire(): Wire {
+export function createNoHints(): Hints {
   return {
     publish: () => undefined,
     subscribe: () => undefined,
@@ -34,7 +34,7 @@ const deafAfterMs = 4_000
 // Commands Redis has not answered yet: beyond this a hint is dropped rather than piled up.
 const inFlightAtMost = 10_000
 
-interface RedisWireOptions {
+interface RedisHintsOptions {
   url: string
   publisher: RedisConnection
   log: Log
@@ -42,7 +42,7 @@ interface RedisWireOptions {
 }
 
 /** Redis pub/sub. The subscriber listens for its own echo and is built anew when it has gone deaf. */
-export function createRedisWire({ url, publisher, log, channel = 'chat:hints' }: RedisWireOptions): Wire {
+export function createRedisHints({ url, publisher, log, channel = 'chat:hints' }: RedisHintsOptions): Hints {
   const self = randomUUID()
   let receiver: ((hint: string) => void) | undefined
   let subscriber: RedisConnection | undefined

@@ -27,11 +27,10 @@ describe('watching heads', () => {
       sockets: {
         roomIds: () => [roomId],
         deliver(dispatch) {
-          if (!('event' in dispatch)) return
-          if (dispatch.event === 'room:head')
-            announced.push({ head: dispatch.news.head, version: dispatch.news.version })
-          if (dispatch.event === 'messages:posted') told.push(...dispatch.news.messages.map(({ seq }) => seq))
-          if (dispatch.event === 'message:edited') toldOf.push(dispatch.news.message.version)
+          if (dispatch.type === 'room:head')
+            announced.push({ head: dispatch.payload.head, version: dispatch.payload.version })
+          if (dispatch.type === 'messages:posted') told.push(...dispatch.payload.messages.map(({ seq }) => seq))
+          if (dispatch.type === 'message:edited') toldOf.push(dispatch.payload.message.version)
         },
       },
       messages: {
@@ -44,11 +43,11 @@ describe('watching heads', () => {
     })
     const arrive = (message: Message) => {
       told.push(message.seq)
-      watch.note({ to: [roomId], event: 'messages:posted', news: { roomId, messages: [message] } })
+      watch.note({ type: 'messages:posted', to: [roomId], payload: { roomId, messages: [message] } })
     }
     const arriveChange = (message: Message) => {
       toldOf.push(message.version)
-      watch.note({ to: [roomId], event: 'message:edited', news: { roomId, message } })
+      watch.note({ type: 'message:edited', to: [roomId], payload: { roomId, message } })
     }
     const store = () => {
       stored.push({ seq: stored.length + 1, version: 0 } as Message)

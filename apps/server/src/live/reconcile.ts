@@ -78,11 +78,10 @@ export function createHeadWatch({
   return {
     /** News passes through here on its way to the sockets. */
     note(dispatch: Dispatch) {
-      if (!('event' in dispatch)) return
-      if (dispatch.event === 'messages:posted') {
-        for (const { seq } of dispatch.news.messages) rooms.get(dispatch.news.roomId)?.seq.note(seq)
-      } else if (dispatch.event === 'message:edited' || dispatch.event === 'message:deleted') {
-        rooms.get(dispatch.news.roomId)?.version.note(dispatch.news.message.version)
+      if (dispatch.type === 'messages:posted') {
+        for (const { seq } of dispatch.payload.messages) rooms.get(dispatch.payload.roomId)?.seq.note(seq)
+      } else if (dispatch.type === 'message:edited' || dispatch.type === 'message:deleted') {
+        rooms.get(dispatch.payload.roomId)?.version.note(dispatch.payload.message.version)
       }
     },
 
@@ -109,8 +108,8 @@ export function createHeadWatch({
       await repair('seq', overdue.seq)
       await repair('version', overdue.version)
       const behind = new Set([...unknown, ...[...overdue.seq, ...overdue.version].map(({ roomId }) => roomId)])
-      for (const news of heads) {
-        if (behind.has(news.roomId)) sockets.deliver({ to: [news.roomId], event: 'room:head', news })
+      for (const payload of heads) {
+        if (behind.has(payload.roomId)) sockets.deliver({ type: 'room:head', to: [payload.roomId], payload })
       }
     },
   }
@@ -128,8 +127,8 @@ export function createHeadWatch({
 
 function newsOf(counter: Counter, roomId: string, messages: Message[]): Dispatch[] {
   if (messages.length === 0) return []
-  if (counter === 'seq') return [{ to: [roomId], event: 'messages:posted', news: { roomId, messages } }]
-  return messages.map((message) => ({ to: [roomId], event: changeOf(message), news: { roomId, message } }))
+  if (counter === 'seq') return [{ type: 'messages:posted', to: [roomId], payload: { roomId, messages } }]
+  return messages.map((message) => ({ type: changeOf(message), to: [roomId], payload: { roomId, message } }))
 }
 
 /** Puts every socket here into the rooms of its account, no more and no fewer. */
@@ -151,5 +150,5 @@ export async function closeEndedSessions({
 }): Promise<void> {
   const sessionIds = sockets.sessionIds()
   if (sessionIds.length === 0) return
-  for (const sessionId of await sessions.overOf(sessionIds)) sockets.deliver({ ended: { sessionId } })
+  for (const sessionId of await sessions.overOf(sessionIds)) sockets.deliver({ type: 'session-ended', sessionId })
 }

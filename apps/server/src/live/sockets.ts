@@ -1,8 +1,9 @@
 import type { Server as HttpServer } from 'node:http'
-import type { RequestHandler } from 'express'
+import { promisify } from 'node:util'
+import type { Request, Response } from 'express'
 import { Gauge } from 'prom-client'
 import { Server, type Socket } from 'socket.io'
-import type { AccountRow } from '../accounts/queries.js'
+import type { ChatAccount } from '../accounts/accounts.js'
 import type { Ack, ClientToServerEvents, ServerToClientEvents } from '../contract.js'
 import type { Dispatch } from './news.js'
 import { within } from '../platform/deadline.js'
@@ -14,7 +15,7 @@ import type { Session, Sessions } from '../sessions/sessions.js'
 import { createSlowReaders } from './slow-readers.js'
 
 interface SocketData {
-  account: AccountRow
+  account: ChatAccount
   sessionId: string
 }
 type Io = Server<ClientToServerEvents, ServerToClientEvents, Record<string, never>, SocketData>
@@ -29,7 +30,7 @@ export interface ChatSocket {
   /** Answers an event with what `handle` returns, or with the error it throws. */
   answer<Event extends Asking>(
     event: Event,
-    handle: (input: unknown, account: AccountRow) => Promise<ReplyTo<Event>>,
+    handle: (input: unknown, account: ChatAccount) => Promise<ReplyTo<Event>>,
   ): void
 }
 
@@ -93,17 +94,15 @@ export function createSockets({
   const { adapter } = io.of('/')
   const sayFault = createFaults(log)
 
-  const askSession = (req: IoSocket['request']) =>
-    new Promise<Session>((resolve, reject) => {
-      const asking = req as Parameters<RequestHandler>[0]
-      // A handshake has no response that could set a cookie; express-session only listens for its end.
-      const response = {
-        end: () => undefined,
-        on: () => undefined,
-        writeHead: () => undefined,
-      } as unknown as Parameters<RequestHandler>[1]
-      sessions.middleware(asking, response, (error?: unknown) => (error ? reject(error) : resolve(asking.session)))
-    })
+  const readSession = promisify<Request, Response>(sessions.middleware)
+
+  async function askSession(req: IoSocket['request']): Promise<Session> {
+    const asking = req as Request
+    // A handshake has no response that could set a cookie; express-session only listens for its end.
+    const response = { end: () => undefined, on: () => undefined, writeHead: () => undefined } as unknown as Response
+    await readSession(asking, response)
+    return asking.session
+  }
 
   // One socket for each connection, and so many for each account, counted before anything is done for them.
   const taken = new WeakSet<IoSocket['conn']>()
@@ -220,28 +219,43 @@ export function createSockets({
   return {
     /** Acts on the sockets of this process. */
     deliver(dispatch: Dispatch) {
-      if ('event' in dispatch)
-        io.local.to(dispatch.to.map(channelOf.room)).emit(dispatch.event, ...([dispatch.news] as never))
-      else if ('opened' in dispatch) io.local.emit('room:opened', { room: dispatch.opened })
-      else if ('person' in dispatch) {
-        io.local
-          .to([channelOf.account(dispatch.person.id), ...dispatch.to.map(channelOf.room)])
-          .emit('person:changed', { person: dispatch.person })
-      } else if ('joined' in dispatch) {
-        const { accountId, roomId } = dispatch.joined
-        for (const socketId of socketIds('account', accountId))
-          void adapter.addAll(socketId, new Set([channelOf.room(roomId)]))
-      } else if ('left' in dispatch) {
-        const { accountId, roomId } = dispatch.left
-        for (const socketId of socketIds('account', accountId)) void adapter.del(socketId, channelOf.room(roomId))
-        io.local.to(channelOf.account(accountId)).emit('members:changed', { roomId, joined: [], left: [accountId] })
-      } else if (!('ended' in dispatch))
-        return // from a newer release, during a rollout
-      else if ('sessionId' in dispatch.ended) io.in(channelOf.session(dispatch.ended.sessionId)).disconnectSockets(true)
-      else {
-        const { accountId, exceptSessionId } = dispatch.ended
-        for (const socket of localSockets('account', accountId))
-          if (socket.data.sessionId !== exceptSessionId) socket.disconnect(true)
+      // A type that is not here comes from a newer release, during a rollout.
+      switch (dispatch.type) {
+        case 'messages:posted':
+        case 'message:edited':
+        case 'message:deleted':
+        case 'room:head':
+        case 'members:changed':
+        case 'presence:changed':
+        case 'presences:changed':
+        case 'typing:changed':
+          io.local.to(dispatch.to.map(channelOf.room)).emit(dispatch.type, ...([dispatch.payload] as never))
+          break
+        case 'person:changed':
+          io.local
+            .to([channelOf.account(dispatch.payload.person.id), ...dispatch.to.map(channelOf.room)])
+            .emit('person:changed', dispatch.payload)
+          break
+        case 'room:opened':
+          io.local.emit('room:opened', dispatch.payload)
+          break
+        case 'joined':
+          for (const socketId of socketIds('account', dispatch.accountId))
+            void adapter.addAll(socketId, new Set([channelOf.room(dispatch.roomId)]))
+          break
+        case 'left': {
+          const { accountId, roomId } = dispatch
+          for (const socketId of socketIds('account', accountId)) void adapter.del(socketId, channelOf.room(roomId))
+          io.local.to(channelOf.account(accountId)).emit('members:changed', { roomId, joined: [], left: [accountId] })
+          break
+        }
+        case 'session-ended':
+          io.in(channelOf.session(dispatch.sessionId)).disconnectSockets(true)
+          break
+        case 'other-sessions-ended':
+          for (const socket of localSockets('account', dispatch.accountId))
+            if (socket.data.sessionId !== dispatch.exceptSessionId) socket.disconnect(true)
+          break
       }
     },
 

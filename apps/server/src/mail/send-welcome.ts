@@ -1,5 +1,5 @@
 import type { Accounts } from '../accounts/accounts.js'
-import type { EventOf } from '../events/bus.js'
+import type { EventOf } from '../events/events.js'
 import type { Db } from '../platform/db.js'
 import { sendOnce } from './deliveries.js'
 import type { Mailer } from './mailer.js'

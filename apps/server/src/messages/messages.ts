@@ -1,3 +1,4 @@
+import type { ToPerson } from '../accounts/person.js'
 import type { Message, NewMessage, Page, Posted } from '../contract.js'
 import type { News } from '../live/news.js'
 import type { Database } from '../platform/db.js'
@@ -13,7 +14,7 @@ interface MessagesOptions {
   db: Database
   news: News
   rooms: Pick<Rooms, 'requireMember' | 'find'>
-  avatarUrl: (key: string | null) => string | null
+  toPerson: ToPerson
 }
 
 /** The author has sent this id before: thrown to give the number back that was taken for it. */
@@ -37,7 +38,7 @@ function whatFits(messages: Message[], bytes = pageBytes): Message[] {
 export type Place = { before?: number; after?: number; around?: number; changedAfter?: number }
 
 /** Posting and changing, for members only, and paging through history, of public rooms for everybody. */
-export function createMessages({ db, news, rooms, avatarUrl }: MessagesOptions) {
+export function createMessages({ db, news, rooms, toPerson }: MessagesOptions) {
   // Posts and changes in one room would wait for each other's row lock anyway; here they wait without holding a
   // connection, and their news goes out in the order of their numbers.
   const turns = createTurns({ waiting: waitingPerRoom })
@@ -47,12 +48,12 @@ export function createMessages({ db, news, rooms, avatarUrl }: MessagesOptions) 
     return {
       seq: row.seq,
       id: row.id,
-      author: {
+      author: toPerson({
         id: row.authorId,
         name: row.authorName,
-        avatarUrl: avatarUrl(row.authorAvatarKey),
-        ...(row.authorIsBot && { bot: true }),
-      },
+        avatarKey: row.authorAvatarKey,
+        isBot: row.authorIsBot,
+      }),
       body: row.body,
       postedAt: row.postedAt.toISOString(),
       replyTo: row.replyTo,
@@ -108,7 +109,7 @@ export function createMessages({ db, news, rooms, avatarUrl }: MessagesOptions) 
     const { roomId } = message
     return inTurn(roomId, 'Posting', async () => {
       const { posted, fresh } = await storeOnce(authorId, message)
-      if (fresh.length > 0) news.send({ to: [roomId], event: 'messages:posted', news: { roomId, messages: fresh } })
+      if (fresh.length > 0) news.send({ type: 'messages:posted', to: [roomId], payload: { roomId, messages: fresh } })
       return posted
     })
   }
@@ -126,7 +127,7 @@ export function createMessages({ db, news, rooms, avatarUrl }: MessagesOptions) 
         if (row === undefined) throw new ChatError('not_found', 'There is no such message of yours.')
         return toMessage(row)
       })
-      news.send({ to: [roomId], event: changeOf(message), news: { roomId, message } })
+      news.send({ type: changeOf(message), to: [roomId], payload: { roomId, message } })
       return message
     })
   }

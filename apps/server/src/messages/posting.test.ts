@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createPeople } from '../accounts/person.js'
 import type { News } from '../live/news.js'
 import type { Database } from '../platform/db.js'
 import { createRooms } from '../rooms/rooms.js'
@@ -8,6 +9,7 @@ import { eventually } from '../test/eventually.js'
 import { createMessages } from './messages.js'
 
 describe('posting to a room that cannot be written to', () => {
+  const { toPerson } = createPeople({ cdnPrefix: null })
   let fresh: FreshDatabase
   let roomId: string
   let ann: string
@@ -18,8 +20,7 @@ describe('posting to a room that cannot be written to', () => {
   const told: number[] = []
   const news: News = {
     send(dispatch) {
-      if ('event' in dispatch && dispatch.event === 'messages:posted')
-        told.push(...dispatch.news.messages.map(({ seq }) => seq))
+      if (dispatch.type === 'messages:posted') told.push(...dispatch.payload.messages.map(({ seq }) => seq))
     },
   }
   const slow = (): Database => ({
@@ -44,14 +45,12 @@ describe('posting to a room that cannot be written to', () => {
       `insert into accounts (name, email, password_hash) values ('Ann', 'ann@example.com', 'x') returning id`,
     )
     ann = account?.id ?? ''
-    roomId = (
-      await createRooms({ db: fresh.db, news, avatarUrl: () => null }).open(ann, { name: 'Busy', kind: 'private' })
-    ).id
+    roomId = (await createRooms({ db: fresh.db, news, toPerson }).create(ann, { name: 'Busy', kind: 'private' })).id
   })
   afterAll(() => fresh.close())
   const createAll = () => {
     const db = slow()
-    return createMessages({ db, news, rooms: createRooms({ db, news, avatarUrl: () => null }), avatarUrl: () => null })
+    return createMessages({ db, news, rooms: createRooms({ db, news, toPerson }), toPerson })
   }
 
   it('takes one place for a message, however often it is sent, and answers all of them alike', async () => {

@@ -26,8 +26,8 @@ export interface DatabaseOptions {
 const types = new pg.TypeOverrides()
 types.setTypeParser(pg.types.builtins.INT8, Number)
 
-// A process that is frozen or cut off in the middle of a transaction keeps its locks, and with them a room, until
-// PostgreSQL ends the transaction. Said in each transaction, since a pooler refuses settings of a whole connection.
+// A process that is frozen or cut off in the middle of a transaction keeps its locks until PostgreSQL ends the
+// transaction. Said in each transaction, since a pooler refuses settings of a whole connection.
 const begin = `begin;
 set local idle_in_transaction_session_timeout = '3s';
 set local lock_timeout = '4s';

@@ -1,4 +1,19 @@
-import type { ErrorBody, ErrorCode } from '../contract.js'
+export type ErrorCode =
+  | 'invalid'
+  | 'unauthenticated'
+  | 'forbidden'
+  | 'not_found'
+  | 'conflict'
+  | 'too_large'
+  | 'unsupported_media'
+  | 'rate_limited'
+  | 'unavailable'
+  | 'fault'
+
+export interface ErrorBody {
+  code: ErrorCode
+  message: string
+}
 
 /** An answer somebody asked for and did not hope for: a code for programs, a sentence for people. Never a fault. */
 export class ChatError extends Error {

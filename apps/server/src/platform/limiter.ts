@@ -1,9 +1,14 @@
 import ipaddr from 'ipaddr.js'
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
-import type { Limit } from '../config.js'
 import { ChatError } from './errors.js'
 import type { Log } from './log.js'
 import type { Redis } from './redis.js'
+
+/** So many attempts in so many seconds. */
+export interface Limit {
+  points: number
+  seconds: number
+}
 
 export interface Limiter {
   /**

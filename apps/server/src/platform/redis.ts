@@ -51,7 +51,7 @@ export function connectRedis({ url, log, onReady }: RedisOptions): RedisConnecti
   const ready = new Promise<void>((resolve) => (announce = resolve))
   let current = open()
 
-  function say(now: boolean, error?: unknown) {
+  function setHealthy(now: boolean, error?: unknown) {
     if (now !== healthy && !stopped.signal.aborted)
       log[now ? 'info' : 'warn']({ err: error }, now ? 'redis answers' : 'redis does not answer')
     healthy = now
@@ -60,10 +60,10 @@ export function connectRedis({ url, log, onReady }: RedisOptions): RedisConnecti
   function open(): Redis {
     const client = createRawClient(url)
     const isCurrent = () => client === current
-    client.on('error', (error: unknown) => isCurrent() && say(false, error))
+    client.on('error', (error: unknown) => isCurrent() && setHealthy(false, error))
     client.on('ready', () => {
       if (!isCurrent()) return
-      say(true)
+      setHealthy(true)
       announce()
       onReady?.(client)
     })
@@ -81,10 +81,10 @@ export function connectRedis({ url, log, onReady }: RedisOptions): RedisConnecti
         isReady && (await Promise.race([current.ping().catch(() => false), sleep(patienceMs, false, { ref: false })]))
       if (stopped.signal.aborted) return
       if (answer === 'PONG') {
-        say(true)
+        setHealthy(true)
         answeredAt = Date.now()
       } else if (isReady || Date.now() - answeredAt > connectPatienceMs) {
-        say(false)
+        setHealthy(false)
         // Everything in flight fails at once instead of waiting for a peer that may never answer.
         current.destroy()
         current = open()

@@ -5,6 +5,8 @@ import type { Database } from '../platform/db.js'
 import type { Rooms } from '../rooms/rooms.js'
 import { noteArrivals, noteDepartures, upsertPresence } from './queries.js'
 
+export { onlineAmong } from './queries.js'
+
 /** Three may fail before somebody counts as away. */
 export const refreshEveryMs = 15_000
 
@@ -58,10 +60,10 @@ export function createPresence({ db, news, rooms, isConnectedHere, onError }: Pr
     const single = new Map<Change, string[]>()
     for (const [roomId, inRoom] of byRoom) {
       if (inRoom.length >= crowd)
-        news.send({ to: [roomId], event: 'presences:changed', news: { roomId, changes: inRoom } })
+        news.send({ type: 'presences:changed', to: [roomId], payload: { roomId, changes: inRoom } })
       else for (const change of inRoom) single.set(change, [...(single.get(change) ?? []), roomId])
     }
-    for (const [change, to] of single) news.send({ to, event: 'presence:changed', news: change })
+    for (const [change, to] of single) news.send({ type: 'presence:changed', to, payload: change })
   }
 
   return {

@@ -1,7 +1,7 @@
 import type { Db } from '../platform/db.js'
 
 /** Somebody seen longer ago is away. */
-export const presentSeconds = 60
+const presentSeconds = 60
 
 /** Notes that these accounts are connected to this replica now. Accounts deleted meanwhile are passed over. */
 export async function upsertPresence(db: Db, accountIds: string[], replica: string): Promise<void> {
@@ -44,8 +44,12 @@ export async function noteDepartures(db: Db, accountIds: string[], replica: stri
   return rows.map(({ id }) => id)
 }
 
-/** Forgets what replicas that died have left behind. Returns how many rows. */
-export async function deleteStalePresence(db: Db): Promise<number> {
-  const gone = await db.query(`delete from presence where seen_at < now() - interval '1 hour' returning account_id`)
-  return gone.length
+/** Those of the accounts that are connected to any replica. */
+export async function onlineAmong(db: Db, accounts: { id: string }[]): Promise<Set<string>> {
+  const rows = await db.query<{ id: string }>(
+    `select distinct account_id as id from presence
+      where account_id = any($1::uuid[]) and seen_at > now() - make_interval(secs => $2)`,
+    [accounts.map(({ id }) => id), presentSeconds],
+  )
+  return new Set(rows.map(({ id }) => id))
 }

@@ -17,7 +17,6 @@ export interface MemberRow {
   name: string
   avatarKey: string | null
   isBot: boolean
-  online: boolean
 }
 
 const room = 'r.id, r.name, r.kind, r.head, r.version, m.read_seq as read'
@@ -143,17 +142,16 @@ export async function updateRead(db: Db, roomId: string, accountId: string, seq:
   return updated?.read
 }
 
-const member = `a.id, a.name, a.avatar_key as "avatarKey", a.email is null as "isBot",
-       exists (select from presence where account_id = a.id and seen_at > now() - make_interval(secs => $2)) as online`
+const member = `a.id, a.name, a.avatar_key as "avatarKey", a.email is null as "isBot"`
 
-/** The people in a room, and who of them was connected within the last `presentSeconds`. */
-export function membersOf(db: Db, roomId: string, presentSeconds: number): Promise<MemberRow[]> {
+/** The people in a room. */
+export function membersOf(db: Db, roomId: string): Promise<MemberRow[]> {
   return db.query<MemberRow>(
     `select ${member}
        from memberships m join accounts a on a.id = m.account_id
       where m.room_id = $1
       order by a.id`,
-    [roomId, presentSeconds],
+    [roomId],
   )
 }
 
@@ -161,13 +159,12 @@ export function membersOf(db: Db, roomId: string, presentSeconds: number): Promi
 export function membersAmong(
   db: Db,
   memberships: { roomId: string; accountId: string }[],
-  presentSeconds: number,
 ): Promise<(MemberRow & { roomId: string })[]> {
   return db.query<MemberRow & { roomId: string }>(
     `select m.room_id as "roomId", ${member}
-       from unnest($1::uuid[], $3::uuid[]) as asked (room_id, account_id)
+       from unnest($1::uuid[], $2::uuid[]) as asked (room_id, account_id)
        join memberships m using (room_id, account_id) join accounts a on a.id = m.account_id
       order by m.room_id, a.id`,
-    [memberships.map(({ roomId }) => roomId), presentSeconds, memberships.map(({ accountId }) => accountId)],
+    [memberships.map(({ roomId }) => roomId), memberships.map(({ accountId }) => accountId)],
   )
 }

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createPeople } from '../accounts/person.js'
 import type { Member, Room } from '../contract.js'
 import { newcomer, newPerson, nextNews, password, startChat, type Chat, type Person } from '../test/chat.js'
 import { greeterId } from '../greeter/greet-newcomer.js'
+import { createRooms } from './rooms.js'
 
 describe('rooms', () => {
   let chat: Chat
@@ -246,6 +248,22 @@ describe('rooms', () => {
   })
 
   describe('count what is unread', () => {
+    it('also for somebody who joins while they mark what they have read: nothing counts as read by mistake', async () => {
+      const ann = await newPerson(chat.url)
+      const { id } = await ann.openRoom()
+      const { db } = chat.database
+      await db.query('update rooms set head = 3 where id = $1', [id])
+      const rooms = createRooms({
+        db: {
+          ...db,
+          query: (sql, parameters) => (sql.startsWith('update') ? Promise.resolve([]) : db.query(sql, parameters)),
+        },
+        news: { send: () => undefined },
+        toPerson: createPeople({ cdnPrefix: null }).toPerson,
+      })
+      expect(await rooms.read(id, ann.account.id, 2)).toBe(0)
+    })
+
     it('from where a member joined, up to where they have read', async () => {
       const [ann, ben] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Ben')])
       const room = await ann.openRoom()

@@ -1,10 +1,11 @@
+import type { ToPerson } from '../accounts/person.js'
 import type { Member, Room, RoomKind, RoomPage } from '../contract.js'
 import type { News } from '../live/news.js'
 import { createBatches } from '../platform/batches.js'
 import type { Database } from '../platform/db.js'
 import { ChatError } from '../platform/errors.js'
 import { recordEvent } from '../events/outbox.js'
-import { presentSeconds } from '../presence/queries.js'
+import { onlineAmong } from '../presence/presence.js'
 import * as queries from './queries.js'
 
 export type Rooms = ReturnType<typeof createRooms>
@@ -12,7 +13,7 @@ export type Rooms = ReturnType<typeof createRooms>
 interface RoomsOptions {
   db: Database
   news: News
-  avatarUrl: (key: string | null) => string | null
+  toPerson: ToPerson
   /** Hears why a room could not be told of its members. */
   onError?: (error: unknown) => void
 }
@@ -27,11 +28,11 @@ const restMs = 500
 const byName = new Intl.Collator(['en', 'ru'], { numeric: true, sensitivity: 'base' })
 
 /** Rooms and memberships: who may see what. A closed room and a missing one look the same to a stranger. */
-export function createRooms({ db, news, avatarUrl, onError = () => undefined }: RoomsOptions) {
+export function createRooms({ db, news, toPerson, onError = () => undefined }: RoomsOptions) {
   /** Memberships that have begun or ended, as `roomId accountId`. */
   const changed = createBatches({ restMs, work: tellMembers, onError })
 
-  async function seen(roomId: string, accountId: string): Promise<queries.RoomRow> {
+  async function requireVisible(roomId: string, accountId: string): Promise<queries.RoomRow> {
     const room = await queries.visibleRoom(db, roomId, accountId)
     if (room === undefined) throw new ChatError('not_found', 'No such room.')
     return room
@@ -39,7 +40,7 @@ export function createRooms({ db, news, avatarUrl, onError = () => undefined }: 
 
   /** @throws ChatError `not_found` for a room one may not know of, `forbidden` for one that is not joined. */
   async function requireMember(roomId: string, accountId: string): Promise<queries.RoomRow> {
-    const room = await seen(roomId, accountId)
+    const room = await requireVisible(roomId, accountId)
     if (room.read === null) throw new ChatError('forbidden', 'Join the room first.')
     return room
   }
@@ -47,24 +48,25 @@ export function createRooms({ db, news, avatarUrl, onError = () => undefined }: 
   /** Tells each room who has come and gone, as it is in the database: two replicas may have had a hand in it. */
   async function tellMembers(pairs: string[]): Promise<void> {
     const memberships = pairs.map((pair) => ({ roomId: pair.slice(0, 36), accountId: pair.slice(37) }))
-    const there = await queries.membersAmong(db, memberships, presentSeconds)
+    const there = await queries.membersAmong(db, memberships)
+    const online = await onlineAmong(db, there)
     for (const roomId of new Set(memberships.map(({ roomId }) => roomId))) {
-      const joined = there.filter((row) => row.roomId === roomId).map(toMember)
+      const joined = there.filter((row) => row.roomId === roomId).map((row) => toMember(row, online))
       const here = new Set(joined.map(({ id }) => id))
       const left = memberships
         .filter((each) => each.roomId === roomId && !here.has(each.accountId))
         .map(({ accountId }) => accountId)
-      news.send({ to: [roomId], event: 'members:changed', news: { roomId, joined, left } })
+      news.send({ type: 'members:changed', to: [roomId], payload: { roomId, joined, left } })
     }
   }
 
-  function toMember({ id, name, avatarKey, isBot, online }: queries.MemberRow): Member {
-    return { id, name, avatarUrl: avatarUrl(avatarKey), ...(isBot && { bot: true }), online }
+  function toMember(row: queries.MemberRow, online: Set<string>): Member {
+    return { ...toPerson(row), online: online.has(row.id) }
   }
 
   /** Puts the sockets of a new member into the room, and tells the room. */
   function tellJoined(roomId: string, accountId: string): void {
-    news.send({ joined: { accountId, roomId } })
+    news.send({ type: 'joined', accountId, roomId })
     changed.add(`${roomId} ${accountId}`)
   }
 
@@ -99,11 +101,11 @@ export function createRooms({ db, news, avatarUrl, onError = () => undefined }: 
 
     /** One room, joined or not. @throws ChatError `not_found` for one that one may not know of. */
     async find(roomId: string, accountId: string): Promise<Room> {
-      return toRoom(await seen(roomId, accountId))
+      return toRoom(await requireVisible(roomId, accountId))
     },
 
-    /** Opens a room with its creator as the first member. @throws ChatError `conflict` when a public room has the name. */
-    async open(accountId: string, { name, kind }: { name: string; kind: RoomKind }): Promise<Room> {
+    /** Creates a room with its creator as the first member. @throws ChatError `conflict` when a public room has the name. */
+    async create(accountId: string, { name, kind }: { name: string; kind: RoomKind }): Promise<Room> {
       const id = await db.transaction(async (tx) => {
         const room = await queries.insertRoom(tx, name, kind, accountId)
         if (room === undefined)
@@ -113,7 +115,7 @@ export function createRooms({ db, news, avatarUrl, onError = () => undefined }: 
       })
       tellJoined(id, accountId)
       const room = { id, name, kind, head: 0, version: 0, read: 0, unread: 0 }
-      if (kind === 'public') news.send({ opened: { ...room, joined: false } })
+      if (kind === 'public') news.send({ type: 'room:opened', payload: { room: { ...room, joined: false } } })
       return { ...room, joined: true }
     },
 
@@ -129,9 +131,9 @@ export function createRooms({ db, news, avatarUrl, onError = () => undefined }: 
 
     /** Joins a public room; joining again changes nothing. */
     async join(roomId: string, accountId: string): Promise<Room> {
-      await seen(roomId, accountId)
+      await requireVisible(roomId, accountId)
       await addMember(roomId, accountId)
-      return toRoom(await seen(roomId, accountId))
+      return toRoom(await requireVisible(roomId, accountId))
     },
 
     /**
@@ -150,24 +152,25 @@ export function createRooms({ db, news, avatarUrl, onError = () => undefined }: 
 
     /** Leaves; leaving a room one is not in changes nothing. */
     async leave(roomId: string, accountId: string): Promise<void> {
-      await seen(roomId, accountId)
+      await requireVisible(roomId, accountId)
       if (!(await queries.deleteMembership(db, roomId, accountId))) return
-      news.send({ left: { accountId, roomId } })
+      news.send({ type: 'left', accountId, roomId })
       changed.add(`${roomId} ${accountId}`)
     },
 
     /** The members by name. */
     async members(roomId: string, accountId: string): Promise<Member[]> {
       await requireMember(roomId, accountId)
-      const rows = await queries.membersOf(db, roomId, presentSeconds)
-      return rows.map(toMember).sort((a, b) => byName.compare(a.name, b.name))
+      const rows = await queries.membersOf(db, roomId)
+      const online = await onlineAmong(db, rows)
+      return rows.map((row) => toMember(row, online)).sort((a, b) => byName.compare(a.name, b.name))
     },
 
     /** Notes how far a member has read. Returns the mark, which only moves forward. */
     async read(roomId: string, accountId: string, seq: number): Promise<number> {
       const read = await queries.updateRead(db, roomId, accountId, seq)
       // Only on a refusal is it worth asking which one.
-      return read ?? (await requireMember(roomId, accountId)).head
+      return read ?? (await requireMember(roomId, accountId)).read ?? 0
     },
 
     /** Tells nobody anything more. */

@@ -21,14 +21,14 @@ const invitation = z.object({ email: emailOf() })
 interface RoomRoutes {
   rooms: Rooms
   accounts: Accounts
-  openLimiter: Limiter
+  roomLimiter: Limiter
   /** The answer to an invitation tells who has an account. */
   inviteLimiter: Limiter
   requireAccount: RequestHandler
 }
 
-/** One's rooms, public ones to join, opening, joining, leaving, members. */
-export function createRoomRoutes({ rooms, accounts, openLimiter, inviteLimiter, requireAccount }: RoomRoutes): Router {
+/** One's rooms, public ones to join, creating, joining, leaving, members. */
+export function createRoomRoutes({ rooms, accounts, roomLimiter, inviteLimiter, requireAccount }: RoomRoutes): Router {
   return Router()
     .get('/api/rooms', requireAccount, async (_req, res) => {
       res.json({ rooms: await rooms.list(signedIn(res).id) })
@@ -42,8 +42,8 @@ export function createRoomRoutes({ rooms, accounts, openLimiter, inviteLimiter, 
     .post('/api/rooms', requireAccount, async (req, res) => {
       const wanted = parse(newRoom, req.body)
       const accountId = signedIn(res).id
-      await openLimiter.take(accountId, { reqId: req.id, accountId })
-      res.status(201).json(await rooms.open(accountId, wanted))
+      await roomLimiter.take(accountId, { reqId: req.id, accountId })
+      res.status(201).json(await rooms.create(accountId, wanted))
     })
     .put('/api/rooms/:id/membership', requireAccount, async (req, res) => {
       res.json(await rooms.join(parse(whichRoom, req.params).id, signedIn(res).id))

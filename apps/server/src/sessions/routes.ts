@@ -1,8 +1,7 @@
 import { Router } from 'express'
 import { z } from 'zod'
 import { emailOf, passwordOf, type Accounts } from '../accounts/accounts.js'
-import type { Account } from '../contract.js'
-import type { AccountRow } from '../accounts/queries.js'
+import type { ToAccount } from '../accounts/person.js'
 import { parse } from '../platform/input.js'
 import { waitingOf } from '../platform/waiting.js'
 import type { Guesses } from './guesses.js'
@@ -12,7 +11,7 @@ interface SessionRoutes {
   accounts: Accounts
   sessions: Sessions
   guesses: Guesses
-  toAccount: (row: AccountRow) => Account
+  toAccount: ToAccount
 }
 
 const credentials = z.object({ email: emailOf(), password: passwordOf() })

@@ -1,7 +1,7 @@
+import { promisify } from 'node:util'
 import type { Request, RequestHandler, Response } from 'express'
 import session from 'express-session'
-import type { AccountRow } from '../accounts/queries.js'
-import type { Accounts } from '../accounts/accounts.js'
+import type { Accounts, ChatAccount } from '../accounts/accounts.js'
 import type { Config } from '../config.js'
 import type { News } from '../live/news.js'
 import type { Database } from '../platform/db.js'
@@ -65,7 +65,7 @@ export function createSessions({ config, db, redis, accounts, news }: SessionsOp
   }
 
   /** The account a session belongs to, or undefined when it has none, or is over. */
-  async function accountOf(of: Session | undefined): Promise<AccountRow | undefined> {
+  async function accountOf(of: Session | undefined): Promise<ChatAccount | undefined> {
     if (of?.accountId === undefined) return undefined
     // The release before did not note it: its sessions begin anew, and are saved with this request.
     of.begunAt ??= Date.now()
@@ -75,7 +75,7 @@ export function createSessions({ config, db, redis, accounts, news }: SessionsOp
 
   /** Closes the sockets of a session that is over, and notes it for those who cannot ask Redis. */
   async function tellEnded(sessionId: string): Promise<void> {
-    news.send({ ended: { sessionId } })
+    news.send({ type: 'session-ended', sessionId })
     if (redis !== null) await noteEnded(db, sessionId)
   }
 
@@ -84,17 +84,13 @@ export function createSessions({ config, db, redis, accounts, news }: SessionsOp
     accountOf,
 
     /** Begins a session for an account under a new id, so that one planted before is worth nothing. It ends the one before. */
-    async begin(req: Request, account: AccountRow): Promise<Session> {
+    async begin(req: Request, account: ChatAccount): Promise<Session> {
       const { id, accountId } = req.session
-      await new Promise<void>((resolve, reject) =>
-        req.session.regenerate((error) => (error ? reject(error as Error) : resolve())),
-      )
+      await promisify(req.session.regenerate.bind(req.session))()
       req.session.accountId = account.id
       req.session.epoch = account.sessionEpoch
       req.session.begunAt = Date.now()
-      await new Promise<void>((resolve, reject) =>
-        req.session.save((error) => (error ? reject(error as Error) : resolve())),
-      )
+      await promisify(req.session.save.bind(req.session))()
       if (accountId !== undefined) await tellEnded(id)
       return req.session
     },
@@ -102,9 +98,7 @@ export function createSessions({ config, db, redis, accounts, news }: SessionsOp
     /** Ends the session of a request, with its sockets and its cookie. */
     async end(req: Request, res: Response): Promise<void> {
       const { id, accountId } = req.session
-      await new Promise<void>((resolve, reject) =>
-        req.session.destroy((error) => (error ? reject(error as Error) : resolve())),
-      )
+      await promisify(req.session.destroy.bind(req.session))()
       res.clearCookie(name, cookie)
       if (accountId !== undefined) await tellEnded(id)
     },
@@ -133,6 +127,6 @@ export function requireAccount(sessions: Sessions): RequestHandler {
 }
 
 /** The account behind `requireAccount`. */
-export function signedIn(res: { locals: Record<string, unknown> }): AccountRow {
-  return res.locals.account as AccountRow
+export function signedIn(res: { locals: Record<string, unknown> }): ChatAccount {
+  return res.locals.account as ChatAccount
 }

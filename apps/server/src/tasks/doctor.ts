@@ -9,7 +9,7 @@ import type { Log } from '../platform/log.js'
 import { createRabbitmqBus } from '../events/rabbitmq-bus.js'
 import { connectRedis } from '../platform/redis.js'
 import { compareSchema } from '../platform/schema.js'
-import { createRedisWire } from '../live/hints.js'
+import { createRedisHints } from '../live/hints.js'
 import { wayToTheChat, withDatabase, type Task } from './task.js'
 
 interface Check {
@@ -120,12 +120,12 @@ function checks(config: Config, db: Database, log: Log): Check[] {
   ]
 }
 
-/** Publishes on one wire until it arrives on another, as between two server pods. */
+/** Publishes a hint until it arrives on another connection, as between two server pods. */
 async function roundTripBetweenReplicas(url: string, log: Log): Promise<void> {
   const redis = connectRedis({ url, log })
   const channel = 'chat:doctor'
-  const here = createRedisWire({ url, publisher: redis, log, channel })
-  const there = createRedisWire({ url, publisher: redis, log, channel })
+  const here = createRedisHints({ url, publisher: redis, log, channel })
+  const there = createRedisHints({ url, publisher: redis, log, channel })
   const hint = randomUUID()
   let again: NodeJS.Timeout | undefined
   try {

@@ -1,5 +1,5 @@
 import { deleteOldMail } from '../mail/upkeep.js'
-import { deleteStalePresence } from '../presence/queries.js'
+import { deleteStalePresence } from '../presence/upkeep.js'
 import { deleteEndedSessions } from '../sessions/ended-sessions.js'
 import { deleteExpiredSessions } from '../sessions/postgres-session-store.js'
 import { withDatabase, type Task } from './task.js'

@@ -1,7 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from 'redis'
@@ -19,6 +17,7 @@ import type {
   ServerToClientEvents,
 } from '../contract.js'
 import { freshDatabase, quiet, type FreshDatabase } from './database.js'
+import { freePort } from './free-port.js'
 
 export type TestSocket = Socket<ServerToClientEvents, ClientToServerEvents>
 
@@ -35,7 +34,7 @@ export interface Chat {
 
 /** Variables for a chat in production that lives on what is built in, whatever services there are. */
 export async function builtInForProduction(): Promise<NodeJS.ProcessEnv> {
-  const port = await freePort()
+  const port = String(await freePort())
   const names = ['SESSION_REDIS', 'S3_ENDPOINT', 'S3_PORT', 'S3_SSL', 'S3_ACCESS_KEY', 'S3_SECRET_KEY', 'S3_BUCKET']
   const none = Object.fromEntries(names.map((name) => [name, '']))
   const builtIn = { ...none, SESSIONS: 'postgres', BUS: 'in-process', STORAGE: 'disk', MAILER: 'mailbox' }
@@ -233,13 +232,4 @@ export function nextNews<Event extends keyof ServerToClientEvents>(
     }
     socket.on(event, listener as never)
   })
-}
-
-async function freePort(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return String(port)
 }

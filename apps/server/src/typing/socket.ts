@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Accounts } from '../accounts/accounts.js'
+import type { ToPerson } from '../accounts/person.js'
 import type { News } from '../live/news.js'
 import { parse, uuid } from '../platform/input.js'
 import type { Limiter } from '../platform/limiter.js'
@@ -15,12 +16,12 @@ interface Typing {
   news: News
   accounts: Pick<Accounts, 'find'>
   rooms: Pick<Rooms, 'requireMember'>
-  avatarUrl: (key: string | null) => string | null
+  toPerson: ToPerson
   limiter: Limiter
 }
 
 /** Who is typing: a hint that expires by itself at the receiver, so nobody has to take it back. */
-export function registerTyping(socket: ChatSocket, { news, accounts, rooms, avatarUrl, limiter }: Typing): void {
+export function registerTyping(socket: ChatSocket, { news, accounts, rooms, toPerson, limiter }: Typing): void {
   let quietUntil = 0
   socket.answer('typing:start', async (input, { id }) => {
     await limiter.take(id, { accountId: id })
@@ -30,8 +31,11 @@ export function registerTyping(socket: ChatSocket, { news, accounts, rooms, avat
     // One hint a second is as good as fifty.
     if (account !== undefined && Date.now() >= quietUntil) {
       quietUntil = Date.now() + 1_000
-      const person = { id, name: account.name, avatarUrl: avatarUrl(account.avatarKey) }
-      news.send({ to: [roomId], event: 'typing:changed', news: { roomId, account: person, expiresInMs: typingMs } })
+      news.send({
+        type: 'typing:changed',
+        to: [roomId],
+        payload: { roomId, account: toPerson(account), expiresInMs: typingMs },
+      })
     }
     return {}
   })

@@ -3,8 +3,9 @@ import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
 import type { Message, Room } from '@chat/server/contract'
 
 import type { Chat } from '../chat/chat.js'
-import { fits, Icon, IconButton, Limit, Name, useRemembered } from '../ui/ui.js'
+import { fits, Icon, IconButton, Limit, Name } from '../ui/ui.js'
 import { bodyLimit, fit, isSend } from './message-item.js'
+import { useRemembered } from './remembered.js'
 
 type ComposerProps = {
   chat: Chat

@@ -1,15 +1,10 @@
 import { Component, h, type ComponentChildren, type FunctionComponent } from 'preact'
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 
-import type { Person } from '@chat/server/contract'
-
-import type { Chat } from '../chat/chat.js'
-import { recall, remember } from '../chat/storage.js'
-
-/** Renders anew after each change of the chat. */
-export function useChanges(chat: Chat): void {
+/** Renders anew after each change of a store. */
+export function useChanges(store: { subscribe: (listener: () => void) => () => void }): void {
   const [, setCount] = useState(0)
-  useEffect(() => chat.subscribe(() => setCount((count) => count + 1)), [chat])
+  useEffect(() => store.subscribe(() => setCount((count) => count + 1)), [store])
 }
 
 /** Renders again only when a property has changed: for what stands in long lists. */
@@ -80,7 +75,13 @@ export const Name = ({ children }: { children: string }) => (
 const tints = 6
 
 /** A picture of somebody, or the initials on a colour of their own. For the eyes only: the name stands beside it. */
-export function Avatar({ person, large }: { person: Person; large?: boolean }) {
+export function Avatar({
+  person,
+  large,
+}: {
+  person: { id: string; name: string; avatarUrl: string | null }
+  large?: boolean
+}) {
   const [broken, setBroken] = useState<string | null>(null)
   const size = large ? ' avatar--large' : ''
   if (person.avatarUrl && person.avatarUrl !== broken) {
@@ -189,16 +190,6 @@ export function Limit({ text, max }: { text: string; max: number }) {
   ) : (
     <p class="limit">{characters} left</p>
   )
-}
-
-/** State that this browser remembers. */
-export function useRemembered(key: string): [string, (value: string) => void] {
-  const [value, setValue] = useState(() => recall(key) ?? '')
-  const change = (next: string) => {
-    setValue(next)
-    remember(key, next || null)
-  }
-  return [value, change]
 }
 
 /** What a form said when it was sent, by field name. */

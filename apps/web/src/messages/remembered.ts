@@ -1,0 +1,13 @@
+import { useState } from 'preact/hooks'
+
+import { recall, remember } from '../chat/storage.js'
+
+/** State that this browser remembers. */
+export function useRemembered(key: string): [string, (value: string) => void] {
+  const [value, setValue] = useState(() => recall(key) ?? '')
+  const change = (next: string) => {
+    setValue(next)
+    remember(key, next || null)
+  }
+  return [value, change]
+}
