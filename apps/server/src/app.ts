@@ -1,6 +1,3 @@
-import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Express } from 'express'
 import { createMailer, createStorage, openConnections } from './adapters.js'
 import { createAccounts } from './accounts/accounts.js'
@@ -14,7 +11,8 @@ import { createAvatarRoutes } from './avatars/routes.js'
 import type { Storage } from './storage/storage.js'
 import type { Config } from './config.js'
 import { createConsumers } from './consumers.js'
-import { createHttp, createOriginCheck, createSecurityHeaders, isLoopback } from './http/http.js'
+import { createHttp, createOriginCheck, createSecurityHeaders } from './http/http.js'
+import { createLifecycle, createReadiness, type Lifecycle } from './lifecycle.js'
 import type { Mailer } from './mail/mailer.js'
 import { createMailRoutes } from './mail/routes.js'
 import { createMessages } from './messages/messages.js'
@@ -22,16 +20,12 @@ import { createMessageRoutes } from './messages/routes.js'
 import { registerMessages } from './messages/socket.js'
 import { createNews, type Dispatch } from './live/news.js'
 import { assetsDirectory } from './http/shell.js'
-import { within } from './platform/deadline.js'
 import { createHttpServer } from './platform/http-server.js'
 import { createFaults } from './platform/faults.js'
 import { createInProcessBus } from './events/in-process-bus.js'
 import { createLimiter } from './platform/limiter.js'
 import { createLog, type Log } from './platform/log.js'
-import { startOpsServer, type OpsServer } from './platform/ops-server.js'
 import { createRelay } from './events/relay.js'
-import { repeat } from './platform/repeat.js'
-import { compareSchema, untilSchemaIsCurrent } from './platform/schema.js'
 import { createPresence, refreshEveryMs } from './presence/presence.js'
 import { registerTyping } from './typing/socket.js'
 import { closeEndedSessions, createHeadWatch, reconcileMemberships } from './live/reconcile.js'
@@ -43,17 +37,10 @@ import { createSessionRoutes } from './sessions/routes.js'
 import { createSessions, requireAccount } from './sessions/sessions.js'
 import { createSockets } from './live/sockets.js'
 
-const startPatienceMs = 3_000
-
-export interface App {
+export interface App extends Lifecycle {
   log: Log
-  /** Where people reach it, and the port it listens on; known once started. */
-  url: string
-  port: number
   /** What answers requests: the protocol's description is held against its routes. */
   express: Express
-  start(): Promise<void>
-  stop(): Promise<void>
 }
 
 /** What a test may put in place of what the configuration asks for. */
@@ -63,7 +50,7 @@ export interface Replacements {
   storage?: Storage
 }
 
-/** The composition root: the only file that picks adapters and joins slices. Nothing connects before `start`. */
+/** The composition root, which joins adapters and slices. Redis is connected to from here on, all else from `start` on. */
 export function createApp(config: Config, replacements: Replacements = {}): App {
   const log = replacements.log ?? createLog({ name: 'server', level: config.logLevel, version: config.version })
 
@@ -73,10 +60,8 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
   const redis = connections.redis?.client ?? null
   const storage = replacements.storage ?? createStorage(config)
   const mailer = replacements.mailer ?? createMailer(config, db)
-  // With RabbitMQ events are the worker's business: the server only writes them down.
-  const bus = config.bus.kind === 'in-process' ? createInProcessBus({ db }) : null
-  const relay = bus === null ? null : createRelay({ db, bus, log })
-
+  const leaving = new AbortController()
+  const isReady = createReadiness({ db, leaving: leaving.signal })
   const sayFault = createFaults(log)
 
   // Slices. News passes the head watch on its way to the sockets of this process.
@@ -175,109 +160,41 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
   })
   const headWatch = createHeadWatch({ sockets, messages })
 
-  const leaving = new AbortController()
-  let schemaIsCurrent = false
-  let verdict: Promise<boolean> | undefined
-  /** Anybody may ask, and as often as they like: the database is asked once a second at most. */
-  async function isReady(): Promise<boolean> {
-    verdict ??= askDatabase().finally(() => setTimeout(() => (verdict = undefined), 1_000).unref())
-    return !leaving.signal.aborted && (await verdict) && !leaving.signal.aborted
-  }
-  async function askDatabase(): Promise<boolean> {
-    try {
-      // In a flood every connection is busy, and that is no reason to send people elsewhere.
-      if (schemaIsCurrent && db.isAnswering()) return true
-      if (schemaIsCurrent) await db.query('select 1')
-      else schemaIsCurrent = (await compareSchema(db)).missing.length === 0
-      return schemaIsCurrent
-    } catch {
-      return false
-    }
+  // With RabbitMQ events are the worker's business: the server only writes them down.
+  const bus = config.bus.kind === 'in-process' ? createInProcessBus({ db }) : null
+  const events = bus && {
+    bus,
+    relay: createRelay({ db, bus, log }),
+    consumersFor: (publicUrl: string) => createConsumers({ db, accounts, rooms, messages, mailer, publicUrl }),
   }
 
-  let ops: OpsServer
-  let repeated: { stop(): Promise<void> }[] = []
-
-  const app: App = {
-    log,
-    url: '',
-    port: 0,
-    express,
-
-    async start() {
-      log.info(
-        {
-          database: 'postgres',
-          sessions: config.sessions.store.kind,
-          bus: config.bus.kind,
-          storage: config.storage.kind,
-          mail: config.mail.kind,
-        },
-        'starting with these adapters',
-      )
-      if (config.storage.kind === 'disk') await storage.prepare()
-      // Whoever comes first should find a session, hear of everything and get the assets. Without Redis or storage it starts all the same.
-      await within(
-        startPatienceMs,
-        'Waiting for Redis and storage',
-        Promise.allSettled([connections.redis?.ready, hints.ready, publishAssets()]),
-      ).catch(() => undefined)
-      http.listen(config.port, config.host)
-      await once(http, 'listening')
-      app.port = (http.address() as AddressInfo).port
-      app.url = config.publicUrl ?? `http://${config.host === '0.0.0.0' ? '127.0.0.1' : config.host}:${app.port}`
-      if (config.publicUrl === null && !isLoopback(config.host)) {
-        log.warn({ host: config.host }, 'only localhost is answered. Set PUBLIC_URL to the address that people type')
-      }
-      ops = await startOpsServer({ host: config.host, port: config.metricsPort, version: config.version, isReady })
-
-      if (bus !== null)
-        for (const consumer of createConsumers({ db, accounts, rooms, messages, mailer, publicUrl: app.url }))
-          await bus.subscribe(consumer)
-      if (relay !== null)
-        void untilSchemaIsCurrent(db, { log, signal: leaving.signal }).then(
-          () => relay.start(),
-          () => undefined,
-        )
-      repeated = [
-        repeat({ name: 'heads', ms: 800, log, work: () => headWatch.look() }),
-        repeat({ name: 'memberships and sessions', ms: 2_000, log, work: reconcileInDoubt }),
-        repeat({ name: 'presence', ms: refreshEveryMs, log, work: () => presence.refresh() }),
-        repeat({ name: 'assets', ms: 5_000, log, work: publishAssets }),
-      ]
-    },
-
-    /** /readyz turns red first; once traffic has moved away, what is in hand is finished, and things close in reverse order. */
-    async stop() {
-      leaving.abort()
-      // Others take the events from here on: they may already do with them what this process does not know about.
-      const relayed = relay?.stop()
-      await sleep(config.drainMs)
-      await sockets.drain(config.drainMs)
-      await Promise.all(repeated.map((work) => work.stop()))
-      await Promise.all([presence.stop(), rooms.stop(), personNews.stop()])
-      await relayed
-      await bus?.close()
-      ops?.close()
-      await connections.close()
-    },
-  }
-
-  let published = !config.production // where nothing but this process serves assets
-  async function publishAssets() {
-    if (published) return
-    await assets.publish()
-    published = true
-  }
-
-  // While hints arrive there is little to mend: one look in a while. In doubt, one every two seconds.
-  let looks = 0
-  async function reconcileInDoubt() {
-    looks += 1
-    if (hints.isHealthy() && looks % 15 !== 0) return
+  // Where nothing but this process serves assets, nobody else needs them.
+  const publishAssets = async () => (config.production ? assets.publish() : undefined)
+  async function reconcile() {
     await reconcileMemberships({ sockets, rooms })
     await closeEndedSessions({ sockets, sessions })
   }
 
-  return app
+  const lifecycle = createLifecycle({
+    config,
+    log,
+    connections,
+    storage,
+    http,
+    sockets,
+    events,
+    leaving,
+    isReady,
+    publishAssets,
+    repeated: [
+      { name: 'heads', ms: 800, work: () => headWatch.look() },
+      // While hints arrive there is little to mend.
+      { name: 'memberships and sessions', ms: 30_000, work: reconcile },
+      { name: 'the same in doubt', ms: 2_000, work: async () => hints.isHealthy() || reconcile() },
+      { name: 'presence', ms: refreshEveryMs, work: () => presence.refresh() },
+      { name: 'assets', ms: 5_000, work: publishAssets },
+    ],
+    tellers: [presence, rooms, personNews],
+  })
+  return Object.assign(lifecycle, { log, express })
 }

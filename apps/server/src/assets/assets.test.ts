@@ -58,7 +58,9 @@ describe('assets of several versions', () => {
   it('can be published by all replicas, again and again', async () => {
     const replicas = await Promise.all([version({ [before]: 'before()' }), version({ [before]: 'before()' })])
     await Promise.all(replicas.map((assets) => assets.publish()))
-    await replicas[0].publish()
+    const late = await version({ [before]: 'before()' })
+    await late.publish()
+    await late.publish()
     expect((await replicas[1].find(before))?.content.toString()).toBe('before()')
   })
 })

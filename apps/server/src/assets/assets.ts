@@ -7,7 +7,7 @@ import type { Storage } from '../storage/storage.js'
  * assets of its own version only, so each version leaves a copy of its assets in storage, where all others find them.
  */
 export interface Assets {
-  /** Stores the assets of this version that are not there yet. */
+  /** Stores the assets of this version that are not there yet; once it has, it has nothing more to do. */
   publish(): Promise<void>
   /** An asset of any version, or null. */
   find(name: string): Promise<{ content: Buffer; contentType: string } | null>
@@ -25,12 +25,15 @@ const hashed = /^[\w-]{1,100}\.[0-9a-f]{20}\.(css|js|svg)$/
 /** @param directory where webpack has put the assets of this version. */
 export function createAssets({ storage, directory }: { storage: Storage; directory: string }): Assets {
   const contentTypeOf = (name: string) => contentTypes[extname(name)] ?? 'application/octet-stream'
+  let isPublished = false
   return {
     async publish() {
+      if (isPublished) return
       for (const name of (await readdir(directory)).filter((file) => hashed.test(file))) {
         if ((await storage.get(name)) === null)
           await storage.put(name, await readFile(join(directory, name)), contentTypeOf(name))
       }
+      isPublished = true
     },
 
     async find(name) {

@@ -1,10 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from './log.js'
 
+export interface Repeated {
+  name: string
+  ms: number
+  work: () => Promise<unknown>
+}
+
 /** Runs `work` again and again with `ms` in between, never twice at once. A failure is logged and does not end it. */
-export function repeat({ name, ms, log, work }: { name: string; ms: number; log: Log; work: () => Promise<unknown> }): {
-  stop(): Promise<void>
-} {
+export function repeat({ name, ms, work, log }: Repeated & { log: Log }): { stop(): Promise<void> } {
   const stopped = new AbortController()
   let failing = false
 
