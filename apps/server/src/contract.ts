@@ -76,12 +76,26 @@ export interface Page {
   version: number
 }
 
+/** With all its fields, the optional ones too: whoever makes one by hand, and not from another, can forget none. */
+export type Complete<T> = { [Field in keyof Required<T>]: T[Field] }
+
 export interface NewMessage {
   roomId: string
   id: string
   body: string
   /** `seq` of the message in the same room that this one answers. */
   replyTo?: number | null
+}
+
+/** Which message of a room. */
+export interface MessagePlace {
+  roomId: string
+  seq: number
+}
+
+/** Another text for a message. */
+export interface Edit extends MessagePlace {
+  body: string
 }
 
 export interface Posted {
@@ -94,9 +108,9 @@ export type Ack<T> = (reply: { data: T } | { error: ErrorBody }) => void
 
 export interface ClientToServerEvents {
   'message:post': (message: NewMessage, ack: Ack<Posted>) => void
-  'message:edit': (change: { roomId: string; seq: number; body: string }, ack: Ack<Message>) => void
-  'message:delete': (which: { roomId: string; seq: number }, ack: Ack<Message>) => void
-  'room:read': (upTo: { roomId: string; seq: number }, ack: Ack<{ read: number }>) => void
+  'message:edit': (edit: Edit, ack: Ack<Message>) => void
+  'message:delete': (which: MessagePlace, ack: Ack<Message>) => void
+  'room:read': (upTo: MessagePlace, ack: Ack<{ read: number }>) => void
   'typing:start': (where: { roomId: string }, ack?: Ack<Record<string, never>>) => void
 }
 

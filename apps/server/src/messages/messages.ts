@@ -1,5 +1,5 @@
 import type { ToPerson } from '../accounts/person.js'
-import type { Message, NewMessage, Page, Posted } from '../contract.js'
+import type { Complete, Edit, Message, MessagePlace, NewMessage, Page, Posted } from '../contract.js'
 import type { News } from '../live/news.js'
 import type { Database } from '../platform/db.js'
 import { within } from '../platform/deadline.js'
@@ -44,7 +44,7 @@ export function createMessages({ db, news, rooms, toPerson }: MessagesOptions) {
   const turns = createTurns({ waiting: waitingPerRoom })
   const underWay = new Map<string, Promise<Posted>>()
 
-  function toMessage(row: queries.MessageRow): Message {
+  function toMessage(row: queries.MessageRow): Complete<Message> {
     return {
       seq: row.seq,
       id: row.id,
@@ -63,14 +63,14 @@ export function createMessages({ db, news, rooms, toPerson }: MessagesOptions) {
     }
   }
 
-  async function store(authorId: string, { roomId, id, body, replyTo = null }: NewMessage): Promise<Message> {
+  async function store(authorId: string, message: NewMessage): Promise<Message> {
+    const { roomId, replyTo } = message
     return db.transaction(async (tx) => {
       const seq = await queries.takeNext(tx, 'head', roomId, authorId)
       if (seq === undefined) throw new ChatError('forbidden', 'Join the room first.')
       // Numbers have no holes, so every smaller one is a message of this room.
-      if (replyTo !== null && replyTo >= seq)
-        throw new ChatError('invalid', 'The message that this one answers is not there.')
-      const row = await queries.insertMessage(tx, { roomId, seq, id, authorId, body, replyTo })
+      if (replyTo && replyTo >= seq) throw new ChatError('invalid', 'The message that this one answers is not there.')
+      const row = await queries.insertMessage(tx, authorId, seq, message)
       if (row === undefined) throw new SentBefore()
       await queries.markOwnRead(tx, roomId, authorId, seq)
       return toMessage(row)
@@ -114,10 +114,7 @@ export function createMessages({ db, news, rooms, toPerson }: MessagesOptions) {
     })
   }
 
-  async function change(
-    authorId: string,
-    { roomId, seq, body = '' }: { roomId: string; seq: number; body?: string },
-  ): Promise<Message> {
+  async function change(authorId: string, { roomId, seq, body }: Edit): Promise<Message> {
     await rooms.requireMember(roomId, authorId)
     return inTurn(roomId, 'Changing', async () => {
       const message = await db.transaction(async (tx) => {
@@ -169,12 +166,10 @@ export function createMessages({ db, news, rooms, toPerson }: MessagesOptions) {
     },
 
     /** Gives one's own message another text. @throws ChatError `not_found`, `forbidden`, `unavailable`. */
-    edit: (authorId: string, what: { roomId: string; seq: number; body: string }): Promise<Message> =>
-      change(authorId, what),
+    edit: change,
 
     /** Deletes one's own message: its place stays, its text is gone. @throws ChatError as `edit` does. */
-    remove: (authorId: string, { roomId, seq }: { roomId: string; seq: number }): Promise<Message> =>
-      change(authorId, { roomId, seq }),
+    remove: (authorId: string, which: MessagePlace): Promise<Message> => change(authorId, { ...which, body: '' }),
 
     /**
      * A stretch of history in ascending `seq`: the last before `before`, the first after `after`, those around `around`,

@@ -1,3 +1,4 @@
+import type { NewMessage } from '../contract.js'
 import type { Db } from '../platform/db.js'
 
 export interface MessageRow {
@@ -41,15 +42,12 @@ export async function takeNext(
 /** Undefined when the author has sent this id before. */
 export async function insertMessage(
   db: Db,
-  {
-    roomId,
-    seq,
-    id,
-    authorId,
-    body,
-    replyTo,
-  }: { roomId: string; seq: number; id: string; authorId: string; body: string; replyTo: number | null },
+  authorId: string,
+  seq: number,
+  { roomId, id, body, replyTo = null, ...rest }: NewMessage,
 ): Promise<MessageRow | undefined> {
+  // A field that comes into the contract has to come into this statement.
+  rest satisfies Record<string, never>
   const [inserted] = await db.query<MessageRow>(
     `with m as (
        insert into messages (room_id, seq, id, author_id, body, reply_to) values ($1, $2, $3, $4, $5, $6)

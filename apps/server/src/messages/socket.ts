@@ -1,13 +1,15 @@
 import { z } from 'zod'
-import { parse, prose, uuid } from '../platform/input.js'
+import type { Edit, MessagePlace, NewMessage } from '../contract.js'
+import { parse, prose, schemaOf, uuid } from '../platform/input.js'
 import type { Limiter } from '../platform/limiter.js'
 import type { ChatSocket } from '../live/sockets.js'
 import type { Messages } from './messages.js'
 
 const body = prose('a message', 4000)
-const newMessage = z.object({ roomId: uuid(), id: uuid(), body, replyTo: z.int().min(1).nullish() })
-const edit = z.object({ roomId: uuid(), seq: z.int().min(1), body })
-const which = z.object({ roomId: uuid(), seq: z.int().min(1) })
+const place = { roomId: uuid(), seq: z.int().min(1) }
+const newMessage = schemaOf<NewMessage>()({ roomId: uuid(), id: uuid(), body, replyTo: z.int().min(1).nullish() })
+const edit = schemaOf<Edit>()({ ...place, body })
+const which = schemaOf<MessagePlace>()(place)
 
 export function registerMessages(
   socket: ChatSocket,
@@ -15,17 +17,14 @@ export function registerMessages(
 ): void {
   socket.answer('message:post', async (input, account) => {
     await limiter.take(account.id, { accountId: account.id })
-    const { roomId, id, body, replyTo = null } = parse(newMessage, input)
-    return messages.post(account.id, { roomId, id, body, replyTo })
+    return messages.post(account.id, parse(newMessage, input))
   })
   socket.answer('message:edit', async (input, account) => {
     await limiter.take(account.id, { accountId: account.id })
-    const { roomId, seq, body } = parse(edit, input)
-    return messages.edit(account.id, { roomId, seq, body })
+    return messages.edit(account.id, parse(edit, input))
   })
   socket.answer('message:delete', async (input, account) => {
     await limiter.take(account.id, { accountId: account.id })
-    const { roomId, seq } = parse(which, input)
-    return messages.remove(account.id, { roomId, seq })
+    return messages.remove(account.id, parse(which, input))
   })
 }

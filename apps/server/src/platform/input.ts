@@ -14,6 +14,11 @@ export function parse<Schema extends z.ZodType>(schema: Schema, input: unknown):
   throw new ChatError('invalid', result.error.issues[0]?.message ?? 'The request could not be read.')
 }
 
+/** The schema of an object of this type: with all of its fields, so that none can be missing here unnoticed. */
+export function schemaOf<T extends object>() {
+  return <Shape extends { [Field in keyof Required<T>]: z.ZodType<T[Field]> }>(shape: Shape) => z.object(shape)
+}
+
 // PostgreSQL stores no NUL, UTF-8 no lone surrogate; other control characters only confuse whoever reads them.
 const controls = /[^\P{Cc}\n\t]/u
 

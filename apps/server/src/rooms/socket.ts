@@ -1,10 +1,11 @@
 import { z } from 'zod'
-import { parse, uuid } from '../platform/input.js'
+import type { MessagePlace } from '../contract.js'
+import { parse, schemaOf, uuid } from '../platform/input.js'
 import type { Limiter } from '../platform/limiter.js'
 import type { ChatSocket } from '../live/sockets.js'
 import type { Rooms } from './rooms.js'
 
-const mark = z.object({ roomId: uuid(), seq: z.int().min(0) })
+const mark = schemaOf<MessagePlace>()({ roomId: uuid(), seq: z.int().min(0) })
 
 export function registerRooms(socket: ChatSocket, { rooms, limiter }: { rooms: Rooms; limiter: Limiter }): void {
   socket.answer('room:read', async (input, account) => {

@@ -3,6 +3,7 @@ import { Manager, type Socket } from 'socket.io-client'
 import type {
   Account,
   ClientToServerEvents,
+  Complete,
   ErrorBody,
   Message,
   NewMessage,
@@ -168,11 +169,22 @@ export function createChat(options: {
 
   // Connection
 
-  const post = async ({ roomId, id, body, replyTo = null }: NewMessage) => {
+  const post = async ({ roomId, id, body, replyTo = null, ...rest }: NewMessage) => {
+    // A field that comes into the contract has to be sent, and shown.
+    rest satisfies Record<string, never>
     const posted = await ask<Posted>(patiently().emitWithAck('message:post', { roomId, id, body, replyTo }))
     const author: Person = { id: account.id, name: account.name, avatarUrl: account.avatarUrl }
     if (!conversations.get(roomId)?.timeline.get(posted.seq)) {
-      take(roomId, [{ ...posted, id, author, body, replyTo, editedAt: null, deleted: false, version: 0 }])
+      const message: Complete<Message> = {
+        ...posted,
+        author,
+        body,
+        replyTo,
+        editedAt: null,
+        deleted: false,
+        version: 0,
+      }
+      take(roomId, [message])
     }
     outbox.settle(id)
   }
