@@ -171,6 +171,15 @@ describe('a timeline', () => {
     expect([timeline.get(60)?.body, timeline.changesMissed]).toEqual(['version 1', 0])
   })
 
+  it('takes what a server of an older release says, which knows of no versions', () => {
+    const timeline = createTimeline()
+    const old = <T>(it: T) => ({ ...it, version: undefined as unknown as number })
+    timeline.load(old({ ...page(1, 3), messages: run(1, 3).map(old) }))
+    timeline.receive([old(says(2, { body: 'changed' }))])
+    expect(timeline.messages.map(({ body }) => body)).toEqual(['message 1', 'changed', 'message 3'])
+    expect(timeline.changesMissed).toBe(0)
+  })
+
   it('can be trimmed and grown again', () => {
     const timeline = createTimeline()
     timeline.load(page(1, 50))

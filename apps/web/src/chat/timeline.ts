@@ -64,7 +64,8 @@ export function createTimeline(): Timeline {
   /** Up to this `seq` messages were forgotten. */
   let forgotten = 0
 
-  const keep = (message: Message) => {
+  const keep = (received: Message) => {
+    const message = { ...received, version: versionOf(received) }
     head = Math.max(head, message.seq)
     // A page on its way may be older than the news that overtook it.
     if (message.version >= (known.get(message.seq)?.version ?? 0)) known.set(message.seq, message)
@@ -100,22 +101,22 @@ export function createTimeline(): Timeline {
 
   const receivePage = (page: Page) => {
     // The page may be older than what is at hand, and its messages with it.
-    const reached = first ? Math.min(version, page.version) : page.version
+    const reached = first ? Math.min(version, versionOf(page)) : versionOf(page)
     page.messages.forEach(keep)
-    receive([], page.head, page.version)
+    receive([], page.head, versionOf(page))
     if (first) moveTo(reached)
   }
 
   const restart = (page: Page) => {
-    const newer = [...known.values()].filter(({ seq, version }) => seq > page.head || version > page.version)
+    const newer = [...known.values()].filter(({ seq, version }) => seq > page.head || version > versionOf(page))
     forgotten = Math.max(forgotten, page.head)
     known.clear()
     first = page.messages[0]?.seq ?? 1
     last = page.messages.at(-1)?.seq ?? 0
     live = last >= page.head
-    version = page.version
+    version = versionOf(page)
     for (const message of [...page.messages, ...newer]) keep(message)
-    receive([], page.head, page.version)
+    receive([], page.head, versionOf(page))
   }
 
   const load = (page: Page, reading = false) => {
@@ -127,10 +128,10 @@ export function createTimeline(): Timeline {
 
   const mend = (page: Page, changedAfter: number) => {
     // Overtaken by a page that has all of it.
-    if (page.version < version) return
+    if (versionOf(page) < version) return
     page.messages.forEach(keep)
-    receive([], page.head, page.version)
-    if (changedAfter <= version) moveTo(Math.max(version, page.messages.at(-1)?.version ?? page.version))
+    receive([], page.head, versionOf(page))
+    if (changedAfter <= version) moveTo(Math.max(version, page.messages.at(-1)?.version ?? versionOf(page)))
   }
 
   const show = (seq: number, isNewest = false) => {
@@ -198,3 +199,6 @@ export function createTimeline(): Timeline {
     trim,
   }
 }
+
+/** During a rollout a server of an older release may answer, which knows of no versions. */
+const versionOf = ({ version }: { version?: number }) => version ?? 0
