@@ -1,10 +1,17 @@
 /**
- * `npm run docs`: writes docs/reference/values.md from the comments of the chart's values.yaml and those of its subcharts.
+ * `npm run docs`: writes docs/reference/values.md from the comments of the chart's values.yaml and those of its subcharts,
+ * and docs/reference/schema.sql from an embedded database that has the migrations.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parse, stringify } from 'yaml'
+import { createDatabase } from '../apps/server/src/platform/db.js'
+import { createLog } from '../apps/server/src/platform/log.js'
+import { migrate } from '../apps/server/src/platform/schema.js'
+import { startPostgres } from './embedded/postgres.js'
+import { schemaPage } from './schema.js'
 
 /** One that a `# --` comment explains. */
 export interface Value {
@@ -17,11 +24,29 @@ export interface Value {
 type Values = Record<string, unknown>
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const file = 'docs/reference/values.md'
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  writeFileSync(join(root, file), valuesPage())
+  write('docs/reference/values.md', valuesPage())
+  write('docs/reference/schema.sql', await schemaOfMigrations())
+}
+
+function write(file: string, text: string) {
+  writeFileSync(join(root, file), text)
   process.stdout.write(`Wrote ${file}\n`)
+}
+
+async function schemaOfMigrations(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'chat-schema-'))
+  const postgres = startPostgres(join(folder, 'postgres'))
+  try {
+    const url = await postgres.url
+    const db = createDatabase({ url, poolSize: 2, onIdleError: () => undefined })
+    await migrate({ databaseUrl: url, db, log: createLog({ name: 'docs', level: 'warn' }) })
+    return await schemaPage(db).finally(() => db.close())
+  } finally {
+    await postgres.stop()
+    rmSync(folder, { recursive: true })
+  }
 }
 
 /** The page, from what the chart says now. */

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { schemaPage } from '../../../../tools/schema.js'
 import { readConfig } from '../config.js'
 import { builtInForProduction, newPerson, startChat } from '../test/chat.js'
 import { freshDatabase, hasRoles, quiet, type FreshDatabase } from '../test/database.js'
@@ -13,6 +15,14 @@ import { replay } from './replay.js'
 import type { Task } from './task.js'
 import { upkeep } from './upkeep.js'
 import { wait } from './wait.js'
+
+describe('docs/reference/schema.sql', () => {
+  it('is what the migrations make, and npm run docs writes', async () => {
+    const database = await freshDatabase()
+    const page = await schemaPage(database.db).finally(() => database.close())
+    expect(await readFile(new URL('../../../../docs/reference/schema.sql', import.meta.url), 'utf8')).toBe(page)
+  })
+})
 
 describe.runIf(await hasRoles())('the role of the apps', () => {
   let database: FreshDatabase
