@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { createDatabase, type Database } from '../platform/db.js'
@@ -65,9 +66,19 @@ async function cloned(server: string, admin: pg.Client): Promise<FreshDatabase> 
     url,
     async close() {
       await db.close()
+      await untilLeft(admin, name)
       await admin.query(`drop database ${name} with (force)`)
       await admin.end()
     },
+  }
+}
+
+/** Pools and clients end before their connections do, and nobody listens to those any more. Who stays longer is put out. */
+async function untilLeft(admin: pg.Client, name: string): Promise<void> {
+  for (let looks = 0; looks < 40; looks += 1) {
+    const { rowCount } = await admin.query('select from pg_stat_activity where datname = $1', [name])
+    if (rowCount === 0) return
+    await sleep(50)
   }
 }
 
