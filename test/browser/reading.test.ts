@@ -90,7 +90,7 @@ describe('what somebody reads', () => {
     // Each line has its own direction, and neither an address nor what the chat says takes part in it.
     await ben.write('first in English!\nושורה בעברית: https://example.com/a/!')
     // The stored one: that on its way is taken off the page in a moment.
-    const lines = ben.message('first in English!').locator('.body')
+    const lines = page.locator('[data-seq] .body').filter({ hasText: 'first in English!' })
     await lines.getByRole('link').waitFor()
     expect(
       await lines.evaluate((element) => {
