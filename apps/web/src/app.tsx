@@ -5,10 +5,11 @@ import type { Account, WebConfig } from '@chat/server/contract'
 import { Entrance } from './accounts/entrance.js'
 import { Profile } from './accounts/profile.js'
 import { api, ApiError } from './api.js'
-import { connectTo, createChat } from './chat/chat.js'
+import { createChat } from './chat/chat.js'
+import { connectTo } from './chat/connection.js'
 import { RoomsPage } from './rooms/rooms-page.js'
 import { navigate, usePath } from './router.js'
-import { Wait } from './ui/ui.js'
+import { Wait } from './ui/wait.js'
 
 type State = { config: WebConfig; account: Account | null } | { problem: string } | null
 

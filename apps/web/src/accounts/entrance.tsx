@@ -2,7 +2,7 @@ import type { Account } from '@chat/server/contract'
 
 import { api } from '../api.js'
 import { Link, useTitle } from '../router.js'
-import { Field, Form } from '../ui/ui.js'
+import { Field, Form } from '../ui/form.js'
 
 /** Where people come in: signing in, or signing up. `onSignedIn` gets the account. */
 export function Entrance({ signUp, onSignedIn }: { signUp: boolean; onSignedIn: (account: Account) => void }) {

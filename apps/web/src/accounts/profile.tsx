@@ -3,14 +3,17 @@ import { useEffect, useState } from 'preact/hooks'
 import { api } from '../api.js'
 import type { Chat } from '../chat/chat.js'
 import { Link, useTitle } from '../router.js'
-import { Avatar, Field, Form, Icon, Name, useChanges } from '../ui/ui.js'
+import { Field, Form } from '../ui/form.js'
+import { useChanges } from '../ui/hooks.js'
+import { Icon } from '../ui/icon.js'
+import { Avatar, Name } from '../ui/person.js'
 
 const pictureTypes = ['image/jpeg', 'image/png', 'image/webp']
 const pictureBytes = 5 * 1024 * 1024
 
 /** One's own account: name, picture, password, and the way out. */
 export function Profile({ chat }: { chat: Chat }) {
-  useChanges(chat)
+  useChanges(chat.me)
   useTitle('Profile')
   const [preview, setPreview] = useState<string | null>(null)
   useEffect(
@@ -25,7 +28,7 @@ export function Profile({ chat }: { chat: Chat }) {
     try {
       if (!pictureTypes.includes(picture.type) || picture.size > pictureBytes)
         throw new Error('Choose a JPEG, PNG or WebP picture of up to 5 MB.')
-      chat.changeAccount(await api.changeAvatar(picture))
+      chat.me.change(await api.changeAvatar(picture))
     } finally {
       // Whatever came of it, the picture is shown that one has.
       form.reset()
@@ -43,12 +46,12 @@ export function Profile({ chat }: { chat: Chat }) {
         <h1>Profile</h1>
       </header>
       <section class="card profile-who">
-        <Avatar person={{ ...chat.account, avatarUrl: preview ?? chat.account.avatarUrl }} large />
+        <Avatar person={{ ...chat.me.account, avatarUrl: preview ?? chat.me.account.avatarUrl }} large />
         <div>
           <p class="profile-name">
-            <Name>{chat.account.name}</Name>
+            <Name>{chat.me.account.name}</Name>
           </p>
-          <p class="subtle">{chat.account.email}</p>
+          <p class="subtle">{chat.me.account.email}</p>
         </div>
       </section>
       <section class="card">
@@ -69,11 +72,11 @@ export function Profile({ chat }: { chat: Chat }) {
         <Form
           action="Save name"
           send={async ({ name = '' }) => {
-            chat.changeAccount(await api.changeMe({ name }))
+            chat.me.change(await api.changeMe({ name }))
             return 'Your name is changed.'
           }}
         >
-          <Field label="Name" name="name" initial={chat.account.name} autocomplete="name" maxLength={60} />
+          <Field label="Name" name="name" initial={chat.me.account.name} autocomplete="name" maxLength={60} />
         </Form>
       </section>
       <section class="card">

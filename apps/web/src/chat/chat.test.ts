@@ -3,7 +3,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
 import type { Account, Member, Message, Room } from '@chat/server/contract'
 
-import { createChat, type Chat, type ChatSocket } from './chat.js'
+import { createChat, type Chat } from './chat.js'
+import type { ChatSocket } from './connection.js'
 
 const me: Account = { id: 'ann', name: 'Ann', email: 'ann@example.com', avatarUrl: null }
 const says = (seq: number, author = 'ben', change: Partial<Message> = {}): Message => ({
@@ -326,7 +327,7 @@ describe('posting', () => {
 })
 
 describe('what is unread', () => {
-  const unread = () => chat.rooms![0]!.unread
+  const unread = () => chat.rooms.list![0]!.unread
 
   it('counts the messages of others, each once', () => {
     posted(says(6), says(7, 'ann'))
@@ -344,8 +345,8 @@ describe('what is unread', () => {
 
   it('is nothing after reading, and stays so when an older list of rooms arrives', async () => {
     posted(says(6))
-    const late = chat.reloadRooms()
-    chat.markRead('r', 6)
+    const late = chat.rooms.reload()
+    chat.rooms.markRead('r', 6)
     await late
     expect(unread()).toBe(0)
     expect(newsOf('room:read')).toContainEqual({ roomId: 'r', seq: 6 })
@@ -377,7 +378,7 @@ describe('without asking again, one sees', () => {
     const authors = chat.conversations.get('r')!.timeline.messages.map(({ author }) => author)
     expect(authors).toEqual(Array(5).fill(ben))
     server.send('person:changed', { person: { id: 'ann', name: 'Anna', avatarUrl: null } })
-    expect(chat.account).toEqual({ ...me, name: 'Anna' })
+    expect(chat.me.account).toEqual({ ...me, name: 'Anna' })
   })
 
   it('after a reconnect, who was renamed meanwhile, also in messages that are not fetched again', async () => {
@@ -405,7 +406,7 @@ describe('without asking again, one sees', () => {
       read: 0,
       unread: 0,
     }
-    const names = () => chat.rooms!.map(({ name }) => name)
+    const names = () => chat.rooms.list!.map(({ name }) => name)
     server.others = [other]
     server.send('members:changed', { roomId: 'other', joined: [member('ann')], left: [] })
     await pass(1000)
@@ -434,7 +435,7 @@ describe('the end of a session', () => {
     server.disconnect('io server disconnect')
     await pass(5000)
     expect(onSignedOut).not.toHaveBeenCalled()
-    expect(chat.connected).toBe(true)
+    expect(chat.connection.connected).toBe(true)
   })
 
   it('is not concluded from a server that is out of reach', async () => {

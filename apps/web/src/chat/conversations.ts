@@ -1,6 +1,7 @@
 import type { Message, Person } from '@chat/server/contract'
 
 import { api, isSignedOut } from '../api.js'
+import { createListeners, type Store } from './store.js'
 import { createTimeline, farBehind, type Timeline } from './timeline.js'
 
 /** An open room: its messages, and what is going on with fetching them. */
@@ -15,7 +16,7 @@ export interface Conversation {
   problem: string | null
 }
 
-export interface Conversations {
+export interface Conversations extends Store {
   get: (roomId: string) => Conversation | undefined
   /** The room somebody is looking at is loaded, and stays at hand when another one is opened. Null closes it. */
   open: (roomId: string | null) => void
@@ -45,17 +46,16 @@ const retryDelayMs = 2000
 /** The rooms that have been opened, with as much of their history as has been asked for, without holes. */
 export function createConversations({
   take,
-  changed,
   isConnected,
   onSignedOut,
 }: {
   /** Whatever is fetched passes through here on its way to `receive`, as news does. */
   take: (roomId: string, messages: readonly Message[], head?: number) => void
-  changed: () => void
   isConnected: () => boolean
   onSignedOut: () => void
 }): Conversations {
   const conversations = new Map<string, Conversation & { filling: boolean }>()
+  const { changed, subscribe } = createListeners()
   let openRoom: string | null = null
   let closed = false
 
@@ -172,6 +172,7 @@ export function createConversations({
   }
 
   return {
+    subscribe,
     get: (roomId) => conversations.get(roomId),
     open: (roomId) => {
       openRoom = roomId
@@ -187,9 +188,11 @@ export function createConversations({
     receive: (roomId, messages, head = 0, version = 0) => {
       conversations.get(roomId)?.timeline.receive(messages, head, version)
       catchUpSoon(roomId)
+      changed()
     },
     rename: (person) => {
       for (const { timeline } of conversations.values()) timeline.rename(person)
+      changed()
     },
     loadMore,
     goTo,

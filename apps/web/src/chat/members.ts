@@ -1,10 +1,11 @@
 import type { Member, ServerToClientEvents } from '@chat/server/contract'
 
 import { api } from '../api.js'
+import { createListeners, type Store } from './store.js'
 
 type List = Map<string, Member>
 
-export interface Members {
+export interface Members extends Store {
   /** Who is in the room, as far as somebody has asked. */
   get: (roomId: string) => Member[] | undefined
   /** Asks for them. Rejects with `ApiError`. */
@@ -13,10 +14,13 @@ export interface Members {
   receive: (news: Parameters<ServerToClientEvents['members:changed']>[0]) => void
   /** Somebody has another name, say, or has come online: in every room. */
   change: (accountId: string, change: Partial<Member>) => void
+  /** The same for a crowd at once. */
+  changeAll: (changes: ({ accountId: string } & Partial<Member>)[]) => void
 }
 
 /** The members of the rooms somebody has looked at, kept up to date by news. */
-export function createMembers(changed: () => void): Members {
+export function createMembers(): Members {
+  const { changed, subscribe } = createListeners()
   const lists = new Map<string, List>()
   /** News that comes while a list is on its way: it may be newer than the list. */
   const late = new Map<string, ((list: List) => void)[]>()
@@ -27,7 +31,16 @@ export function createMembers(changed: () => void): Members {
     late.get(roomId)?.push(change)
   }
 
+  const change = (accountId: string, to: Partial<Member>) => {
+    for (const roomId of new Set([...lists.keys(), ...late.keys()]))
+      apply(roomId, (list) => {
+        const member = list.get(accountId)
+        if (member) list.set(accountId, { ...member, ...to })
+      })
+  }
+
   return {
+    subscribe,
     get: (roomId) => (lists.has(roomId) ? [...lists.get(roomId)!.values()] : undefined),
     load: async (roomId) => {
       const news: ((list: List) => void)[] = []
@@ -38,17 +51,20 @@ export function createMembers(changed: () => void): Members {
       lists.set(roomId, list)
       changed()
     },
-    receive: ({ roomId, joined, left }) =>
+    receive: ({ roomId, joined, left }) => {
       apply(roomId, (list) => {
         for (const member of joined) list.set(member.id, member)
         for (const id of left) list.delete(id)
-      }),
-    change: (accountId, change) => {
-      for (const roomId of new Set([...lists.keys(), ...late.keys()]))
-        apply(roomId, (list) => {
-          const member = list.get(accountId)
-          if (member) list.set(accountId, { ...member, ...change })
-        })
+      })
+      changed()
+    },
+    change: (accountId, to) => {
+      change(accountId, to)
+      changed()
+    },
+    changeAll: (changes) => {
+      for (const { accountId, ...to } of changes) change(accountId, to)
+      changed()
     },
   }
 }

@@ -21,7 +21,8 @@ const createServer = () => {
 let boxes: Outbox[] = []
 const openBox = (server: { post: (message: Outgoing) => Promise<void> }, line = { up: true }, accountId = 'ann') => {
   const changed = vi.fn()
-  const box = createOutbox({ accountId, post: server.post, isConnected: () => line.up, changed })
+  const box = createOutbox({ accountId, post: server.post, isConnected: () => line.up })
+  box.subscribe(changed)
   boxes.push(box)
   return Object.assign(box, { changed })
 }
@@ -154,13 +155,13 @@ describe('the outbox', () => {
     server.answers.push('lost')
     box.add(hello('1'))
     await pass()
-    box.settle('1')
+    box.arrived('1')
     await pass(120_000)
     expect(server.reached).toEqual(['1'])
     expect(localStorage).toHaveLength(0)
   })
 
-  it('does not bring a settled message back when its refusal comes late', async () => {
+  it('does not bring a message back that has arrived when its refusal comes late', async () => {
     let refuse: (error: Refused) => void = () => undefined
     const box = openBox({
       post: () =>
@@ -170,7 +171,7 @@ describe('the outbox', () => {
     })
     box.add(hello('1'))
     await pass()
-    box.settle('1')
+    box.arrived('1')
     refuse(new Refused('conflict', 'This id was used in another room.'))
     await pass()
     expect(ids(box)).toEqual([])
@@ -214,7 +215,7 @@ describe('two tabs with one outbox', () => {
     tellOtherTabs('chat.outbox.ann.1')
     expect(ids(there)).toEqual(['1'])
     expect(there.changed).toHaveBeenCalled()
-    here.settle('1')
+    here.arrived('1')
     tellOtherTabs('chat.outbox.ann.1')
     expect(ids(there)).toEqual([])
   })

@@ -1,5 +1,6 @@
 import type { ErrorBody, NewMessage } from '@chat/server/contract'
 
+import { createListeners, type Store } from './store.js'
 import { recall, remember, remembered } from './storage.js'
 
 /** A message on its way. With `refusal` the server has said no, and only a person can decide what happens next. */
@@ -20,14 +21,16 @@ export class Refused extends Error {
   }
 }
 
-export interface Outbox {
+export interface Outbox extends Store {
   /** What is still on its way to a room, in the order it was written. */
   in: (roomId: string) => Outgoing[]
   /** The same for all rooms. */
   all: () => Outgoing[]
   add: (message: Omit<Outgoing, 'queuedAt'>) => void
   /** The message has arrived, by acknowledgement or by news, whichever came first. */
-  settle: (id: string) => void
+  arrived: (id: string) => void
+  /** Nobody wants it to be sent any more. */
+  discard: (id: string) => void
   retry: (id: string) => void
   /** Sends everything that waits, in order. Called when the connection is there. */
   flush: () => void
@@ -50,8 +53,8 @@ export function createOutbox(options: {
   accountId: string
   post: (message: Outgoing) => Promise<void>
   isConnected: () => boolean
-  changed: () => void
 }): Outbox {
+  const { changed, subscribe } = createListeners()
   const prefix = `chat.outbox.${options.accountId}.`
   const waiting = new Map<string, Outgoing>()
   let flushing = false
@@ -62,12 +65,12 @@ export function createOutbox(options: {
   const keep = (entry: Outgoing) => {
     waiting.set(entry.id, entry)
     remember(prefix + entry.id, JSON.stringify(entry))
-    options.changed()
+    changed()
   }
 
-  const settle = (id: string) => {
+  const forget = (id: string) => {
     remember(prefix + id, null)
-    if (waiting.delete(id)) options.changed()
+    if (waiting.delete(id)) changed()
   }
 
   const inOrder = () => [...waiting.values()].sort((a, b) => a.queuedAt - b.queuedAt)
@@ -78,7 +81,7 @@ export function createOutbox(options: {
       if (!next || !options.isConnected()) return
       try {
         await options.post(next)
-        settle(next.id)
+        forget(next.id)
         delayMs = firstDelayMs
       } catch (error) {
         if (error instanceof Refused && !passing.has(error.code)) {
@@ -112,13 +115,14 @@ export function createOutbox(options: {
   const hear = ({ key, newValue }: StorageEvent) => {
     if (!key?.startsWith(prefix)) return
     take(key, newValue)
-    options.changed()
+    changed()
   }
 
   for (const key of remembered(prefix)) take(key, recall(key))
   addEventListener('storage', hear)
 
   return {
+    subscribe,
     all: inOrder,
     in: (roomId) => inOrder().filter((entry) => entry.roomId === roomId),
     add: (message) => {
@@ -126,7 +130,8 @@ export function createOutbox(options: {
       keep({ ...message, queuedAt: Math.max(Date.now(), (inOrder().at(-1)?.queuedAt ?? 0) + 1) })
       flush()
     },
-    settle,
+    arrived: forget,
+    discard: forget,
     retry: (id) => {
       const entry = { ...waiting.get(id)! }
       delete entry.refusal

@@ -3,7 +3,9 @@ import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
 import type { Message, Room } from '@chat/server/contract'
 
 import type { Chat } from '../chat/chat.js'
-import { fits, Icon, IconButton, Limit, Name } from '../ui/ui.js'
+import { fits, Limit } from '../ui/form.js'
+import { Icon, IconButton } from '../ui/icon.js'
+import { Name } from '../ui/person.js'
 import { bodyLimit, fit, isSend } from './message-item.js'
 import { useRemembered } from './remembered.js'
 
@@ -21,7 +23,7 @@ type ComposerProps = {
 /** Where messages are written. What is not sent yet is there again after a reload. */
 export function Composer({ chat, room, replying, original, onCancelReply, onPosted, onEditLast }: ComposerProps) {
   const field = useRef<HTMLTextAreaElement>(null)
-  const [text, setText] = useRemembered(`chat.draft.${chat.account.id}.${room.id}`)
+  const [text, setText] = useRemembered(`chat.draft.${chat.me.account.id}.${room.id}`)
   const body = text.trim()
   const sendable = body !== '' && fits(body, bodyLimit)
   useLayoutEffect(() => fit(field.current!), [text])
@@ -85,7 +87,7 @@ export function Composer({ chat, room, replying, original, onCancelReply, onPost
           value={text}
           onInput={(event) => {
             setText(event.currentTarget.value)
-            if (event.currentTarget.value) chat.type(room.id)
+            if (event.currentTarget.value) chat.typing.tell(room.id)
           }}
           onKeyDown={key}
         />

@@ -5,7 +5,11 @@ import type { Person, Room } from '@chat/server/contract'
 import type { Chat } from '../chat/chat.js'
 import { JoinBar } from '../rooms/join-bar.js'
 import { Link, navigate } from '../router.js'
-import { Confirm, Icon, IconButton, Name, Wait } from '../ui/ui.js'
+import { Confirm } from '../ui/dialog.js'
+import { useChanges } from '../ui/hooks.js'
+import { Icon, IconButton } from '../ui/icon.js'
+import { Name } from '../ui/person.js'
+import { Wait } from '../ui/wait.js'
 import { useRemembered } from './remembered.js'
 import { Composer } from './composer.js'
 import type { Actions } from './message-item.js'
@@ -29,7 +33,8 @@ type ConversationProps = {
 
 /** One room: its messages, those on their way, and the place to write the next one. */
 export function Conversation({ chat, room, linked, membersShown, onToggleMembers }: ConversationProps) {
-  const me = chat.account.id
+  useChanges(chat.conversations, chat.outbox, chat.me)
+  const me = chat.me.account.id
   const [editing, setEditing] = useState<number | null>(null)
   const [remembered, setReplying] = useRemembered(`chat.reply.${me}.${room.id}`)
   const replying = Number(remembered) || null
@@ -59,7 +64,7 @@ export function Conversation({ chat, room, linked, membersShown, onToggleMembers
       if (!conversation) return
       conversation.place = seq
       if (seq !== null) return
-      if (isWatched()) chat.markRead(room.id, timeline!.last)
+      if (isWatched()) chat.rooms.markRead(room.id, timeline!.last)
       if (messages.length > longRun && editing === null) timeline!.trim(keptRun)
     },
   })
@@ -134,7 +139,7 @@ export function Conversation({ chat, room, linked, membersShown, onToggleMembers
             {room.unread ? `${room.unread} new ${room.unread === 1 ? 'message' : 'messages'}` : 'Newest messages'}
           </button>
         )}
-        <p class="typing">{saying(chat.typing(room.id))}</p>
+        <TypingLine chat={chat} room={room} />
         {room.joined ? (
           <Composer
             chat={chat}
@@ -200,6 +205,11 @@ function Beginning({ room, isEmpty }: { room: Room; isEmpty: boolean }) {
       This is the beginning of <Name>{room.name}</Name>
     </p>
   )
+}
+
+function TypingLine({ chat, room }: Pick<ConversationProps, 'chat' | 'room'>) {
+  useChanges(chat.typing)
+  return <p class="typing">{saying(chat.typing.in(room.id))}</p>
 }
 
 const saying = ([one, two, ...more]: Person[]) => {

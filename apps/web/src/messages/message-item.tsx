@@ -3,7 +3,10 @@ import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { Message, Person } from '@chat/server/contract'
 
 import type { Outbox, Outgoing } from '../chat/outbox.js'
-import { Avatar, fits, Icon, IconButton, Limit, memo, Name } from '../ui/ui.js'
+import { fits, Limit } from '../ui/form.js'
+import { memo } from '../ui/hooks.js'
+import { Icon, IconButton } from '../ui/icon.js'
+import { Avatar, Name } from '../ui/person.js'
 import { Link } from '../router.js'
 import { Body } from './body.js'
 
@@ -212,7 +215,7 @@ export function PendingItem({ message, outbox, author }: PendingItemProps) {
                 {copied ? 'Copied' : 'Copy'}
               </button>
             )}
-            <button type="button" class="button button--small" onClick={() => outbox.settle(message.id)}>
+            <button type="button" class="button button--small" onClick={() => outbox.discard(message.id)}>
               Discard
             </button>
           </div>

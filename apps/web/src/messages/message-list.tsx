@@ -24,7 +24,7 @@ type MessageListProps = {
 /** The messages near the screen. Tab reaches one of them, the arrow keys lead to the others. */
 export function MessageList(props: MessageListProps) {
   const { chat, room, timeline, shown, isEnd, firstUnread, editing, highlighted, actions } = props
-  const me = chat.account.id
+  const me = chat.me.account.id
   const [current, setCurrent] = useState<number | null>(null)
   const rows = useMemo(() => rowsOf(shown, firstUnread, new Date()), [shown, firstUnread])
   const last = shown.at(-1)
@@ -85,7 +85,7 @@ export function MessageList(props: MessageListProps) {
           key={message.id}
           message={message}
           outbox={chat.outbox}
-          author={message.replyTo || (!place && last?.author.id !== me) ? chat.account : undefined}
+          author={message.replyTo || (!place && last?.author.id !== me) ? chat.me.account : undefined}
         />
       ))}
     </ol>

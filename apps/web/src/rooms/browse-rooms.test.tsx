@@ -24,8 +24,8 @@ const close = vi.fn()
 let open: (room: Room) => void
 const chat = (own: Room[] = []) =>
   ({
-    connections: 1,
-    rooms: own,
+    connection: { count: 1 },
+    rooms: { list: own },
     onRoomOpened: (listener: typeof open) => {
       open = listener
       return () => undefined

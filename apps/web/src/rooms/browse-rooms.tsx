@@ -5,7 +5,11 @@ import type { Room, RoomPage } from '@chat/server/contract'
 import { api } from '../api.js'
 import type { Chat } from '../chat/chat.js'
 import { Link } from '../router.js'
-import { Dialog, fits, Icon, Limit, Name, Wait } from '../ui/ui.js'
+import { Dialog } from '../ui/dialog.js'
+import { fits, Limit } from '../ui/form.js'
+import { Icon } from '../ui/icon.js'
+import { Name } from '../ui/person.js'
+import { Wait } from '../ui/wait.js'
 
 const typingPauseMs = 200
 const longestSearch = 60
@@ -35,14 +39,14 @@ export function BrowseRooms({ chat, onClose }: { chat: Chat; onClose: () => void
     if (!fits(search, longestSearch)) return
     const timer = setTimeout(() => void load(search), search ? typingPauseMs : 0)
     return () => clearTimeout(timer)
-  }, [search, chat.connections])
+  }, [search, chat.connection.count])
   useEffect(() => chat.onRoomOpened((room) => setFound((found) => found && withRoom(found, room))), [chat])
   // “Show more” may be gone with the last page: whoever pressed it goes on at the first new room.
   useLayoutEffect(() => {
     list.current?.querySelectorAll('a')[resumeAt.current]?.focus()
     resumeAt.current = -1
   }, [found])
-  const rooms = found?.rooms.filter(({ id }) => !chat.rooms?.some((own) => own.id === id)) ?? []
+  const rooms = found?.rooms.filter(({ id }) => !chat.rooms.list?.some((own) => own.id === id)) ?? []
 
   return (
     <Dialog title="Browse rooms" onClose={onClose}>

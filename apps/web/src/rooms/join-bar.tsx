@@ -2,13 +2,14 @@ import type { Room } from '@chat/server/contract'
 
 import { api } from '../api.js'
 import type { Chat } from '../chat/chat.js'
-import { Form, Name } from '../ui/ui.js'
+import { Form } from '../ui/form.js'
+import { Name } from '../ui/person.js'
 
 /** In place of the composer while somebody only reads. */
 export function JoinBar({ chat, room }: { chat: Chat; room: Room }) {
   const join = async () => {
     const { head } = await api.join(room.id)
-    await chat.reloadRooms()
+    await chat.rooms.reload()
     // What was said since the last look is fetched.
     chat.conversations.receive(room.id, [], head)
   }

@@ -5,7 +5,12 @@ import type { Room } from '@chat/server/contract'
 import { api } from '../api.js'
 import type { Chat } from '../chat/chat.js'
 import { navigate } from '../router.js'
-import { Avatar, Confirm, Field, Form, IconButton, Name, Panel, Wait } from '../ui/ui.js'
+import { Confirm, Panel } from '../ui/dialog.js'
+import { Field, Form } from '../ui/form.js'
+import { useChanges } from '../ui/hooks.js'
+import { IconButton } from '../ui/icon.js'
+import { Avatar, Name } from '../ui/person.js'
+import { Wait } from '../ui/wait.js'
 
 /** Who is in the room and who is here now; inviting somebody, and leaving. */
 export function Members({
@@ -19,6 +24,7 @@ export function Members({
   beside: boolean
   onClose: () => void
 }) {
+  useChanges(chat.members, chat.connection)
   const [problem, setProblem] = useState('')
   const [leaving, setLeaving] = useState(false)
 
@@ -30,7 +36,7 @@ export function Members({
       setProblem((error as Error).message)
     }
   }
-  useEffect(() => void load(), [chat.connections])
+  useEffect(() => void load(), [chat.connection.count])
 
   const leave = async () => {
     setLeaving(false)
@@ -39,7 +45,7 @@ export function Members({
     } catch (error) {
       return setProblem((error as Error).message)
     }
-    await chat.reloadRooms()
+    await chat.rooms.reload()
     navigate('/')
   }
   const invite = async ({ email = '' }: Record<string, string>, form: HTMLFormElement) => {

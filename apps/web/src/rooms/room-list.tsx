@@ -5,17 +5,23 @@ import type { RoomKind } from '@chat/server/contract'
 import { api } from '../api.js'
 import type { Chat } from '../chat/chat.js'
 import { Link, navigate } from '../router.js'
-import { Avatar, Confirm, Dialog, Field, Form, Icon, IconButton, Name, Wait } from '../ui/ui.js'
+import { Confirm, Dialog } from '../ui/dialog.js'
+import { Field, Form } from '../ui/form.js'
+import { useChanges } from '../ui/hooks.js'
+import { Icon, IconButton } from '../ui/icon.js'
+import { Avatar, Name } from '../ui/person.js'
+import { Wait } from '../ui/wait.js'
 import { BrowseRooms } from './browse-rooms.js'
 
 /** One's rooms with what is new in them, and the ways to others and to the profile. */
 export function RoomList({ chat, openId }: { chat: Chat; openId: string | null }) {
+  useChanges(chat.rooms, chat.outbox, chat.me)
   const [creating, setCreating] = useState(false)
   const [browsing, setBrowsing] = useState(false)
   const Heading = openId ? 'h2' : 'h1'
   // Rooms of before, in which something could not be said any more.
-  const left = new Map(chat.rooms && chat.outbox.all().map(({ roomId, roomName }) => [roomId, roomName]))
-  for (const { id } of chat.rooms ?? []) left.delete(id)
+  const left = new Map(chat.rooms.list && chat.outbox.all().map(({ roomId, roomName }) => [roomId, roomName]))
+  for (const { id } of chat.rooms.list ?? []) left.delete(id)
 
   return (
     <nav class="sidebar" aria-label="Rooms">
@@ -28,10 +34,10 @@ export function RoomList({ chat, openId }: { chat: Chat; openId: string | null }
         Browse rooms
       </button>
       <div class="sidebar-rooms">
-        {!chat.rooms && <Wait problem={chat.roomsProblem} retry={() => void chat.reloadRooms()} />}
-        {chat.rooms?.length === 0 && <p class="sidebar-empty subtle">You are in no room yet.</p>}
+        {!chat.rooms.list && <Wait problem={chat.rooms.problem} retry={() => void chat.rooms.reload()} />}
+        {chat.rooms.list?.length === 0 && <p class="sidebar-empty subtle">You are in no room yet.</p>}
         <ul>
-          {chat.rooms?.map((room) => (
+          {chat.rooms.list?.map((room) => (
             <li key={room.id}>
               <Link
                 to={`/rooms/${room.id}`}
@@ -64,9 +70,9 @@ export function RoomList({ chat, openId }: { chat: Chat; openId: string | null }
       </div>
       <div class="sidebar-foot">
         <Link to="/profile" class="me">
-          <Avatar person={chat.account} />
+          <Avatar person={chat.me.account} />
           <span class="me-name">
-            <Name>{chat.account.name}</Name> <small>Profile</small>
+            <Name>{chat.me.account.name}</Name> <small>Profile</small>
           </span>
         </Link>
         <SignOut chat={chat} />
@@ -102,7 +108,7 @@ function SignOut({ chat }: { chat: Chat }) {
 function NewRoom({ chat, onClose }: { chat: Chat; onClose: () => void }) {
   const create = async ({ name = '', kind }: Record<string, string>) => {
     const room = await api.createRoom({ name, kind: kind as RoomKind })
-    await chat.reloadRooms()
+    await chat.rooms.reload()
     onClose()
     navigate(`/rooms/${room.id}`)
   }

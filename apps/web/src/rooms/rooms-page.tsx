@@ -8,7 +8,10 @@ import { Conversation } from '../messages/conversation.js'
 import { PendingItem } from '../messages/message-item.js'
 import { Link, navigate, useTitle } from '../router.js'
 import { recall, remember } from '../chat/storage.js'
-import { Icon, Name, useChanges, useMedia, Wait } from '../ui/ui.js'
+import { useChanges, useMedia } from '../ui/hooks.js'
+import { Icon } from '../ui/icon.js'
+import { Name } from '../ui/person.js'
+import { Wait } from '../ui/wait.js'
 import { Members } from './members.js'
 import { RoomList } from './room-list.js'
 
@@ -32,23 +35,23 @@ type RoomsPageProps = {
 
 /** The rooms on one side, the open one on the other; a narrow window shows one of the two. */
 export function RoomsPage({ chat, roomId, linked, arriving }: RoomsPageProps) {
-  useChanges(chat)
+  useChanges(chat.rooms, chat.connection)
   const wide = useMedia('(width >= 68.75rem)')
   const [membersShown, setMembersShown] = useState(wide)
   useEffect(() => setMembersShown(wide), [wide])
   const [others, setOthers] = useState<Record<string, OtherRoom>>({})
-  const open = chat.rooms?.find(({ id }) => id === roomId)
-  const other = open || !chat.rooms ? undefined : others[roomId ?? '']
+  const open = chat.rooms.list?.find(({ id }) => id === roomId)
+  const other = open || !chat.rooms.list ? undefined : others[roomId ?? '']
   const shown = open ?? other?.room
-  const lastRoom = `chat.room.${chat.account.id}`
+  const lastRoom = `chat.room.${chat.me.account.id}`
   useEffect(() => {
     if (open) remember(lastRoom, open.id)
-    const [first] = chat.rooms ?? []
-    const last = chat.rooms?.find(({ id }) => id === recall(lastRoom)) ?? first
+    const [first] = chat.rooms.list ?? []
+    const last = chat.rooms.list?.find(({ id }) => id === recall(lastRoom)) ?? first
     if (arriving && last) navigate(`/rooms/${last.id}`, { replace: true })
-  }, [open?.id, arriving, !chat.rooms])
+  }, [open?.id, arriving, !chat.rooms.list])
   const look = async () => {
-    if (!roomId || !chat.rooms || open) return
+    if (!roomId || !chat.rooms.list || open) return
     const found = await api.room(roomId).then<OtherRoom, OtherRoom>(
       (room) => ({ room }),
       ({ code, message }: ApiError) => (code === 'not_found' || code === 'invalid' ? {} : { problem: message }),
@@ -56,21 +59,21 @@ export function RoomsPage({ chat, roomId, linked, arriving }: RoomsPageProps) {
     setOthers((known) => ({ ...known, [roomId]: found }))
     if (found.room) chat.conversations.receive(roomId, [], found.room.head)
   }
-  useEffect(() => void look(), [roomId, !chat.rooms, !open, chat.connections])
+  useEffect(() => void look(), [roomId, !chat.rooms.list, !open, chat.connection.count])
   useEffect(() => {
     const timer = other?.room && setInterval(() => void look(), strangeRoomMs)
     return () => clearInterval(timer)
   }, [other?.room?.id])
-  const unread = (chat.rooms ?? []).reduce((sum, room) => sum + room.unread, 0)
+  const unread = (chat.rooms.list ?? []).reduce((sum, room) => sum + room.unread, 0)
   useTitle(`${unread ? `(${unread}) ` : ''}${shown?.name ?? 'Rooms'}`)
 
   // A narrow window does not show the list for a moment only.
-  const led = arriving && !chat.roomsProblem && chat.rooms?.length !== 0
+  const led = arriving && !chat.rooms.problem && chat.rooms.list?.length !== 0
   return (
     <div class={`chat${roomId || led ? ' chat--room' : ''}`}>
       <RoomList chat={chat} openId={roomId} />
       <main class="pane" aria-label={shown ? undefined : 'Room'}>
-        {!chat.connected && (
+        {!chat.connection.connected && (
           <p class="offline" role="status">
             <span>You are offline. Messages will be sent when you are back.</span>
           </p>
@@ -113,7 +116,8 @@ function Nowhere({
   problem: string | null | undefined
   retry: () => void
 }) {
-  if (!chat.rooms) return chat.roomsProblem ? null : <Wait />
+  useChanges(chat.outbox)
+  if (!chat.rooms.list) return chat.rooms.problem ? null : <Wait />
   const Heading = roomId ? 'h1' : 'h2'
   const unsent = chat.outbox.in(roomId ?? '')
   return (
@@ -146,7 +150,7 @@ function Nowhere({
                 key={message.id}
                 message={message}
                 outbox={chat.outbox}
-                author={place ? undefined : chat.account}
+                author={place ? undefined : chat.me.account}
               />
             ))}
           </ol>

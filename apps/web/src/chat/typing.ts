@@ -1,0 +1,47 @@
+import type { Person, ServerToClientEvents } from '@chat/server/contract'
+
+import type { Connection } from './connection.js'
+import { createListeners, type Store } from './store.js'
+
+/** Who is typing where. Each of them is forgotten after a while. */
+export interface Typing extends Store {
+  in: (roomId: string) => Person[]
+  /** Somebody is typing. */
+  receive: (news: Parameters<ServerToClientEvents['typing:changed']>[0]) => void
+  /** Their message has arrived. */
+  stop: (roomId: string, accountId: string) => void
+  /** Tells the others that the person at this page is typing. */
+  tell: (roomId: string) => void
+}
+
+const tellEveryMs = 2500
+
+export function createTyping(connection: Pick<Connection, 'tell'>): Typing {
+  const { changed, subscribe } = createListeners()
+  const rooms = new Map<string, Map<string, { person: Person; timer: ReturnType<typeof setTimeout> }>>()
+  let toldAt = 0
+
+  const stop = (roomId: string, accountId: string) => {
+    const here = rooms.get(roomId)
+    clearTimeout(here?.get(accountId)?.timer)
+    if (here?.delete(accountId)) changed()
+  }
+
+  return {
+    subscribe,
+    in: (roomId) => [...(rooms.get(roomId)?.values() ?? [])].map(({ person }) => person),
+    receive: ({ roomId, account: person, expiresInMs }) => {
+      stop(roomId, person.id)
+      if (!rooms.has(roomId)) rooms.set(roomId, new Map())
+      const timer = setTimeout(() => stop(roomId, person.id), expiresInMs)
+      rooms.get(roomId)!.set(person.id, { person, timer })
+      changed()
+    },
+    stop,
+    tell: (roomId) => {
+      if (Date.now() - toldAt < tellEveryMs) return
+      toldAt = Date.now()
+      connection.tell('typing:start', { roomId })
+    },
+  }
+}

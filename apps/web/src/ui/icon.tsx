@@ -1,0 +1,44 @@
+const shapes = {
+  plus: 'M12 5v14M5 12h14',
+  back: 'M15 5l-7 7 7 7',
+  close: 'M6 6l12 12M18 6L6 18',
+  people: 'M9 11a3 3 0 100-6 3 3 0 000 6zM3 20a6 6 0 0112 0M16 5a3 3 0 010 6M18 14a6 6 0 013 6',
+  send: 'M4 12L20 4l-5 16-4-6zM11 14l9-10',
+  reply: 'M9 6l-5 5 5 5M4 11h9a7 7 0 017 7',
+  pencil: 'M4 20l1-4L16 5l3 3L8 19z',
+  trash: 'M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13',
+  down: 'M12 5v14M6 13l6 6 6-6',
+  lock: 'M7 11V8a5 5 0 0110 0v3M6 11h12v9H6z',
+  search: 'M10 17a7 7 0 100-14 7 7 0 000 14zM15 15l6 6',
+  hash: 'M10 4L8 20M16 4l-2 16M5 9h15M4 15h15',
+}
+
+export function Icon({ name }: { name: keyof typeof shapes }) {
+  return (
+    <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+      <path d={shapes[name]} />
+    </svg>
+  )
+}
+
+export function IconButton(props: {
+  icon: keyof typeof shapes
+  label: string
+  onClick: () => void
+  tabIndex?: number
+  pressed?: boolean
+}) {
+  return (
+    <button
+      type="button"
+      class="icon-button"
+      aria-label={props.label}
+      aria-expanded={props.pressed}
+      title={props.label}
+      tabIndex={props.tabIndex}
+      onClick={props.onClick}
+    >
+      <Icon name={props.icon} />
+    </button>
+  )
+}
