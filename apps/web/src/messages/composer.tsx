@@ -1,4 +1,4 @@
-import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 
 import type { Message, Room } from '@chat/server/contract'
 
@@ -27,8 +27,8 @@ export function Composer({ chat, room, replying, original, onCancelReply, onPost
   const body = text.trim()
   const sendable = body !== '' && fits(body, bodyLimit)
   useLayoutEffect(() => fit(field.current!), [text])
-  // A touch screen would put its keyboard over the conversation.
-  useEffect(() => {
+  // A touch screen would put its keyboard over the conversation. Later than this, somebody may have gone elsewhere.
+  useLayoutEffect(() => {
     if (matchMedia('(pointer: fine)').matches) field.current!.focus()
   }, [])
 

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 
 type FieldProps = {
   label: string
@@ -33,7 +33,7 @@ export function Field({
   const [text, setText] = useState(initial)
   // The typings want to know at each place which kind of input it is; these four take the same attributes.
   const kind = type as 'text'
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (focused) input.current!.focus()
   }, [focused])
   return (

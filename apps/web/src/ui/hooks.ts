@@ -1,10 +1,11 @@
 import { Component, h, type FunctionComponent } from 'preact'
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useState } from 'preact/hooks'
 
 /** Renders anew after each change of one of the stores. */
 export function useChanges(...stores: { subscribe: (listener: () => void) => () => void }[]): void {
   const [, setCount] = useState(0)
-  useEffect(() => {
+  // Before the page is painted: what changes from then on is not missed.
+  useLayoutEffect(() => {
     const ends = stores.map((store) => store.subscribe(() => setCount((count) => count + 1)))
     return () => ends.forEach((end) => end())
   }, stores)
