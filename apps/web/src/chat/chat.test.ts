@@ -251,6 +251,18 @@ describe('an open room', () => {
     },
   )
 
+  it('asks again in a while, not at once, a server of an older release, which knows of no versions', async () => {
+    server.send('room:head', { roomId: 'r', head: 5, version: 500 })
+    server.requests.length = 0
+    await pass(3000)
+    const asked = server.requests.length
+    expect(asked).toBeGreaterThan(0)
+    expect(asked).toBeLessThan(5)
+    server.version = 500
+    await pass(3000)
+    expect(timeline().changesMissed).toBe(0)
+  })
+
   it('goes to any message of a long one with one request, and back to the newest with another', async () => {
     server.history.push(...run(6, 20_000))
     server.send('room:head', { roomId: 'r', head: 20_000, version: 0 })

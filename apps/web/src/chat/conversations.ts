@@ -88,20 +88,22 @@ export function createConversations({
         await (place === null ? api.page(roomId, pageSize) : api.page(roomId, pageSize, 'around', place)),
       )
       changed()
-    } else if (changesMissed > 0) {
+      return timeline.changesMissed < changesMissed
+    }
+    if (changesMissed > 0) {
       timeline.mend(await api.page(roomId, longPage, 'changedAfter', version), version)
       changed()
       return timeline.version > version
-    } else if (messagesMissed > farBehind) {
+    }
+    if (messagesMissed > farBehind) {
       timeline.load(await api.page(roomId, pageSize), place !== null)
       changed()
-    } else {
-      const page = await api.page(roomId, longPage, 'after', last)
-      timeline.receivePage(page)
-      take(roomId, page.messages)
-      return timeline.last > last
+      return timeline.messagesMissed < messagesMissed
     }
-    return true
+    const page = await api.page(roomId, longPage, 'after', last)
+    timeline.receivePage(page)
+    take(roomId, page.messages)
+    return timeline.last > last
   }
 
   const reload = async (roomId: string) => {
