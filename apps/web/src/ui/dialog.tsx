@@ -20,7 +20,17 @@ function Overlay({ label, onClose, children, ...rest }: OverlayProps) {
     return () => element.close()
   }, [])
   return (
-    <dialog {...rest} ref={dialog} aria-label={label} onClose={() => dialog.current && onClose()}>
+    <dialog
+      {...rest}
+      ref={dialog}
+      aria-label={label}
+      onCancel={(event) => {
+        // At once: the browser tells of a close only later, and whoever opens it again by then would be ignored.
+        event.preventDefault()
+        onClose()
+      }}
+      onClose={() => dialog.current && onClose()}
+    >
       {children}
     </dialog>
   )
