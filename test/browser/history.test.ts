@@ -79,6 +79,11 @@ describe('a long history', () => {
 
   it('can be entered anywhere at once, with few messages in the page', async () => {
     const path = await openRoom('Archive', 20_000)
+    // On the newest page, but not on its screen.
+    await ben.page.goto(`${stack.url}${path}/19960`)
+    await ben.page.locator('.message--highlighted').getByText('line 19960').waitFor()
+    await ben.page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))))
+    expect(await isOnScreen(ben, 'line 19960')).toBe(true)
     const asked: string[] = []
     ben.page.on('request', (request) => {
       if (/\/messages\?/.test(request.url())) asked.push(request.url())

@@ -75,6 +75,7 @@ export function useScroll({ ready, begin, messages, live, onEdge, onLook }: Scro
     const { pinned, seq, top, scrollTop } = place.current
     const message = target.current === null ? null : find(target.current)
     if (message) {
+      placed.current = true
       target.current = null
       message.scrollIntoView({ block: 'center' })
       message.focus({ preventScroll: true })
