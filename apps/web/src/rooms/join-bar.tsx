@@ -8,10 +8,10 @@ import { Name } from '../ui/person.js'
 /** In place of the composer while somebody only reads. */
 export function JoinBar({ chat, room }: { chat: Chat; room: Room }) {
   const join = async () => {
-    const { head } = await api.join(room.id)
+    const { head, version } = await api.join(room.id)
     await chat.rooms.reload()
-    // What was said since the last look is fetched.
-    chat.conversations.receive(room.id, [], head)
+    // What was said and changed since the last look is fetched.
+    chat.conversations.receive(room.id, [], head, version)
   }
   return (
     <div class="join">

@@ -57,7 +57,7 @@ export function RoomsPage({ chat, roomId, linked, arriving }: RoomsPageProps) {
       ({ code, message }: ApiError) => (code === 'not_found' || code === 'invalid' ? {} : { problem: message }),
     )
     setOthers((known) => ({ ...known, [roomId]: found }))
-    if (found.room) chat.conversations.receive(roomId, [], found.room.head)
+    if (found.room) chat.conversations.receive(roomId, [], found.room.head, found.room.version)
   }
   useEffect(() => void look(), [roomId, !chat.rooms.list, !open, chat.connection.count])
   useEffect(() => {
