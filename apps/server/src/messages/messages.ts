@@ -6,6 +6,8 @@ import { within } from '../platform/deadline.js'
 import { ChatError } from '../platform/errors.js'
 import { createTurns } from '../platform/gate.js'
 import type { Rooms } from '../rooms/rooms.js'
+import { createPostStore } from './post-store.js'
+import { createPosting } from './posting.js'
 import * as queries from './queries.js'
 
 export type Messages = ReturnType<typeof createMessages>
@@ -16,9 +18,6 @@ interface MessagesOptions {
   rooms: Pick<Rooms, 'requireMember' | 'find'>
   toPerson: ToPerson
 }
-
-/** The author has sent this id before: thrown to give the number back that was taken for it. */
-class SentBefore extends Error {}
 
 /** Half of the time after which clients give up and send again: a late answer is worse than none. */
 const answerMs = 5_000
@@ -39,9 +38,14 @@ export type Place = { before?: number; after?: number; around?: number; changedA
 
 /** Posting and changing, for members only, and paging through history, of public rooms for everybody. */
 export function createMessages({ db, news, rooms, toPerson }: MessagesOptions) {
-  // Posts and changes in one room would wait for each other's row lock anyway; here they wait without holding a
-  // connection, and their news goes out in the order of their numbers.
+  // Changes in one room would wait for each other's row lock anyway. Here they wait without a connection, and their news
+  // goes out in the order of their versions.
   const turns = createTurns({ waiting: waitingPerRoom })
+  const posting = createPosting({
+    store: createPostStore(db, toMessage),
+    tell: (roomId, messages) => news.send({ type: 'messages:posted', to: [roomId], payload: { roomId, messages } }),
+    answerMs,
+  })
   const underWay = new Map<string, Promise<Posted>>()
 
   function toMessage(row: queries.MessageRow): Complete<Message> {
@@ -63,62 +67,31 @@ export function createMessages({ db, news, rooms, toPerson }: MessagesOptions) {
     }
   }
 
-  async function store(authorId: string, message: NewMessage): Promise<Message> {
-    const { roomId, replyTo } = message
-    return db.transaction(async (tx) => {
-      const seq = await queries.takeNext(tx, 'head', roomId, authorId)
-      if (seq === undefined) throw new ChatError('forbidden', 'Join the room first.')
-      // Numbers have no holes, so every smaller one is a message of this room.
-      if (replyTo && replyTo >= seq) throw new ChatError('invalid', 'The message that this one answers is not there.')
-      const row = await queries.insertMessage(tx, authorId, seq, message)
-      if (row === undefined) throw new SentBefore()
-      await queries.markOwnRead(tx, roomId, authorId, seq)
-      return toMessage(row)
-    })
-  }
-
-  /** Stores a message, or finds it stored: then there is no news of it. */
-  async function storeOnce(authorId: string, message: NewMessage): Promise<{ posted: Posted; fresh: Message[] }> {
-    try {
-      const stored = await store(authorId, message)
-      return { posted: { seq: stored.seq, id: stored.id, postedAt: stored.postedAt }, fresh: [stored] }
-    } catch (error) {
-      if (error instanceof SentBefore) {
-        const first = await queries.sentBefore(db, authorId, message.id)
-        if (first?.roomId !== message.roomId)
-          throw new ChatError('conflict', 'This message was already sent to another room.')
-        return { posted: { seq: first.seq, id: message.id, postedAt: first.postedAt.toISOString() }, fresh: [] }
-      }
-      // Worth a second look only on a refusal: is the room not joined, or not to be known of?
-      if (error instanceof ChatError && error.code === 'forbidden') await rooms.requireMember(message.roomId, authorId)
-      throw error
-    }
-  }
-
   /** What has not begun when the time is over never does. */
-  async function inTurn<Result>(roomId: string, what: string, work: () => Promise<Result>): Promise<Result> {
+  async function inTurn<Result>(roomId: string, work: () => Promise<Result>): Promise<Result> {
     const late = new AbortController()
     try {
-      return await within(answerMs, what, turns(roomId, work, late.signal))
+      return await within(answerMs, 'Changing', turns(roomId, work, late.signal))
     } finally {
       late.abort()
     }
   }
 
-  function post(authorId: string, message: NewMessage): Promise<Posted> {
-    const { roomId } = message
-    return inTurn(roomId, 'Posting', async () => {
-      const { posted, fresh } = await storeOnce(authorId, message)
-      if (fresh.length > 0) news.send({ type: 'messages:posted', to: [roomId], payload: { roomId, messages: fresh } })
-      return posted
-    })
+  async function post(authorId: string, message: NewMessage): Promise<Posted> {
+    try {
+      return await posting.post(authorId, message)
+    } catch (error) {
+      // Only a refusal is worth a second look: is the room not joined, or hidden from the author?
+      if (error instanceof ChatError && error.code === 'forbidden') await rooms.requireMember(message.roomId, authorId)
+      throw error
+    }
   }
 
   async function change(authorId: string, { roomId, seq, body }: Edit): Promise<Message> {
     await rooms.requireMember(roomId, authorId)
-    return inTurn(roomId, 'Changing', async () => {
+    return inTurn(roomId, async () => {
       const message = await db.transaction(async (tx) => {
-        const version = await queries.takeNext(tx, 'version', roomId, authorId)
+        const version = await queries.takeVersion(tx, roomId, authorId)
         if (version === undefined) throw new ChatError('forbidden', 'Join the room first.')
         const row = await queries.updateBody(tx, { roomId, seq, authorId, body, version })
         if (row === undefined) throw new ChatError('not_found', 'There is no such message of yours.')

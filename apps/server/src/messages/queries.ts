@@ -20,66 +20,82 @@ const message = `m.seq, m.id, m.author_id as "authorId", a.name as "authorName",
        m.body, m.posted_at as "postedAt", m.reply_to as "replyTo", m.edited_at as "editedAt", m.deleted_at as "deletedAt", m.version`
 
 /**
- * Takes the next number of a room for one of its members: `head` counts messages, `version` their changes. The room's row
- * stays locked until the transaction ends, so numbers are handed out in the order of commits, and one that is rolled back
- * is given to the next. Undefined when there is no such room or the account is not a member.
+ * Takes the next version of a room for one of its members. The room's row stays locked until the transaction ends, so
+ * versions are in the order of commits, and one that is rolled back is taken by the next change. Undefined when there is no
+ * such room or the account is not a member.
  */
-export async function takeNext(
-  db: Db,
-  counter: 'head' | 'version',
-  roomId: string,
-  accountId: string,
-): Promise<number | undefined> {
-  const [room] = await db.query<{ taken: number }>(
-    `update rooms set ${counter} = ${counter} + 1
+export async function takeVersion(db: Db, roomId: string, accountId: string): Promise<number | undefined> {
+  const [room] = await db.query<{ version: number }>(
+    `update rooms set version = version + 1
       where id = $1 and exists (select from memberships where room_id = $1 and account_id = $2)
-      returning ${counter} as taken`,
+      returning version`,
     [roomId, accountId],
   )
-  return room?.taken
+  return room?.version
 }
 
-/** Undefined when the author has sent this id before. */
-export async function insertMessage(
+/**
+ * Locks rooms until the transaction ends, and gives the `head` of each room with those of the accounts that are members.
+ * Neither can change before the commit. All transactions lock in the same order, so none waits for another in a circle.
+ */
+export function lockRooms(
   db: Db,
-  authorId: string,
-  seq: number,
-  { roomId, id, body, replyTo = null, ...rest }: NewMessage,
-): Promise<MessageRow | undefined> {
-  // A field that comes into the contract has to come into this statement.
-  rest satisfies Record<string, never>
-  const [inserted] = await db.query<MessageRow>(
+  posts: { authorId: string; message: { roomId: string } }[],
+): Promise<{ roomId: string; head: number; authorId: string }[]> {
+  return db.query(
+    `select r.id as "roomId", r.head, m.account_id as "authorId"
+       from (select distinct * from unnest($1::uuid[], $2::uuid[]) as asked (room_id, account_id)) asked
+       join memberships m using (room_id, account_id) join rooms r on r.id = m.room_id
+      order by r.id, m.account_id
+        for no key update of r for key share of m`,
+    [posts.map(({ message }) => message.roomId), posts.map(({ authorId }) => authorId)],
+  )
+}
+
+/**
+ * Inserts messages with their numbers, in rooms that this transaction has locked, and moves each room's head and each
+ * author's read mark. A message whose author has sent its id before is left out.
+ */
+export function insertMessages(
+  db: Db,
+  messages: { seq: number; authorId: string; message: NewMessage }[],
+): Promise<(MessageRow & { roomId: string })[]> {
+  const rows = messages.map(({ seq, authorId, message: { roomId, id, body, replyTo = null, ...rest } }) => {
+    // A field that comes into the contract has to come into this statement.
+    rest satisfies Record<string, never>
+    return { seq, authorId, roomId, id, body, replyTo }
+  })
+  const column = <Name extends keyof (typeof rows)[number]>(name: Name) => rows.map((row) => row[name])
+  return db.query(
     `with m as (
-       insert into messages (room_id, seq, id, author_id, body, reply_to) values ($1, $2, $3, $4, $5, $6)
+       insert into messages (room_id, seq, id, author_id, body, reply_to)
+       select * from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::text[], $6::bigint[])
        on conflict (author_id, id) do nothing
        returning *
+     ), heads as (
+       update rooms r set head = last.seq
+         from (select room_id, max(seq) as seq from m group by room_id) last
+        where r.id = last.room_id
+     ), marks as (
+       update memberships own set read_seq = greatest(own.read_seq, last.seq)
+         from (select room_id, author_id, max(seq) as seq from m group by room_id, author_id) last
+        where own.room_id = last.room_id and own.account_id = last.author_id
      )
-     select ${message} from m join accounts a on a.id = m.author_id`,
-    [roomId, seq, id, authorId, body, replyTo],
+     select m.room_id as "roomId", ${message} from m join accounts a on a.id = m.author_id`,
+    [column('roomId'), column('seq'), column('id'), column('authorId'), column('body'), column('replyTo')],
   )
-  return inserted
 }
 
-/** Whoever posts has read up to there. */
-export async function markOwnRead(db: Db, roomId: string, authorId: string, seq: number): Promise<void> {
-  await db.query('update memberships set read_seq = greatest(read_seq, $3) where room_id = $1 and account_id = $2', [
-    roomId,
-    authorId,
-    seq,
-  ])
-}
-
-/** What an author has sent under this id, and where. */
-export async function sentBefore(
+/** What authors have sent under these ids, and where. */
+export function sentBefore(
   db: Db,
-  authorId: string,
-  id: string,
-): Promise<{ roomId: string; seq: number; postedAt: Date } | undefined> {
-  const [found] = await db.query<{ roomId: string; seq: number; postedAt: Date }>(
-    `select room_id as "roomId", seq, posted_at as "postedAt" from messages where author_id = $1 and id = $2`,
-    [authorId, id],
+  posts: { authorId: string; message: { id: string } }[],
+): Promise<{ authorId: string; id: string; roomId: string; seq: number; postedAt: Date }[]> {
+  return db.query(
+    `select author_id as "authorId", id, room_id as "roomId", seq, posted_at as "postedAt"
+       from messages join unnest($1::uuid[], $2::uuid[]) as sent (author_id, id) using (author_id, id)`,
+    [posts.map(({ authorId }) => authorId), posts.map(({ message }) => message.id)],
   )
-  return found
 }
 
 /** The last messages before `before` (null: the newest), in descending order. */

@@ -7,8 +7,11 @@ export interface Db {
 }
 
 export interface Database extends Db {
-  /** Runs `work` in one transaction: commits when it returns, rolls back when it throws. */
-  transaction<Result>(work: (db: Db) => Promise<Result>): Promise<Result>
+  /**
+   * Runs `work` in one transaction: commits when it returns, rolls back when it throws.
+   * @throws LockTimeout when a statement waits longer for a lock; what `work` throws.
+   */
+  transaction<Result>(work: (db: Db) => Promise<Result>, options?: { lockTimeoutMs?: number }): Promise<Result>
   /** Has PostgreSQL answered anybody within the last two seconds? Known without asking, also when every connection is busy. */
   isAnswering(): boolean
   close(): Promise<void>
@@ -28,9 +31,9 @@ types.setTypeParser(pg.types.builtins.INT8, Number)
 
 // A process that is frozen or cut off in the middle of a transaction keeps its locks until PostgreSQL ends the
 // transaction. Said in each transaction, since a pooler refuses settings of a whole connection.
-const begin = `begin;
+const begin = (lockTimeoutMs: number) => `begin;
 set local idle_in_transaction_session_timeout = '3s';
-set local lock_timeout = '4s';
+set local lock_timeout = ${lockTimeoutMs};
 set local statement_timeout = '10s'`
 
 /**
@@ -77,11 +80,11 @@ export function createDatabase({ url, poolSize, onIdleError }: DatabaseOptions):
 
   return {
     query: (sql, parameters) => rows(pool, sql, parameters),
-    async transaction(work) {
+    async transaction(work, { lockTimeoutMs = 4_000 } = {}) {
       const client = await pool.connect().catch((error: unknown) => Promise.reject(translated(error)))
       let broken: Error | undefined
       try {
-        await rows(client, begin)
+        await rows(client, begin(lockTimeoutMs))
         const result = await work({ query: (sql, parameters) => rows(client, sql, parameters) })
         await rows(client, 'commit')
         return result
@@ -98,6 +101,9 @@ export function createDatabase({ url, poolSize, onIdleError }: DatabaseOptions):
   }
 }
 
+/** Another transaction kept a lock for longer than this one was ready to wait. */
+export class LockTimeout extends Unavailable {}
+
 /**
  * SQLSTATEs that say nothing against the statement: connection lost, no room, shutting down, called off for taking too
  * long, not the primary any more, or in the way of others.
@@ -112,9 +118,10 @@ function isPassing(error: unknown): boolean {
 
 function translated(error: unknown): unknown {
   if (!isPassing(error)) return error
-  const isFull = (error as { code?: unknown }).code === '53100'
+  const { code } = error as { code?: unknown }
+  if (code === '55P03') return new LockTimeout('Another transaction keeps a lock', error)
   return new Unavailable(
-    isFull ? 'The disk of PostgreSQL is full: free some of it' : 'PostgreSQL is not available',
+    code === '53100' ? 'The disk of PostgreSQL is full: free some of it' : 'PostgreSQL is not available',
     error,
   )
 }

@@ -1,0 +1,51 @@
+import type { Message } from '../contract.js'
+import type { Database } from '../platform/db.js'
+import { ChatError } from '../platform/errors.js'
+import { StoredBefore, type PostStore } from './posting.js'
+import * as queries from './queries.js'
+
+/**
+ * Posts in PostgreSQL. The rooms' rows stay locked until the commit, so the numbers of a room are in the order of commits
+ * and have no holes, also when several replicas write to it.
+ */
+export function createPostStore(db: Database, toMessage: (row: queries.MessageRow) => Message): PostStore {
+  return {
+    write: (posts, lockTimeoutMs) =>
+      db.transaction(
+        async (tx) => {
+          const locked = await queries.lockRooms(tx, posts)
+          const heads = new Map(locked.map(({ roomId, head }) => [roomId, head]))
+          const members = new Set(locked.map(({ roomId, authorId }) => `${roomId} ${authorId}`))
+          const numbered = posts.map(({ authorId, message }) => {
+            const { roomId, replyTo } = message
+            const seq = (heads.get(roomId) ?? 0) + 1
+            if (!members.has(`${roomId} ${authorId}`)) return new ChatError('forbidden', 'Join the room first.')
+            // Numbers have no holes, so every smaller one is a message of this room.
+            if (replyTo && replyTo >= seq)
+              return new ChatError('invalid', 'The message that this one answers is not there.')
+            heads.set(roomId, seq)
+            return { seq, authorId, message }
+          })
+          const accepted = numbered.flatMap((post) => (post instanceof ChatError ? [] : [post]))
+          const rows = accepted.length === 0 ? [] : await queries.insertMessages(tx, accepted)
+          if (rows.length < accepted.length) throw new StoredBefore()
+          const stored = new Map(rows.map((row) => [`${row.roomId} ${row.seq}`, toMessage(row)]))
+          return numbered.map((post) =>
+            post instanceof ChatError ? post : stored.get(`${post.message.roomId} ${post.seq}`)!,
+          )
+        },
+        { lockTimeoutMs },
+      ),
+
+    async find(posts) {
+      const rows = await queries.sentBefore(db, posts)
+      const stored = new Map(rows.map((row) => [`${row.authorId} ${row.id}`, row]))
+      return posts.map(({ authorId, message: { id, roomId } }) => {
+        const first = stored.get(`${authorId} ${id}`)
+        if (first === undefined) return undefined
+        if (first.roomId !== roomId) return new ChatError('conflict', 'This message was already sent to another room.')
+        return { seq: first.seq, id, postedAt: first.postedAt.toISOString() }
+      })
+    },
+  }
+}
