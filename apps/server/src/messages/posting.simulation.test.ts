@@ -1,0 +1,407 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import type { Message, NewMessage } from '../contract.js'
+import type { Dispatch } from '../live/news.js'
+import { createHeadWatch } from '../live/reconcile.js'
+import { LockTimeout, type Database } from '../platform/db.js'
+import { ChatError, Unavailable } from '../platform/errors.js'
+import { createPostStore } from './post-store.js'
+import { createPosting, type PostStore } from './posting.js'
+import type * as Queries from './queries.js'
+
+/**
+ * Two replicas post into rooms of one simulated PostgreSQL: with row locks, slow and failing commits, answers that get
+ * lost, hanging connections, rows that are refused and members who leave. Time is virtual and chance is seeded, so each
+ * run is one interleaving that can be repeated. What happened is held against what posting promises.
+ *
+ * `SIMULATIONS=100000 npx vitest run --project apps apps/server/src/messages/posting.simulation.test.ts` runs more.
+ */
+const simulations = Number(process.env.SIMULATIONS ?? 2_000)
+
+// The statements act on the simulated database.
+vi.mock('./queries.js', () => ({
+  lockRooms: (tx: Tx, posts: Sent[]) => tx.lockRooms(posts),
+  insertMessages: (tx: Tx, messages: Numbered[]) => tx.insertMessages(messages),
+  sentBefore: (db: World['db'], posts: Sent[]) => db.sentBefore(posts),
+}))
+
+type Sent = { authorId: string; message: NewMessage }
+type Numbered = Sent & { seq: number }
+type Row = Queries.MessageRow & { roomId: string }
+interface Tx {
+  lockRooms(posts: Sent[]): Promise<{ roomId: string; head: number; authorId: string }[]>
+  insertMessages(messages: Numbered[]): Promise<Row[]>
+}
+
+/** Mistakes that somebody could make in posting, or in its statements. */
+const mistakes = [
+  'acknowledges before the commit',
+  'takes the number outside the transaction',
+  'uses a number for a refused post',
+  'stores a message that was sent before once more',
+  'lets a refused row take its neighbours along',
+  'never comes back to a room that was locked',
+  'writes the posts of a batch in another order',
+  'forgets a room when it tells the news',
+  'tells the news twice',
+] as const
+type Mistake = (typeof mistakes)[number]
+
+/** Small, seeded and good enough (mulberry32). */
+function random(seed: number): () => number {
+  return () => {
+    seed = (seed + 0x6d2b79f5) | 0
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
+  }
+}
+
+const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
+const roomIds = ['room 1', 'room 2', 'room 3']
+const authorIds = ['ann', 'ben', 'cem', 'dot']
+const refusedBody = 'a row that PostgreSQL refuses'
+
+type World = ReturnType<typeof createWorld>
+
+/** PostgreSQL as posting sees it. */
+function createWorld(chance: () => number, mistake?: Mistake) {
+  const rooms = new Map(
+    roomIds.map((id) => [id, { committed: [] as Row[], isLocked: false, line: [] as (() => void)[] }]),
+  )
+  const members = new Set(roomIds.flatMap((roomId) => authorIds.map((authorId) => `${roomId} ${authorId}`)))
+  /** Ids of messages that were in a transaction which the world made fail. */
+  const disturbed = new Set<string>()
+  let isCalm = false
+  /** A number from 0 to 1 that decides what happens to a transaction; the middle means that all goes well. */
+  const fate = () => (isCalm ? 0.5 : chance())
+  const roomOf = (id: string) => rooms.get(id)!
+  const isStored = ({ authorId, message: { id } }: Sent) =>
+    [...rooms.values()].some(({ committed }) => committed.some((row) => row.authorId === authorId && row.id === id))
+
+  const isSame = (post: Sent) => (other: Sent) =>
+    other.authorId === post.authorId && other.message.id === post.message.id
+
+  async function lock(roomId: string, timeoutMs: number): Promise<void> {
+    const room = roomOf(roomId)
+    if (!room.isLocked) return void (room.isLocked = true)
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        room.line.splice(room.line.indexOf(enter), 1)
+        reject(new LockTimeout('locked'))
+      }, timeoutMs)
+      const enter = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+      room.line.push(enter)
+    })
+  }
+  function unlock(roomId: string): void {
+    const room = roomOf(roomId)
+    const next = room.line.shift()
+    if (next === undefined) room.isLocked = false
+    else next()
+  }
+
+  async function transaction<Result>(
+    work: (tx: Tx) => Promise<Result>,
+    { lockTimeoutMs = 4_000 }: { lockTimeoutMs?: number } = {},
+  ): Promise<Result> {
+    const locked: string[] = []
+    const pending: Row[] = []
+    let sent: Sent[] = []
+    const fail = (what: string) => {
+      for (const { message } of sent) disturbed.add(message.id)
+      throw new Unavailable(what)
+    }
+    const tx: Tx = {
+      async lockRooms(posts) {
+        sent = posts
+        await sleep(chance() * 3)
+        if (fate() < 0.03) fail('The connection is lost before anything is written')
+        for (const roomId of [...new Set(posts.map(({ message }) => message.roomId))].sort()) {
+          await lock(roomId, lockTimeoutMs).catch((error: unknown) => {
+            for (const { message } of posts) if (lockTimeoutMs > 1_000) disturbed.add(message.id)
+            throw error
+          })
+          locked.push(roomId)
+        }
+        const rows = posts
+          .map(({ authorId, message: { roomId } }) => ({ roomId, authorId, head: roomOf(roomId).committed.length }))
+          .filter(({ roomId, authorId }) => members.has(`${roomId} ${authorId}`))
+        if (mistake === 'takes the number outside the transaction') locked.splice(0).forEach(unlock)
+        const isRefused = rows.length < posts.length
+        return mistake === 'uses a number for a refused post' && isRefused
+          ? rows.map((row) => ({ ...row, head: row.head + 1 }))
+          : rows
+      },
+      async insertMessages(messages) {
+        await sleep(chance() * 3)
+        if (messages.some(({ message }) => message.body === refusedBody)) throw new Error('violates a check constraint')
+        const isAgain = mistake === 'stores a message that was sent before once more'
+        const rows = messages
+          .filter((post, index) => isAgain || (!isStored(post) && messages.findIndex(isSame(post)) === index))
+          .map(({ seq, authorId, message }) => ({
+            ...{ seq, authorId, authorName: authorId, authorAvatarKey: null, authorIsBot: false },
+            ...{ roomId: message.roomId, id: message.id, body: message.body, replyTo: null, version: 0 },
+            ...{ postedAt: new Date(seq), editedAt: null, deletedAt: null },
+          }))
+        pending.push(...rows)
+        return rows
+      },
+    }
+    const commit = async () => {
+      const mine = fate()
+      await sleep(mine < 0.03 ? 1_200 + chance() * 3_000 : chance() * 10)
+      if (mine > 0.97) fail('The connection is lost before the commit')
+      const isTaken = (row: Row) => roomOf(row.roomId).committed.some(({ seq }) => seq === row.seq)
+      if (pending.some(isTaken)) throw new Error('duplicate key')
+      for (const row of pending) roomOf(row.roomId).committed.push(row)
+      if (mine > 0.94) fail('The connection is lost with the answer to the commit')
+    }
+    try {
+      const result = await work(tx)
+      if (mistake === 'acknowledges before the commit') {
+        const held = locked.splice(0)
+        void commit()
+          .catch(() => undefined)
+          .finally(() => held.forEach(unlock))
+        return result
+      }
+      await commit()
+      return result
+    } finally {
+      locked.splice(0).forEach(unlock)
+    }
+  }
+
+  return {
+    rooms,
+    disturbed,
+    calm: () => void (isCalm = true),
+    isMember: (roomId: string, authorId: string) => members.has(`${roomId} ${authorId}`),
+    db: {
+      transaction,
+      async sentBefore(posts: Sent[]): Promise<Row[]> {
+        await sleep(chance() * 3)
+        const all = [...rooms.values()].flatMap(({ committed }) => committed)
+        return all.filter((row) =>
+          posts.some(({ authorId, message }) => row.authorId === authorId && row.id === message.id),
+        )
+      },
+    },
+    /** A transaction of something else keeps the room for a while. */
+    async keepLocked(roomId: string, ms: number) {
+      await lock(roomId, 60_000)
+      await sleep(ms)
+      unlock(roomId)
+    },
+    async leave(roomId: string, authorId: string) {
+      await lock(roomId, 60_000)
+      members.delete(`${roomId} ${authorId}`)
+      unlock(roomId)
+    },
+  }
+}
+
+const toMessage = ({ seq, id, authorId, body, replyTo, postedAt, version }: Queries.MessageRow): Message => ({
+  ...{ seq, id, body, replyTo, version, author: { id: authorId, name: authorId, avatarUrl: null } },
+  ...{ postedAt: postedAt.toISOString(), editedAt: null, deleted: false },
+})
+
+/** The store of a replica, with a mistake in it or not. */
+function createStore(world: World, mistake?: Mistake): PostStore {
+  const store = createPostStore(world.db as unknown as Database, toMessage)
+  return {
+    find: store.find,
+    async write(posts, lockTimeoutMs) {
+      if (mistake === 'writes the posts of a batch in another order')
+        return (await store.write(posts.toReversed(), lockTimeoutMs)).reverse()
+      try {
+        return await store.write(posts, lockTimeoutMs)
+      } catch (error) {
+        if (mistake === 'never comes back to a room that was locked' && error instanceof LockTimeout)
+          return new Promise(() => undefined)
+        const isRefusal = error instanceof Error && error.message.startsWith('violates')
+        if (mistake === 'lets a refused row take its neighbours along' && isRefusal)
+          throw new Unavailable('a row was refused', error)
+        throw error
+      }
+    },
+  }
+}
+
+/** One interleaving. Returns the promises that were broken in it. */
+async function simulate(seed: number, mistake?: Mistake): Promise<string[]> {
+  const chance = random(seed)
+  const pick = <Item>(items: readonly Item[]) => items[Math.floor(chance() * items.length)]!
+  const world = createWorld(chance, mistake)
+  const broken = new Set<string>()
+  const told = new Set<string>()
+  /** Messages that came twice at the same time: either way may be the faster one. */
+  const doubled = new Set<string>()
+  const acknowledged: { replica: number; attempt: number; nth: number; sent: Sent; seq: number }[] = []
+  const committed = (roomId: string) => world.rooms.get(roomId)!.committed
+
+  const replicas = [0, 1].map((number) => {
+    const read = new Map(roomIds.map((id) => [id, new Set<number>()]))
+    const deliver = (dispatch: Dispatch) => {
+      if (dispatch.type !== 'messages:posted') return
+      for (const { seq } of dispatch.payload.messages) read.get(dispatch.payload.roomId)!.add(seq)
+    }
+    const watch = createHeadWatch({
+      sockets: { roomIds: () => roomIds, deliver },
+      messages: {
+        headsOf: async (ids) => ids.map((roomId) => ({ roomId, head: committed(roomId).length, version: 0 })),
+        missing: async (_by, rooms, limit) =>
+          new Map(
+            rooms.map(({ roomId, after }) => [
+              roomId,
+              committed(roomId)
+                .slice(after, after + limit)
+                .map(toMessage),
+            ]),
+          ),
+      },
+    })
+    const hear = (dispatch: Dispatch) => {
+      watch.note(dispatch)
+      deliver(dispatch)
+    }
+    let flush = 0
+    const posting = createPosting({
+      store: createStore(world, mistake),
+      tell(roomId, messages) {
+        flush += 1
+        if (mistake === 'forgets a room when it tells the news' && flush % 5 === 0) return
+        const dispatch: Dispatch = { type: 'messages:posted', to: [roomId], payload: { roomId, messages } }
+        for (const { seq } of mistake === 'tells the news twice' ? [...messages, ...messages] : messages) {
+          const place = `${roomId} ${seq}`
+          if (told.has(place)) broken.add('tells of a message once')
+          told.add(place)
+        }
+        hear(dispatch)
+        // Hints may be late, and may be lost.
+        if (chance() < 0.9) void sleep(chance() * 50).then(() => replicas[1 - number]!.hear(dispatch))
+      },
+      answerMs: 5_000,
+    })
+    return { posting, watch, read, hear }
+  })
+
+  /** As a client does: again, with the same id, until the server has said yes or no. */
+  async function send(sent: Sent, nth: number, first: number): Promise<void> {
+    const { roomId, id, body } = sent.message
+    for (let attempt = 0; attempt < 30; attempt += 1) {
+      const replica = (first + attempt) % 2
+      const startedAt = performance.now()
+      try {
+        const { seq } = await replicas[replica]!.posting.post(sent.authorId, sent.message)
+        const row = committed(roomId)[seq - 1]
+        if (row?.id !== id || row.authorId !== sent.authorId) broken.add('acknowledges after the commit')
+        if (!told.has(`${roomId} ${seq}`) && !world.disturbed.has(id))
+          broken.add('tells each room before it acknowledges')
+        acknowledged.push({ replica, attempt, nth, sent, seq })
+        return
+      } catch (error) {
+        if (error instanceof Unavailable) {
+          const isLate = performance.now() - startedAt >= 4_999
+          if (!isLate && !world.disturbed.has(id)) broken.add('refuses no post because of its neighbours')
+          await sleep(chance() * 200)
+          continue
+        }
+        const isStranger = error instanceof ChatError && !world.isMember(roomId, sent.authorId)
+        if (!isStranger && body !== refusedBody) broken.add('refuses no post without a reason')
+        return
+      }
+    }
+    broken.add('stores each message in the end')
+  }
+
+  await Promise.all(replicas.map(({ watch }) => watch.look()))
+  const under: Promise<unknown>[] = []
+  for (let nth = 0; nth < 24; nth += 1) {
+    if (chance() < 0.5) await sleep(chance() * 30)
+    const dice = chance()
+    if (dice < 0.05) under.push(world.keepLocked(pick(roomIds), chance() * 3_000))
+    else if (dice < 0.08) under.push(world.leave(pick(roomIds), pick(authorIds)))
+    const body = chance() < 0.04 ? refusedBody : `message ${nth}`
+    const sent = { authorId: pick(authorIds), message: { roomId: pick(roomIds), id: `id ${nth}`, body } }
+    const first = Math.floor(chance() * 2)
+    under.push(send(sent, nth, first))
+    // The same once more at the same time, as another tab or an impatient client does.
+    if (chance() < 0.1) {
+      doubled.add(sent.message.id)
+      under.push(send(sent, nth, chance() < 0.5 ? first : 1 - first))
+    }
+  }
+  await Promise.all(under)
+
+  // When all is well again, each room can be written to through each replica.
+  world.calm()
+  const probes = roomIds.flatMap((roomId) =>
+    replicas.map(async ({ posting }, number) => {
+      const authorId = authorIds.find((id) => world.isMember(roomId, id))
+      if (authorId === undefined) return
+      await posting
+        .post(authorId, { roomId, id: `probe ${roomId} ${number}`, body: 'there?' })
+        .catch(() => broken.add('comes back to each room'))
+    }),
+  )
+  await Promise.all(probes)
+
+  for (let look = 0; look < 3; look += 1) {
+    await sleep(100)
+    await Promise.all(replicas.map(({ watch }) => watch.look()))
+  }
+  for (const roomId of roomIds) {
+    const rows = committed(roomId)
+    const seqs = rows.map(({ seq }) => seq)
+    if (seqs.some((seq, index) => seq !== index + 1)) broken.add('numbers commits without holes')
+    for (const { read } of replicas)
+      if (String([...read.get(roomId)!].sort((a, b) => a - b)) !== String(seqs)) broken.add('leaves no reader behind')
+  }
+  const all = roomIds.flatMap(committed)
+  if (new Set(all.map(({ id }) => id)).size !== all.length) broken.add('stores each message once')
+  for (const { sent, seq } of acknowledged)
+    if (committed(sent.message.roomId)[seq - 1]?.id !== sent.message.id) broken.add('keeps what it acknowledged')
+  for (const early of acknowledged)
+    for (const late of acknowledged) {
+      const isSameLine =
+        early.sent.authorId === late.sent.authorId &&
+        early.sent.message.roomId === late.sent.message.roomId &&
+        early.replica === late.replica &&
+        !doubled.has(early.sent.message.id) &&
+        !doubled.has(late.sent.message.id)
+      if (isSameLine && early.attempt + late.attempt === 0 && early.nth < late.nth && early.seq > late.seq)
+        broken.add('keeps the order of a sender')
+    }
+  return [...broken]
+}
+
+describe('posting, simulated', () => {
+  beforeAll(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }))
+  afterAll(() => void vi.useRealTimers())
+
+  async function run(seed: number, mistake?: Mistake): Promise<string[]> {
+    const story = simulate(seed, mistake)
+    let isOver = false
+    void story.finally(() => (isOver = true)).catch(() => undefined)
+    while (!isOver) {
+      await vi.advanceTimersToNextTimerAsync()
+      if (vi.getTimerCount() === 0) await Promise.resolve()
+    }
+    vi.clearAllTimers()
+    return story
+  }
+
+  it(`keeps its promises in ${simulations} interleavings`, { timeout: 600_000 + simulations * 100 }, async () => {
+    for (let seed = 1; seed <= simulations; seed += 1) expect(await run(seed), `seed ${seed}`).toEqual([])
+  })
+
+  it.each(mistakes)('is found out when it %s', { timeout: 600_000 }, async (mistake) => {
+    const broken: string[] = []
+    for (let seed = 1; seed <= 500 && broken.length === 0; seed += 1) broken.push(...(await run(seed, mistake)))
+    expect(broken).not.toEqual([])
+  })
+})
