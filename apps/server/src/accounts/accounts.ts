@@ -3,11 +3,12 @@ import { ChatError } from '../platform/errors.js'
 import type { Database } from '../platform/db.js'
 import type { Waiting } from '../platform/gate.js'
 import { line } from '../platform/input.js'
+import { createLoader } from '../platform/loader.js'
 import { recordEvent } from '../events/outbox.js'
 import { hashPassword, isOutdated, verifyPassword, weaknessOf } from './password.js'
 import {
   accountByEmail,
-  accountById,
+  accountsById,
   insertAccount,
   passwordHashOf,
   replaceHash,
@@ -57,6 +58,13 @@ export function createAccounts({ db }: { db: Database }) {
   // Verified against when there is no such account, so that a stranger cannot tell by the time it takes.
   const nobody = hashPassword('a password of nobody')
 
+  const find = createLoader<string, ChatAccount | undefined>({
+    async load(ids) {
+      const accounts = new Map((await accountsById(db, ids)).map((account) => [account.id, account]))
+      return ids.map((id) => accounts.get(id))
+    },
+  })
+
   async function refuseWeak(password: string, about: { name: string; email: string }) {
     const weakness = await weaknessOf(password, about)
     if (weakness !== null) throw new ChatError('invalid', weakness)
@@ -90,7 +98,8 @@ export function createAccounts({ db }: { db: Database }) {
       return account
     },
 
-    find: (id: string): Promise<ChatAccount | undefined> => accountById(db, id),
+    /** Undefined when there is no such account, or when it cannot sign in. */
+    find,
 
     /** The `sessionEpoch` of each account that is there. */
     async sessionEpochs(ids: string[]): Promise<Map<string, number>> {
@@ -125,7 +134,8 @@ export function createAccounts({ db }: { db: Database }) {
       return db.transaction(async (tx) => {
         if (name !== undefined) await updateName(tx, account.id, name)
         if (hash !== undefined) await updatePassword(tx, account.id, hash)
-        return (await accountById(tx, account.id)) ?? account
+        const [changed = account] = await accountsById(tx, [account.id])
+        return changed
       })
     },
   }

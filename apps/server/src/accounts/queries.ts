@@ -12,12 +12,11 @@ export interface ChatAccount {
 
 const columns = 'id, name, email, avatar_key as "avatarKey", session_epoch as "sessionEpoch"'
 
-/** Only accounts that can sign in: bots have no address. */
-export async function accountById(db: Db, id: string): Promise<ChatAccount | undefined> {
-  const [account] = await db.query<ChatAccount>(`select ${columns} from accounts where id = $1 and email is not null`, [
-    id,
+/** Those of the accounts that can sign in: bots have no email address. */
+export function accountsById(db: Db, ids: string[]): Promise<ChatAccount[]> {
+  return db.query<ChatAccount>(`select ${columns} from accounts where id = any($1::uuid[]) and email is not null`, [
+    ids,
   ])
-  return account
 }
 
 /** The epochs of those of the accounts that are there. */

@@ -5,6 +5,8 @@ import type { Database } from '../platform/db.js'
 import { within } from '../platform/deadline.js'
 import { ChatError } from '../platform/errors.js'
 import { createTurns } from '../platform/gate.js'
+import { groupBy } from '../platform/group.js'
+import { createLoader } from '../platform/loader.js'
 import type { Rooms } from '../rooms/rooms.js'
 import { createPostStore } from './post-store.js'
 import { createPosting } from './posting.js'
@@ -32,6 +34,10 @@ function whatFits(messages: Message[], bytes = pageBytes): Message[] {
     (message, index) => (size += Buffer.byteLength(JSON.stringify(message))) <= bytes || index === 0,
   )
 }
+
+/** Messages are counted by `seq`, changes of them by `version`. */
+type Counter = 'seq' | 'version'
+type Following = { roomId: string; after: number; limit: number }
 
 /** Where a page is taken from: the newest messages when none is given. */
 export type Place = { before?: number; after?: number; around?: number; changedAfter?: number }
@@ -102,20 +108,34 @@ export function createMessages({ db, news, rooms, toPerson }: MessagesOptions) {
     })
   }
 
+  /** Messages after a number. Clients that come back together ask for much the same, which is read once for all. */
+  const followingBy = (by: Counter) =>
+    createLoader<Following, Message[]>({
+      nameOf: ({ roomId, after, limit }) => `${roomId} ${after} ${limit}`,
+      // A page may have some megabytes.
+      keysAtOnce: 10,
+      async load(all) {
+        const rows = await queries.messagesAfter(db, by, all, Math.max(...all.map(({ limit }) => limit)))
+        const found = groupBy(rows, ({ nth }) => nth)
+        return all.map(({ limit }, index) => (found.get(index + 1) ?? []).slice(0, limit).map(toMessage))
+      },
+    })
+  const following = { seq: followingBy('seq'), version: followingBy('version') }
+
   /** Messages in the order in which they were found, with room for each of them. */
   async function find(
     roomId: string,
     { before, after, around, changedAfter }: Place,
     limit: number,
   ): Promise<Message[]> {
-    const next = async (by: 'seq' | 'version', after: number, limit: number, bytes = pageBytes) =>
-      whatFits((await queries.messagesAfter(db, by, [{ roomId, after }], limit)).map(toMessage), bytes)
-    const last = async (before: number | null, limit: number, bytes = pageBytes) =>
+    const next = async (by: Counter, after: number, limit: number, bytes = pageBytes) =>
+      whatFits(await following[by]({ roomId, after, limit }), bytes)
+    const last = async (before: number, limit: number, bytes = pageBytes) =>
       whatFits((await queries.pageBefore(db, roomId, before, limit)).map(toMessage), bytes).reverse()
 
     if (changedAfter !== undefined) return next('version', changedAfter, limit)
     if (after !== undefined) return next('seq', after, limit)
-    if (around === undefined) return last(before ?? null, limit)
+    if (around === undefined) return last(before ?? Number.MAX_SAFE_INTEGER, limit)
     const half = Math.ceil(limit / 2)
     const found = await Promise.all([
       last(around + 1, half, pageBytes / 2),
@@ -160,15 +180,12 @@ export function createMessages({ db, news, rooms, toPerson }: MessagesOptions) {
 
     /** The first `limit` messages of each room after the `seq`, or changed after the `version`, that it has; ascending. */
     async missing(
-      by: 'seq' | 'version',
+      by: Counter,
       rooms: { roomId: string; after: number }[],
       limit: number,
     ): Promise<Map<string, Message[]>> {
-      const found = new Map<string, Message[]>()
-      for (const { roomId, ...row } of await queries.messagesAfter(db, by, rooms, limit)) {
-        found.set(roomId, [...(found.get(roomId) ?? []), toMessage(row)])
-      }
-      return found
+      const found = await Promise.all(rooms.map((room) => following[by]({ ...room, limit })))
+      return new Map(rooms.map(({ roomId }, index) => [roomId, found[index]!]))
     },
   }
 }

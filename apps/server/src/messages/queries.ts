@@ -98,12 +98,12 @@ export function sentBefore(
   )
 }
 
-/** The last messages before `before` (null: the newest), in descending order. */
-export function pageBefore(db: Db, roomId: string, before: number | null, limit: number): Promise<MessageRow[]> {
+/** The last messages before `before`, in descending order. */
+export function pageBefore(db: Db, roomId: string, before: number, limit: number): Promise<MessageRow[]> {
   return db.query<MessageRow>(
     `select ${message}
        from messages m join accounts a on a.id = m.author_id
-      where m.room_id = $1 and ($2::bigint is null or m.seq < $2)
+      where m.room_id = $1 and m.seq < $2
       order by m.seq desc limit $3`,
     [roomId, before, limit],
   )
@@ -112,19 +112,22 @@ export function pageBefore(db: Db, roomId: string, before: number | null, limit:
 // Messages that were never changed are not in the index.
 const after = { seq: 'seq > r.after', version: 'version > 0 and version > r.after' }
 
-/** The first messages of each room after the number it has, in ascending order: by `seq` or, those that were changed, by `version`. */
+/**
+ * The first messages of the `nth` room after the number that is given, in ascending order: by `seq` or, those that were
+ * changed, by `version`.
+ */
 export function messagesAfter(
   db: Db,
   by: 'seq' | 'version',
   rooms: { roomId: string; after: number }[],
   limit: number,
-): Promise<(MessageRow & { roomId: string })[]> {
-  return db.query<MessageRow & { roomId: string }>(
-    `select m.room_id as "roomId", ${message}
-       from unnest($1::uuid[], $2::bigint[]) as r (id, after)
+): Promise<(MessageRow & { nth: number })[]> {
+  return db.query(
+    `select r.nth, ${message}
+       from unnest($1::uuid[], $2::bigint[]) with ordinality as r (id, after, nth)
       cross join lateral (select * from messages where room_id = r.id and ${after[by]} order by ${by} limit $3) m
        join accounts a on a.id = m.author_id
-      order by m.room_id, m.${by}`,
+      order by r.nth, m.${by}`,
     [rooms.map(({ roomId }) => roomId), rooms.map(({ after }) => after), limit],
   )
 }

@@ -15,3 +15,14 @@ export async function within<Result>(ms: number, what: string, work: Promise<Res
     clearTimeout(timer)
   }
 }
+
+/** Resolves when the work has ended, well or badly, or after `ms` when it goes on for longer. */
+export async function endOf(work: Promise<unknown>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)))
+  try {
+    await Promise.race([work.catch(() => undefined), late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,5 +1,6 @@
 import session from 'express-session'
 import type { Database } from '../platform/db.js'
+import { createLoader } from '../platform/loader.js'
 
 /** express-session's store on PostgreSQL, for a chat without Redis. */
 export class PostgresSessionStore extends session.Store {
@@ -10,10 +11,15 @@ export class PostgresSessionStore extends session.Store {
     super()
   }
 
+  private readonly find = createLoader<string, session.SessionData | null>({
+    load: async (sids) => {
+      const found = await this.findMany(sids)
+      return sids.map((sid) => found.get(sid) ?? null)
+    },
+  })
+
   override get(sid: string, callback: (error: unknown, session?: session.SessionData | null) => void) {
-    this.db
-      .query<{ data: session.SessionData }>('select data from sessions where id = $1 and expires_at > now()', [sid])
-      .then(([row]) => callback(null, row?.data ?? null), callback)
+    this.find(sid).then((data) => callback(null, data), callback)
   }
 
   /** The data of those sessions that are there, by id. */
