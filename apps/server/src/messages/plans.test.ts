@@ -1,0 +1,69 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Db } from '../platform/db.js'
+import { freshDatabase, type FreshDatabase } from '../test/database.js'
+import { costlyNodes } from '../test/plans.js'
+import * as queries from './queries.js'
+
+describe('the plans of statements about messages', () => {
+  let fresh: FreshDatabase
+  let room: string
+  let author: string
+  const id = '00000000-0000-4000-8000-000000000000'
+
+  beforeAll(async () => {
+    fresh = await freshDatabase()
+    const { db } = fresh
+    const accounts = await db.query<{ id: string }>(
+      `insert into accounts (name, email, password_hash)
+       select 'Person ' || n, 'person' || n || '@example.com', 'x' from generate_series(1, 2000) n returning id`,
+    )
+    author = accounts[0]!.id
+    const rooms = await db.query<{ id: string }>(
+      `insert into rooms (name, kind, head, version) select 'Room ' || n, 'public', 20000, 20 from generate_series(1, 5) n returning id`,
+    )
+    room = rooms[0]!.id
+    await db.query(
+      `insert into messages (room_id, seq, id, author_id, body, version)
+       select r.id, n, gen_random_uuid(), $1, 'text', case when n <= 20 then n else 0 end
+         from rooms r, generate_series(1, 20000) n`,
+      [author],
+    )
+    await db.query('insert into memberships (room_id, account_id) select r.id, a.id from rooms r, accounts a')
+    await db.query('analyze')
+  })
+  afterAll(() => fresh.close())
+
+  const tables = ['messages', 'memberships']
+  const costly = (work: (db: Db) => Promise<unknown>) => costlyNodes(fresh.db, tables, work)
+
+  it('are found out when they read a whole table, or sort one', async () => {
+    expect(await costly((db) => db.query(`select from messages where body = $1`, ['text']))).toEqual([
+      'force_custom_plan: Seq Scan on messages',
+      'force_generic_plan: Seq Scan on messages',
+    ])
+    expect(
+      await costly((db) => db.query(`select id from messages where room_id = $1 order by body`, [room])),
+    ).toContainEqual(expect.stringMatching(/^force_custom_plan: Sort of \d+ rows$/))
+  })
+
+  it.each<[string, (db: Db) => Promise<unknown>]>([
+    ['the newest page', (db) => queries.pageBefore(db, room, Number.MAX_SAFE_INTEGER, 50)],
+    ['the oldest page', (db) => queries.pageBefore(db, room, 51, 50)],
+    ['pages after a number', (db) => queries.messagesAfter(db, 'seq', [{ roomId: room, after: 10_000 }], 50)],
+    ['changes after a version', (db) => queries.messagesAfter(db, 'version', [{ roomId: room, after: 3 }], 50)],
+    ['how far rooms have come', (db) => queries.headsOf(db, [room])],
+    ['locking rooms', (db) => queries.lockRooms(db, [{ authorId: author, message: { roomId: room } }])],
+    [
+      'inserting messages',
+      (db) => queries.insertMessages(db, [{ authorId: author, seq: 1, message: { roomId: room, id, body: 'x' } }]),
+    ],
+    ['what was sent before', (db) => queries.sentBefore(db, [{ authorId: author, message: { id } }])],
+    ['taking a version', (db) => queries.takeVersion(db, room, author)],
+    [
+      'changing a message',
+      (db) => queries.updateBody(db, { roomId: room, seq: 10_000, authorId: author, body: 'y', version: 1 }),
+    ],
+  ])('need no more than what they ask for: %s', async (_name, work) => {
+    expect(await costly(work)).toEqual([])
+  })
+})
