@@ -65,9 +65,9 @@ export function valuesPage(): string {
       '# Values of the chart',
       '<!-- Written by `npm run docs` from .helm/values.yaml and .helm/charts/*/values.yaml: change the comments there. -->',
       [
-        'What the chart can be told, by `--values FILE` or `--set name=value`, with werf and with Helm. A name that ends in ENV stands for one value per',
-        'environment: `server.replicas.production`, or `server.replicas._default` for all that have none of their own. *Secret* values belong into an',
-        'encrypted file ([secrets](../deploy.md#secrets)). A name that is not here is refused. Which variable a value becomes: [variables](variables.md).',
+        'This page lists the values of the chart. Set them with `--values FILE` or `--set name=value`, with werf and with Helm. A name that ends in ENV has',
+        'one value per environment: `server.replicas.production`, or `server.replicas._default` for environments without a value. *Secret* values belong in',
+        'an encrypted file ([secrets](../deploy.md#secrets)). The chart refuses every other name. [Variables](variables.md) shows which variable a value sets.',
       ].join('\n'),
       `## The chart\n\n${table(ofChart)}`,
       ...sections,
