@@ -165,7 +165,7 @@ describe('npm start', { timeout: 120_000 }, () => {
         await writeFile(filling, Buffer.alloc(bavail * bsize))
         const status = async () => (await signIn(address, 'anna@example.com', 'anna loves helm')).status
         await expect.poll(status, { timeout: 60_000 }).toBe(503)
-        await expect.poll(running.output).toContain('The disk of PostgreSQL is full: free some of it')
+        await expect.poll(running.output).toContain('The disk of PostgreSQL is full: free some space')
         expect(running.output()).not.toMatch(/^ +at /m)
         await rm(filling)
         await expect.poll(status, { timeout: 60_000 }).toBe(201)

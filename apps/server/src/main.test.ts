@@ -163,7 +163,7 @@ describe('the command line', () => {
     })
     expect([code, output]).toEqual([
       1,
-      expect.stringMatching(/^PostgreSQL is not available: connect ECONNREFUSED [\d.:]+\. The doctor task says more: /),
+      expect.stringMatching(/^PostgreSQL is not available: connect ECONNREFUSED [\d.:]+\. For details, run: /),
     ])
     expect(output).not.toContain('secret')
   })
