@@ -5,10 +5,10 @@ create table accounts (
   email         text unique check (email = lower(email)),
   password_hash text,
   avatar_key    text unique,
-  -- Sessions carry the epoch they began in; raising it ends all of them at once.
+  -- Each session stores the epoch in which it began. A higher epoch ends all sessions of the account.
   session_epoch integer not null default 0,
   created_at    timestamptz not null default now(),
-  -- People sign in with both, bots with neither.
+  -- People have both, bots have neither.
   check ((email is null) = (password_hash is null))
 );
 

@@ -1,5 +1,5 @@
 -- Up Migration
--- Sessions live here when no Redis is configured.
+-- Sessions are stored here when no Redis is configured.
 create table sessions (
   id         text primary key,
   data       jsonb not null,

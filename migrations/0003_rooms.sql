@@ -3,7 +3,7 @@ create table rooms (
   id         uuid primary key default gen_random_uuid(),
   name       text not null check (char_length(name) between 1 and 60),
   kind       text not null check (kind in ('public', 'private')),
-  -- seq of the newest message. Its row lock is the queue in which posts take their numbers.
+  -- seq of the newest message. Posts take their numbers one after another, under the lock of this row.
   head       bigint not null default 0 check (head >= 0),
   created_by uuid references accounts (id) on delete set null,
   created_at timestamptz not null default now()

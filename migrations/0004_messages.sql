@@ -1,7 +1,7 @@
 -- Up Migration
 create table messages (
   room_id    uuid not null references rooms (id) on delete cascade,
-  -- Taken under the room's row lock, so without holes and in the order of commits. A sequence can promise neither.
+  -- Taken under the lock of the room's row, so it has no gaps and follows the order of commits. A sequence guarantees neither.
   seq        bigint not null check (seq > 0),
   id         uuid not null,
   author_id  uuid not null references accounts (id),
@@ -11,7 +11,7 @@ create table messages (
   edited_at  timestamptz,
   deleted_at timestamptz,
   primary key (room_id, seq),
-  -- The sender's own id makes sending twice harmless.
+  -- The sender chooses the id, so a message that is sent twice is stored once.
   unique (author_id, id),
   foreign key (room_id, reply_to) references messages (room_id, seq),
   check ((body = '') = (deleted_at is not null))

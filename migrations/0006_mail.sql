@@ -1,12 +1,12 @@
 -- Up Migration
--- One row per mail that must reach a provider once: begun, then sent.
+-- One row per mail that must be sent once: first started, then sent.
 create table mail_deliveries (
   message_id text primary key,
   started_at timestamptz not null default now(),
   sent_at    timestamptz
 );
 
--- The local mailbox, used when no Mailgun is configured.
+-- The local mailbox, used when Mailgun is not configured.
 create table mailbox (
   message_id text primary key,
   recipient  text not null,

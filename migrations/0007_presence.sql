@@ -1,5 +1,6 @@
 -- Up Migration
--- Who is connected where, as a time that expires: nobody has to clean up after a process that died.
+-- Which account is connected to which replica. A row counts only for a short time after seen_at, so a replica that dies leaves
+-- nobody online.
 create table presence (
   account_id uuid not null references accounts (id) on delete cascade,
   -- The server process that holds the sockets.

@@ -1,5 +1,5 @@
 -- Up Migration
--- Sessions that were signed out lately. Redis has forgotten them; this is for a process that cannot ask it at the moment.
+-- Sessions that were signed out in the last days. A server that cannot reach Redis refuses them.
 create table ended_sessions (
   id       text primary key,
   ended_at timestamptz not null default now()

@@ -1,7 +1,7 @@
 -- Up Migration
--- Each change of a message takes the room's next number, under the lock under which posts take theirs.
+-- Each change of a message takes the room's next version, under the same lock as posts.
 alter table rooms add column version bigint not null default 0;
--- The room's version at its last change; 0: it is as it was posted.
+-- The room's version at the last change of the message. 0: the message was never changed.
 alter table messages add column version bigint not null default 0;
 
 create index messages_version on messages (room_id, version) where version > 0;

@@ -165,7 +165,7 @@ describe('npm start', { timeout: 120_000 }, () => {
         await writeFile(filling, Buffer.alloc(bavail * bsize))
         const status = async () => (await signIn(address, 'anna@example.com', 'anna loves helm')).status
         await expect.poll(status, { timeout: 60_000 }).toBe(503)
-        await expect.poll(running.output).toContain('The disk of PostgreSQL is full: free some of it')
+        await expect.poll(running.output).toContain('The disk of PostgreSQL is full: free some space')
         expect(running.output()).not.toMatch(/^ +at /m)
         await rm(filling)
         await expect.poll(status, { timeout: 60_000 }).toBe(201)
@@ -184,7 +184,7 @@ describe('npm start', { timeout: 120_000 }, () => {
   it.each([
     [{ NODE_ENV: 'production' }, 'the embedded database is for development only'],
     [{ PORT: 'eighty' }, 'PORT must be a number from 0 to 65535, not "eighty"'],
-    [{ S3_ENDPOINT: 'localhost' }, 'S3_SECRET_KEY is missing (S3_ENDPOINT is set)'],
+    [{ S3_ENDPOINT: 'localhost' }, 'S3_SECRET_KEY is missing. Set it too, because S3_ENDPOINT is set'],
     [{ DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' }, 'The migration has failed'],
   ])('refuses to start with %o', async (env, reason) => {
     const refused = launch(env)

@@ -10,17 +10,17 @@ import type { Log } from './platform/log.js'
 import { connectRedis, type RedisConnection } from './platform/redis.js'
 import { createNoHints, createRedisHints, type Hints } from './live/hints.js'
 
-/** Where a choice of the configuration becomes an adapter: the real one, or the built-in one. */
+/** Creates the adapters that the configuration chooses, real or built-in ones. */
 
 export interface Connections {
   db: Database
   redis: RedisConnection | null
-  /** To the other replicas. */
+  /** To and from the other replicas. */
   hints: Hints
   close(): Promise<void>
 }
 
-/** The connections that server and worker both live on. */
+/** The connections that both the server and the worker need. */
 export function openConnections({ databaseUrl, poolSize, sessions: { store } }: Config, log: Log): Connections {
   const db = createDatabase({
     url: databaseUrl,

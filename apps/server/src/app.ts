@@ -39,22 +39,22 @@ import { createSockets } from './live/sockets.js'
 
 export interface App extends Lifecycle {
   log: Log
-  /** What answers requests: the protocol's description is held against its routes. */
+  /** A test compares its routes with docs/protocol.md. */
   express: Express
 }
 
-/** What a test may put in place of what the configuration asks for. */
+/** Parts that a test may replace. */
 export interface Replacements {
   log?: Log
   mailer?: Mailer
   storage?: Storage
 }
 
-/** The composition root, which joins adapters and slices. Redis is connected to from here on, all else from `start` on. */
+/** The composition root: creates adapters and slices. It connects to Redis at once; everything else begins with `start`. */
 export function createApp(config: Config, replacements: Replacements = {}): App {
   const log = replacements.log ?? createLog({ name: 'server', level: config.logLevel, version: config.version })
 
-  // Backing services: the real one where an address is given, the built-in one otherwise.
+  // Backing services: real ones when their variables are set, built-in ones otherwise.
   const connections = openConnections(config, log)
   const { db, hints } = connections
   const redis = connections.redis?.client ?? null
@@ -64,7 +64,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
   const isReady = createReadiness({ db, leaving: leaving.signal })
   const sayFault = createFaults(log)
 
-  // Slices. News passes the head watch on its way to the sockets of this process.
+  // Slices. The head watch sees each dispatch before the sockets of this process do.
   const deliver = (dispatch: Dispatch) => {
     headWatch.note(dispatch)
     sockets.deliver(dispatch)
@@ -79,14 +79,14 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
     db,
     news,
     toPerson,
-    onError: (err) => sayFault({ err }, 'a room not told of its members'),
+    onError: (err) => sayFault({ err }, 'cannot notify a room of its members'),
   })
   const personNews = createPersonNews({
     news,
     accounts,
     rooms,
     toPerson,
-    onError: (err) => sayFault({ err }, 'a person’s change not told'),
+    onError: (err) => sayFault({ err }, 'cannot notify rooms of a changed person'),
   })
   const messages = createMessages({ db, news, rooms, toPerson })
 
@@ -95,7 +95,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
   const inviteLimiter = createLimiter('invite', config.limits.invite, redis, log)
   const uploadLimiter = createLimiter('upload', config.limits.upload, redis, log)
   const roomLimiter = createLimiter('room', config.limits.room, redis, log)
-  // Counted by each replica alone: a slow Redis must not delay a message.
+  // Each replica counts alone, because a slow Redis must not delay a message.
   const postLimiter = createLimiter('post', config.limits.post, null, log)
   const signalLimiter = createLimiter('signal', config.limits.signal, null, log)
 
@@ -149,18 +149,18 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
       registerTyping(socket, { news, accounts, rooms, toPerson, limiter: signalLimiter })
     },
   })
-  // Before both: neither Express nor Socket.IO answers without them.
+  // Before Express and Socket.IO, so that every response has these headers.
   http.prependListener('request', createSecurityHeaders(config))
   const presence = createPresence({
     db,
     news,
     rooms,
     isConnectedHere: sockets.isConnected,
-    onError: (err) => sayFault({ err }, 'presence not noted'),
+    onError: (err) => sayFault({ err }, 'cannot store or report presence'),
   })
   const headWatch = createHeadWatch({ sockets, messages })
 
-  // With RabbitMQ events are the worker's business: the server only writes them down.
+  // With RabbitMQ, the worker handles events and the server only writes them to the outbox.
   const bus = config.bus.kind === 'in-process' ? createInProcessBus({ db }) : null
   const events = bus && {
     bus,
@@ -168,7 +168,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
     consumersFor: (publicUrl: string) => createConsumers({ db, accounts, rooms, messages, mailer, publicUrl }),
   }
 
-  // Where nothing but this process serves assets, nobody else needs them.
+  // Outside production only this process serves assets, so no other process needs them.
   const publishAssets = async () => (config.production ? assets.publish() : undefined)
   async function reconcile() {
     await reconcileMemberships({ sockets, rooms })
@@ -188,13 +188,13 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
     publishAssets,
     repeated: [
       { name: 'heads', ms: 800, work: () => headWatch.look() },
-      // While hints arrive there is little to mend.
+      // While hints arrive there is little to repair.
       { name: 'memberships and sessions', ms: 30_000, work: reconcile },
-      { name: 'the same in doubt', ms: 2_000, work: async () => hints.isHealthy() || reconcile() },
+      { name: 'memberships and sessions without hints', ms: 2_000, work: async () => hints.isHealthy() || reconcile() },
       { name: 'presence', ms: refreshEveryMs, work: () => presence.refresh() },
       { name: 'assets', ms: 5_000, work: publishAssets },
     ],
-    tellers: [presence, rooms, personNews],
+    notifiers: [presence, rooms, personNews],
   })
   return Object.assign(lifecycle, { log, express })
 }

@@ -12,14 +12,14 @@ import { explain } from './platform/explain.js'
 import { createLog } from './platform/log.js'
 
 const tasks: Record<string, { run: Task; what: string }> = {
-  wait: { run: wait, what: 'wait until PostgreSQL answers, and say why it does not' },
-  migrate: { run: migrateSchema, what: 'bring the database to the schema of this release' },
+  wait: { run: wait, what: 'wait until PostgreSQL answers, and log why it does not' },
+  migrate: { run: migrateSchema, what: 'migrate the database to the schema of this release' },
   fixtures: { run: fixtures, what: 'add the demo people and rooms, once' },
-  bucket: { run: bucket, what: 'make the bucket (or folder) for pictures' },
-  upkeep: { run: upkeep, what: 'forget what has expired; run it every day' },
-  replay: { run: replay, what: 'put parked events back to work' },
-  acceptance: { run: acceptance, what: 'try the whole chat at PUBLIC_URL, as people use it' },
-  doctor: { run: doctor, what: 'say which part is broken, and what to do about it' },
+  bucket: { run: bucket, what: 'create the bucket (or folder) of the storage' },
+  upkeep: { run: upkeep, what: 'delete expired data; run it every day' },
+  replay: { run: replay, what: 'try parked events again' },
+  acceptance: { run: acceptance, what: 'test the whole chat at PUBLIC_URL, as people use it' },
+  doctor: { run: doctor, what: 'check each part, and say how to repair it' },
 }
 
 const [name = ''] = process.argv.slice(2)

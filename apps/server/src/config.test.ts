@@ -17,7 +17,7 @@ function problemsOf(env: NodeJS.ProcessEnv): string[] {
 }
 
 describe('the configuration', () => {
-  it('takes the built-in adapters where no address is given', () => {
+  it('chooses the built-in adapters when their variables are not set', () => {
     expect(readConfig(enough)).toMatchObject({
       sessions: { store: { kind: 'postgres' } },
       bus: { kind: 'in-process' },
@@ -26,7 +26,7 @@ describe('the configuration', () => {
     })
   })
 
-  it('takes the real ones where an address is given', () => {
+  it('chooses the real adapters when their variables are set', () => {
     const env = {
       ...production,
       SESSION_REDIS: 'redis://:secret@redis:6379',
@@ -74,41 +74,41 @@ describe('the configuration', () => {
       LIMIT_POST: 'many',
     })
     expect(problems).toEqual([
-      'DATABASE_URL is missing (postgres://user:password@host:5432/name)',
-      'SESSION_REDIS must be an address that begins with redis:// or rediss://',
-      'S3_ACCESS_KEY is missing (S3_ENDPOINT is set)',
-      'S3_SECRET_KEY is missing (S3_ENDPOINT is set)',
-      'MAILGUN_DOMAIN is missing (MAILGUN_APIKEY is set)',
-      'MAILGUN_FROM is missing (MAILGUN_APIKEY is set)',
-      'COOKIE_SECRET is missing (a comma list: the first signs, all verify)',
-      'PORT must be a whole number from 0 to 65535, not "http"',
-      'LIMIT_POST must be attempts/seconds, like 40/10, not "many"',
+      'DATABASE_URL is missing. Set it to postgres://user:password@host:5432/name',
+      'SESSION_REDIS is wrong. Set it to a URL that begins with redis:// or rediss://',
+      'S3_ACCESS_KEY is missing. Set it too, because S3_ENDPOINT is set',
+      'S3_SECRET_KEY is missing. Set it too, because S3_ENDPOINT is set',
+      'MAILGUN_DOMAIN is missing. Set it too, because MAILGUN_APIKEY is set',
+      'MAILGUN_FROM is missing. Set it too, because MAILGUN_APIKEY is set',
+      'COOKIE_SECRET is missing. Set it to one or more secrets, separated by commas: the first one signs, all verify',
+      'PORT is "http". Set it to a whole number from 0 to 65535',
+      'LIMIT_POST is "many". Set it to attempts/seconds, like 40/10',
     ])
   })
 
-  it('has nothing built in for production unless it is named', () => {
+  it('uses a built-in adapter in production only when it is chosen explicitly', () => {
     expect(problemsOf(production)).toEqual([
-      'SESSION_REDIS is missing (or say SESSIONS=postgres)',
-      'AMQP_URI is missing (or say BUS=in-process)',
-      'S3_ENDPOINT is missing (or say STORAGE=disk)',
-      'MAILGUN_APIKEY is missing (or say MAILER=mailbox)',
+      'SESSION_REDIS is missing. Set it, or set SESSIONS to postgres',
+      'AMQP_URI is missing. Set it, or set BUS to in-process',
+      'S3_ENDPOINT is missing. Set it, or set STORAGE to disk',
+      'MAILGUN_APIKEY is missing. Set it, or set MAILER to mailbox',
     ])
     expect(problemsOf({ ...production, ...named })).toEqual([])
     expect(problemsOf({ ...production, ...named, PUBLIC_URL: '' })).toEqual([
-      'PUBLIC_URL is missing (like https://chat.example.com)',
+      'PUBLIC_URL is missing. Set it to the URL that people open, like https://chat.example.com',
     ])
   })
 
-  it('refuses a choice that contradicts itself', () => {
+  it('refuses contradictory variables', () => {
     expect(problemsOf({ ...enough, STORAGE: 'disk', S3_SECRET_KEY: 'x', BUS: 'kafka' })).toEqual([
-      'BUS can only be in-process, not "kafka"',
-      'STORAGE=disk and S3_SECRET_KEY contradict each other',
-      'S3_ENDPOINT is missing (S3_SECRET_KEY is set)',
-      'S3_ACCESS_KEY is missing (S3_SECRET_KEY is set)',
+      'BUS is "kafka". Set it to in-process, or remove it',
+      'STORAGE is disk, but S3_SECRET_KEY is set too. Remove one of them',
+      'S3_ENDPOINT is missing. Set it too, because S3_SECRET_KEY is set',
+      'S3_ACCESS_KEY is missing. Set it too, because S3_SECRET_KEY is set',
     ])
   })
 
-  it('refuses a weak cookie secret, and never repeats a secret', () => {
+  it('refuses a weak cookie secret, and never shows a secret', () => {
     const problems = problemsOf({
       ...enough,
       COOKIE_SECRET: 'hunter2',
@@ -119,17 +119,17 @@ describe('the configuration', () => {
     expect(problems.join()).not.toContain('hunter2')
   })
 
-  it('refuses an S3 endpoint with a scheme or port, as the client would misread it', () => {
+  it('refuses an S3 endpoint with a scheme or port, which the client would misunderstand', () => {
     const s3 = { S3_ACCESS_KEY: 'key', S3_SECRET_KEY: 'secret' }
     for (const S3_ENDPOINT of ['http://s3', 's3:9000'])
-      expect(problemsOf({ ...enough, ...s3, S3_ENDPOINT })[0]).toMatch(/^S3_ENDPOINT must be a host name/)
+      expect(problemsOf({ ...enough, ...s3, S3_ENDPOINT })[0]).toMatch(/^S3_ENDPOINT is wrong. Set it to a host name/)
   })
 
-  it('knows exactly the variables that .env.example explains, each on one line', () => {
+  it('reads exactly the variables that .env.example explains, each on one line', () => {
     const example = readFileSync(new URL('../../../.env.example', import.meta.url), 'utf8')
     const explained = [...example.matchAll(/^#? ?([A-Z][A-Z0-9_]+)=.*$/gm)].map(([, name = '']) => name)
     expect(new Set(explained).size).toBe(explained.length)
-    // Whatever is asked for is asked for under its name, also where the first answer decides whether to ask on.
+    // The proxy collects the names that are read. Some variables are read only when others are set, so there are two environments.
     const asked = new Set<string>()
     const watched = (env: Record<string, string>) =>
       new Proxy(env, { get: (target, name: string) => (asked.add(name), target[name]) })

@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs'
 import { Explained } from './platform/explain.js'
 import type { Limit } from './platform/limiter.js'
 
-/** The version of the sources. */
+/** The version in package.json, the default of APP_VERSION. */
 const own = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 
-/** The one reader of the environment. Choices of adapters are unions, so that half a choice cannot exist. */
+/** Only this file reads the environment. The choice of an adapter is a union, so an incomplete choice cannot exist. */
 
 export interface S3Config {
   kind: 's3'
@@ -15,7 +15,7 @@ export interface S3Config {
   accessKey: string
   secretKey: string
   bucket: string
-  /** Part of every signature: Amazon insists on the right one, others take any. */
+  /** Part of every signature. Amazon demands the right region, other servers accept any. */
   region: string
 }
 
@@ -24,26 +24,26 @@ export interface MailgunConfig {
   apiKey: string
   domain: string
   from: string
-  /** Base address of the API: the EU region has its own. */
+  /** Base URL of the API. The EU region has its own. */
   url: string
 }
 
 export interface Config {
   production: boolean
-  /** Which release this is: /version, logs and metrics tell it. */
+  /** The release, as in /version, logs and metrics. */
   version: string
   logLevel: string
   host: string
   port: number
   metricsPort: number
-  /** Origin people type into their browser, without a trailing slash; null: whatever host they asked for. */
+  /** The origin that people open in the browser, without a trailing slash. Null: the host of the request, if it is this machine. */
   publicUrl: string | null
-  /** Where doctor and acceptance reach the chat when PUBLIC_URL does not lead there from where they run; null: it does. */
+  /** Where the tasks doctor and acceptance reach the chat when they cannot use PUBLIC_URL. Null: they can. */
   internalUrl: string | null
-  /** Reverse proxies in front whose X-Forwarded-For is believed. */
+  /** Number of reverse proxies in front whose X-Forwarded-For is trusted. */
   trustedProxies: number
   databaseUrl: string
-  /** The same database as the owner of its schema; the same address when nobody else owns it. */
+  /** The same database with the owner of its schema as the role. The same URL when the apps own the schema. */
   migrationsDatabaseUrl: string
   poolSize: number
   sessions: {
@@ -54,10 +54,10 @@ export interface Config {
   }
   bus: { kind: 'rabbitmq'; uri: string } | { kind: 'in-process' }
   storage: S3Config | { kind: 'disk'; dir: string }
-  /** Where browsers fetch pictures from, without a trailing slash; null: from the chat server. */
+  /** The URL from which browsers load avatars, without a trailing slash. Null: from the chat server. */
   cdnPrefix: string | null
   mail: MailgunConfig | { kind: 'mailbox' }
-  /** What `GET /assets/config.json` says when no nginx serves it. */
+  /** The content of `GET /assets/config.json` when no nginx serves it. */
   web: { domain: string; loginUrl: string }
   limits: {
     signIn: Limit
@@ -69,54 +69,54 @@ export interface Config {
     upload: Limit
     room: Limit
   }
-  /** How long to go on serving after a signal, so that proxies stop sending first. */
+  /** How long the server still answers after a signal, so that proxies stop sending requests first. */
   drainMs: number
-  /** When to give up on a graceful stop. */
+  /** The process exits after this time, even when it has not stopped gracefully. */
   stopTimeoutMs: number
 }
 
-/** Every problem of the environment at once, one per line. */
+/** All problems of the environment at once, one per line. */
 export class ConfigError extends Explained {
   constructor(readonly problems: string[]) {
-    super(`The environment is not complete:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`)
+    super(`Some environment variables are missing or wrong:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`)
   }
 }
 
 /**
- * Reads the configuration. Outside production a missing address selects the built-in adapter; in production each
- * built-in one must be named (`STORAGE=disk`), so that a forgotten variable cannot lose data quietly.
- * @throws ConfigError naming every problem.
+ * Reads the configuration. Outside production, an adapter without its variables is the built-in one. In production each
+ * built-in adapter must be chosen explicitly (`STORAGE=disk`), so that a forgotten variable cannot lose data unnoticed.
+ * @throws ConfigError with every problem.
  */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const problems: string[] = []
   const production = env.NODE_ENV === 'production'
 
   const text = (name: string) => env[name]?.trim() || undefined
-  const required = (name: string, why?: string) => {
+  const required = (name: string, advice?: string) => {
     const value = text(name)
-    if (value === undefined) problems.push(`${name} is missing${why === undefined ? '' : ` (${why})`}`)
+    if (value === undefined) problems.push(`${name} is missing${advice === undefined ? '' : `. ${advice}`}`)
     return value ?? ''
   }
   const whole = (name: string, fallback: number, min: number, max: number) => {
     const value = text(name)
     if (value === undefined) return fallback
     if (/^\d+$/.test(value) && Number(value) >= min && Number(value) <= max) return Number(value)
-    problems.push(`${name} must be a whole number from ${min} to ${max}, not "${value}"`)
+    problems.push(`${name} is "${value}". Set it to a whole number from ${min} to ${max}`)
     return fallback
   }
   const flag = (name: string, fallback: boolean) => {
     const value = text(name)?.toLowerCase()
     if (value === undefined) return fallback
-    if (value !== 'true' && value !== 'false') problems.push(`${name} must be true or false, not "${value}"`)
+    if (value !== 'true' && value !== 'false') problems.push(`${name} is "${value}". Set it to true or false`)
     return value === 'true'
   }
   const url = (name: string, value: string | undefined, ...protocols: string[]) => {
     if (value === undefined || value === '') return
     const parsed = URL.canParse(value) ? new URL(value) : undefined
-    // Only its name is shown: addresses carry passwords.
+    // The message does not show the value, because URLs contain passwords.
     if (parsed === undefined || !protocols.includes(parsed.protocol)) {
       problems.push(
-        `${name} must be an address that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
+        `${name} is wrong. Set it to a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
       )
     }
   }
@@ -124,22 +124,24 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     const match = /^(\d+)\/(\d+)$/.exec(text(name) ?? `${points}/${seconds}`)
     if (match !== null && Number(match[1]) > 0 && Number(match[2]) > 0)
       return { points: Number(match[1]), seconds: Number(match[2]) }
-    problems.push(`${name} must be attempts/seconds, like ${points}/${seconds}, not "${text(name)}"`)
+    problems.push(`${name} is "${text(name)}". Set it to attempts/seconds, like ${points}/${seconds}`)
     return { points, seconds }
   }
-  /** Which adapter: the outside one when one of its variables is set, else the built-in one, named in production. */
+  /** Returns a variable of the real adapter that is set. Undefined: the built-in adapter, which production must choose. */
   const outside = (chooser: string, builtIn: string, names: string[]) => {
     const choice = text(chooser)
-    if (choice !== undefined && choice !== builtIn) problems.push(`${chooser} can only be ${builtIn}, not "${choice}"`)
+    if (choice !== undefined && choice !== builtIn)
+      problems.push(`${chooser} is "${choice}". Set it to ${builtIn}, or remove it`)
     const set = names.find((name) => text(name) !== undefined)
-    if (set !== undefined && choice === builtIn) problems.push(`${chooser}=${builtIn} and ${set} contradict each other`)
+    if (set !== undefined && choice === builtIn)
+      problems.push(`${chooser} is ${builtIn}, but ${set} is set too. Remove one of them`)
     if (set === undefined && choice === undefined && production) {
-      problems.push(`${names[0]} is missing (or say ${chooser}=${builtIn})`)
+      problems.push(`${names[0]} is missing. Set it, or set ${chooser} to ${builtIn}`)
     }
     return set
   }
 
-  const databaseUrl = required('DATABASE_URL', 'postgres://user:password@host:5432/name')
+  const databaseUrl = required('DATABASE_URL', 'Set it to postgres://user:password@host:5432/name')
   url('DATABASE_URL', databaseUrl, 'postgres:', 'postgresql:')
   url('MIGRATIONS_DATABASE_URL', text('MIGRATIONS_DATABASE_URL'), 'postgres:', 'postgresql:')
 
@@ -156,16 +158,18 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       ? { kind: 'disk', dir: `${text('DATA_DIR') ?? '.data'}/avatars` }
       : {
           kind: 's3',
-          endPoint: required('S3_ENDPOINT', `${s3} is set`),
+          endPoint: required('S3_ENDPOINT', `Set it too, because ${s3} is set`),
           port: whole('S3_PORT', s3Ssl ? 443 : 80, 1, 65535),
           ssl: s3Ssl,
-          accessKey: required('S3_ACCESS_KEY', `${s3} is set`),
-          secretKey: required('S3_SECRET_KEY', `${s3} is set`),
+          accessKey: required('S3_ACCESS_KEY', `Set it too, because ${s3} is set`),
+          secretKey: required('S3_SECRET_KEY', `Set it too, because ${s3} is set`),
           bucket: text('S3_BUCKET') ?? 'avatars',
           region: text('S3_REGION') ?? 'us-east-1',
         }
   if (storage.kind === 's3' && /[:/]/.test(storage.endPoint)) {
-    problems.push('S3_ENDPOINT must be a host name; its port goes into S3_PORT, and S3_SSL says whether it speaks TLS')
+    problems.push(
+      'S3_ENDPOINT is wrong. Set it to a host name, S3_PORT to the port, and S3_SSL to true or false for TLS',
+    )
   }
 
   const mailgun = outside('MAILER', 'mailbox', ['MAILGUN_APIKEY', 'MAILGUN_DOMAIN', 'MAILGUN_FROM', 'MAILGUN_URL'])
@@ -174,21 +178,26 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       ? { kind: 'mailbox' }
       : {
           kind: 'mailgun',
-          apiKey: required('MAILGUN_APIKEY', `${mailgun} is set`),
-          domain: required('MAILGUN_DOMAIN', `${mailgun} is set`),
-          from: required('MAILGUN_FROM', `${mailgun} is set`),
+          apiKey: required('MAILGUN_APIKEY', `Set it too, because ${mailgun} is set`),
+          domain: required('MAILGUN_DOMAIN', `Set it too, because ${mailgun} is set`),
+          from: required('MAILGUN_FROM', `Set it too, because ${mailgun} is set`),
           url: text('MAILGUN_URL') ?? 'https://api.mailgun.net',
         }
   url('MAILGUN_URL', text('MAILGUN_URL'), 'https:', 'http:')
 
-  const secrets = required('COOKIE_SECRET', 'a comma list: the first signs, all verify')
+  const secrets = required(
+    'COOKIE_SECRET',
+    'Set it to one or more secrets, separated by commas: the first one signs, all verify',
+  )
     .split(',')
     .map((secret) => secret.trim())
   if (text('COOKIE_SECRET') !== undefined && secrets.some((secret) => secret.length < 16)) {
-    problems.push('COOKIE_SECRET: each secret needs 16 characters or more')
+    problems.push('COOKIE_SECRET is too short. Set each of its secrets to 16 characters or more')
   }
 
-  const publicUrl = production ? required('PUBLIC_URL', 'like https://chat.example.com') : text('PUBLIC_URL')
+  const publicUrl = production
+    ? required('PUBLIC_URL', 'Set it to the URL that people open, like https://chat.example.com')
+    : text('PUBLIC_URL')
   url('PUBLIC_URL', publicUrl, 'https:', 'http:')
   url('INTERNAL_URL', text('INTERNAL_URL'), 'https:', 'http:')
   url('CDN_PREFIX', text('CDN_PREFIX'), 'https:', 'http:')

@@ -8,7 +8,7 @@ import type { Db } from './platform/db.js'
 import { greetNewcomer } from './greeter/greet-newcomer.js'
 import type { Rooms } from './rooms/rooms.js'
 
-/** Who there is, and which event wakes whom. */
+/** All consumers by name, with the type of event that each one handles. */
 export const consumerEvents = {
   'greet-newcomer': 'member.joined',
   'send-welcome': 'account.registered',
@@ -20,11 +20,11 @@ interface ConsumersOptions {
   rooms: Pick<Rooms, 'requireMember' | 'admitBot'>
   messages: Pick<Messages, 'post'>
   mailer: Mailer
-  /** Where people find the chat, for the mail; null when nobody knows. */
+  /** The URL of the chat for the welcome mail. Null when it is unknown. */
   publicUrl: string | null
 }
 
-/** All of them, run by the worker, or by the server where there is no RabbitMQ. */
+/** Creates all consumers. The worker runs them, or the server when there is no RabbitMQ. */
 export function createConsumers({ db, accounts, rooms, messages, mailer, publicUrl }: ConsumersOptions): Consumer[] {
   return [
     {

@@ -9,7 +9,7 @@ import { readConfig } from './config.js'
 const protocol = readFileSync(new URL('../../../docs/protocol.md', import.meta.url), 'utf8')
 const contract = fileURLToPath(new URL('./contract.ts', import.meta.url))
 
-/** The rows of the table whose first column is headed so: a list of cells each. */
+/** The rows of the table whose first column has this heading. Each row is a list of cells. */
 function table(heading: string): string[][] {
   const lines = protocol.split('\n')
   const start = lines.findIndex((line) => line.startsWith(`| ${heading} |`))
@@ -95,7 +95,7 @@ describe('docs/protocol.md', () => {
     ).toEqual(codes.types.map((type) => (type as ts.StringLiteralType).value).sort())
   })
 
-  it('lists exactly the routes there are', () => {
+  it('lists exactly the routes that exist', () => {
     const config = readConfig({
       DATABASE_URL: 'postgres://localhost/none',
       COOKIE_SECRET: 'sixteen characters or more',
@@ -116,7 +116,7 @@ interface Layer {
   handle: Router
 }
 
-/** `GET /api/me` and so on, also those of routers inside. */
+/** All routes, like `GET /api/me`, also those of nested routers. */
 function routes(router: Router): string[] {
   return (router.stack as unknown as Layer[]).flatMap(({ route, handle }) => {
     if (route === undefined) return 'stack' in handle ? routes(handle) : []

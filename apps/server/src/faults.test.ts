@@ -7,7 +7,7 @@ import { newPerson } from './test/chat.js'
 import { freshDatabase, type FreshDatabase } from './test/database.js'
 import { run } from './test/process.js'
 
-/** A server in a process of its own, which refuses nobody. */
+/** Starts a server in a separate process, with limits that no test reaches. */
 async function startServer({ url: databaseUrl }: FreshDatabase, more: NodeJS.ProcessEnv = {}) {
   const server = run('apps/server/src/main.ts', [], {
     DATABASE_URL: databaseUrl,
@@ -22,9 +22,9 @@ async function startServer({ url: databaseUrl }: FreshDatabase, more: NodeJS.Pro
   return { server, url }
 }
 
-// The embedded database has one backend and nobody who could end it.
+// The embedded database has a single backend, which cannot be terminated.
 describe.runIf(process.env.TEST_SESSION_REDIS)('a server process', () => {
-  it('goes on when PostgreSQL ends all its connections in the middle of posts, again and again, and keeps what it acknowledged', async () => {
+  it('survives when PostgreSQL repeatedly terminates all connections, and keeps every acknowledged message', async () => {
     const database = await freshDatabase()
     const admin = new pg.Client({ connectionString: database.url })
     await admin.connect()
@@ -58,13 +58,13 @@ describe.runIf(process.env.TEST_SESSION_REDIS)('a server process', () => {
     const { rows } = await admin.query<{ id: string }>('select id from messages where author_id = $1', [ann.account.id])
     const stored = new Set(rows.map(({ id }) => id))
     expect(acknowledged.filter((id) => !stored.has(id))).toEqual([])
-    // Whoever was in the way of a fault was told so, and nobody of a fault of ours.
+    // All other posts were answered with `unavailable`, and none with `fault`.
     expect([...others]).toEqual(['unavailable'])
     await admin.end()
     await database.close()
   })
 
-  it('that is told to stop does not wait for somebody who never ends a request', async () => {
+  it('that is told to stop does not wait for a client that never ends its request', async () => {
     const database = await freshDatabase()
     const { server, url } = await startServer(database, { STOP_TIMEOUT_MS: '20000' })
     const sender = connect(Number(new URL(url).port), '127.0.0.1')
@@ -79,7 +79,7 @@ describe.runIf(process.env.TEST_SESSION_REDIS)('a server process', () => {
     await database.close()
   })
 
-  it('that is told to stop under load finishes or refuses what is in hand, says nothing but JSON, and ends with 0', async () => {
+  it('that is told to stop under load finishes or refuses all requests, logs only JSON, and exits with 0', async () => {
     const database = await freshDatabase()
     const { server, url } = await startServer(database, { STOP_TIMEOUT_MS: '60000' })
     const ann = await newPerson(url)

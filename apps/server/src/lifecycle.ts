@@ -17,7 +17,7 @@ import { compareSchema, untilSchemaIsCurrent } from './platform/schema.js'
 import type { Storage } from './storage/storage.js'
 
 export interface Lifecycle {
-  /** Where people reach it, and the port it listens on; known once started. */
+  /** The URL for people, and the port on which the server listens. `start` sets both. */
   url: string
   port: number
   start(): Promise<void>
@@ -31,21 +31,21 @@ interface LifecycleOptions {
   storage: Storage
   http: HttpServer
   sockets: Pick<Sockets, 'drain'>
-  /** Null where events are the worker's business. */
+  /** Null when the worker handles events. */
   events: { bus: Bus; relay: Relay; consumersFor: (publicUrl: string) => Consumer[] } | null
-  /** Aborted when it stops. */
+  /** `stop` aborts it. */
   leaving: AbortController
   isReady: () => Promise<boolean>
   publishAssets: () => Promise<void>
-  /** What goes on from start to stop. */
+  /** Work that is repeated from `start` to `stop`. */
   repeated: Repeated[]
-  /** Who may still have something to tell, when nobody asks any more. */
-  tellers: { stop(): Promise<void> }[]
+  /** Slices that send notifications in batches. They are stopped after the sockets. */
+  notifiers: { stop(): Promise<void> }[]
 }
 
 const startPatienceMs = 3_000
 
-/** In which order a server opens and closes what it is made of. */
+/** Starts and stops the parts of a server in the right order. */
 export function createLifecycle({
   config,
   log,
@@ -58,7 +58,7 @@ export function createLifecycle({
   isReady,
   publishAssets,
   repeated,
-  tellers,
+  notifiers,
 }: LifecycleOptions): Lifecycle {
   const { db, redis, hints } = connections
   let ops: OpsServer | undefined
@@ -80,7 +80,8 @@ export function createLifecycle({
         'starting with these adapters',
       )
       if (config.storage.kind === 'disk') await storage.prepare()
-      // Whoever comes first should find a session, hear of everything and get the assets. Without Redis or storage it starts all the same.
+      // Wait a moment for Redis and storage, so that the first visitor has sessions, live events and assets. Without them the
+      // server starts all the same.
       await within(
         startPatienceMs,
         'Waiting for Redis and storage',
@@ -93,7 +94,10 @@ export function createLifecycle({
       lifecycle.port = port
       lifecycle.url = url
       if (config.publicUrl === null && !isLoopback(config.host)) {
-        log.warn({ host: config.host }, 'only localhost is answered. Set PUBLIC_URL to the address that people type')
+        log.warn(
+          { host: config.host },
+          'only requests to localhost are answered. Set PUBLIC_URL to the URL that people open',
+        )
       }
       ops = await startOpsServer({ host: config.host, port: config.metricsPort, version: config.version, isReady })
 
@@ -107,14 +111,14 @@ export function createLifecycle({
       repeating = repeated.map((each) => repeat({ ...each, log }))
     },
 
-    /** /readyz turns red first; once traffic has moved away, what is in hand is finished, and things close in reverse order. */
+    /** First /readyz answers 503. When no more traffic comes, current work is finished and all parts close in reverse order. */
     async stop() {
       leaving.abort()
-      // Others take the events from here on: they may already do with them what this process does not know about.
+      // Stop handling events now: a newer release may already handle them differently.
       const relayed = events?.relay.stop()
       await sleep(config.drainMs)
       await sockets.drain(config.drainMs)
-      await Promise.all([...repeating, ...tellers].map((each) => each.stop()))
+      await Promise.all([...repeating, ...notifiers].map((each) => each.stop()))
       await relayed
       await events?.bus.close()
       ops?.close()
@@ -124,14 +128,14 @@ export function createLifecycle({
   return lifecycle
 }
 
-/** May traffic come? While the database answers with the schema of this release, and this process is not leaving. */
+/** The server is ready while the database answers and has the schema of this release, and the process is not stopping. */
 export function createReadiness({ db, leaving }: { db: Database; leaving: AbortSignal }): () => Promise<boolean> {
   let schemaIsCurrent = false
   let verdict: Promise<boolean> | undefined
 
   async function askDatabase(): Promise<boolean> {
     try {
-      // In a flood every connection is busy, and that is no reason to send people elsewhere.
+      // Under heavy load every connection is busy. The server is ready nevertheless.
       if (schemaIsCurrent && db.isAnswering()) return true
       if (schemaIsCurrent) await db.query('select 1')
       else schemaIsCurrent = (await compareSchema(db)).missing.length === 0
@@ -141,7 +145,7 @@ export function createReadiness({ db, leaving }: { db: Database; leaving: AbortS
     }
   }
 
-  // Anybody may ask, and as often as they like: the database is asked once a second at most.
+  // /readyz is public, so the database is asked once a second at most.
   return async () => {
     verdict ??= askDatabase().finally(() => setTimeout(() => (verdict = undefined), 1_000).unref())
     return !leaving.aborted && (await verdict) && !leaving.aborted

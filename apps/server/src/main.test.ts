@@ -17,20 +17,20 @@ describe('the server process', () => {
   })
   afterAll(() => database.close())
 
-  it('says every problem of its environment and ends with 1', async () => {
+  it('lists every problem of its environment and exits with 1', async () => {
     const server = run('apps/server/src/main.ts', [], { S3_ENDPOINT: 's3' })
     expect(await server.exited).toBe(1)
     expect(server.output()).toBe(
-      `The environment is not complete:
-  - DATABASE_URL is missing (postgres://user:password@host:5432/name)
-  - S3_ACCESS_KEY is missing (S3_ENDPOINT is set)
-  - S3_SECRET_KEY is missing (S3_ENDPOINT is set)
-  - COOKIE_SECRET is missing (a comma list: the first signs, all verify)
+      `Some environment variables are missing or wrong:
+  - DATABASE_URL is missing. Set it to postgres://user:password@host:5432/name
+  - S3_ACCESS_KEY is missing. Set it too, because S3_ENDPOINT is set
+  - S3_SECRET_KEY is missing. Set it too, because S3_ENDPOINT is set
+  - COOKIE_SECRET is missing. Set it to one or more secrets, separated by commas: the first one signs, all verify
 `,
     )
   })
 
-  it('says which port is in use and ends with 1', async () => {
+  it('says which port is in use and exits with 1', async () => {
     const other = createServer().listen(0, '127.0.0.1')
     await once(other, 'listening')
     const { port } = other.address() as AddressInfo
@@ -42,7 +42,7 @@ describe('the server process', () => {
     other.close()
   })
 
-  it('logs JSON with request ids, and neither passwords, addresses, cookies nor messages', async () => {
+  it('logs JSON with request ids, and no passwords, email addresses, cookies or messages', async () => {
     const server = run('apps/server/src/main.ts', [], { ...env, DEBUG: '1' })
     const { url } = (await server.said('listening')) as { url: string }
     const ann = await newPerson(url, 'Secretive')
@@ -86,7 +86,7 @@ describe('the server process', () => {
     }
   })
 
-  it('keeps its metrics and health apart from what people reach', async () => {
+  it('serves its metrics and version on a separate port', async () => {
     const metricsPort = await freePort()
     const server = run('apps/server/src/main.ts', [], {
       ...env,
@@ -108,7 +108,7 @@ describe('the server process', () => {
     expect(await server.exited).toBe(0)
   })
 
-  it('is not ready before the schema is the one it expects, and then is', async () => {
+  it('is ready only when the database has the schema of its release', async () => {
     await database.db.query(`update pgmigrations set name = name || '_not' where name = '0007_presence'`)
     const server = run('apps/server/src/main.ts', [], env)
     const { url } = (await server.said('listening')) as { url: string }
@@ -120,7 +120,7 @@ describe('the server process', () => {
     await server.exited
   })
 
-  it('leaves in order: not ready at once, serving meanwhile, every acknowledged message kept, exit code 0', async () => {
+  it('stops gracefully: is not ready at once, still answers, keeps every acknowledged message, and exits with 0', async () => {
     const server = run('apps/server/src/main.ts', [], { ...env, DRAIN_MS: '1500' })
     const { url } = (await server.said('listening')) as { url: string }
     const ann = await newPerson(url)
@@ -157,25 +157,25 @@ describe('the command line', () => {
     return { code, output: running.output() }
   }
 
-  it('says so when the database cannot be reached, without a stack', async () => {
+  it('reports an unreachable database without a stack', async () => {
     const { code, output } = await cli('migrate', {
       DATABASE_URL: `postgres://chat:secret@127.0.0.1:${await freePort()}/chat`,
     })
     expect([code, output]).toEqual([
       1,
-      expect.stringMatching(/^PostgreSQL is not available: connect ECONNREFUSED [\d.:]+\. The doctor task says more: /),
+      expect.stringMatching(/^PostgreSQL is not available: connect ECONNREFUSED [\d.:]+\. For details, run: /),
     ])
     expect(output).not.toContain('secret')
   })
 
-  it('explains itself when asked for something unknown', async () => {
+  it('lists its tasks when the task is unknown', async () => {
     const { code, output } = await cli('dance')
     expect(code).toBe(2)
     for (const task of ['wait', 'migrate', 'fixtures', 'bucket', 'upkeep', 'replay', 'acceptance', 'doctor'])
       expect(output).toContain(`  ${task} `)
   })
 
-  it('waits for a database that is not there yet, and says why', async () => {
+  it('waits for a database that does not answer yet, and logs why', async () => {
     const { hostname, port } = new URL(database.url)
     const proxy = await startProxy({ host: hostname, port: Number(port) })
     await proxy.refuse()
@@ -192,7 +192,7 @@ describe('the command line', () => {
     await proxy.close()
   })
 
-  it('has nothing to migrate after a rollback, when a newer release has been there', async () => {
+  it('migrates nothing after a rollback from a newer release', async () => {
     await database.db.query(`insert into pgmigrations (name, run_on) values ('9999_from_the_future', now())`)
     const { code, output } = await cli('migrate')
     expect([code, output]).toEqual([0, expect.stringContaining('the schema is newer than this release')])
@@ -200,7 +200,7 @@ describe('the command line', () => {
     expect((await cli('migrate')).code).toBe(0)
   })
 
-  it('refuses to migrate what another line of releases has been at, and changes nothing', async () => {
+  it('refuses to migrate a database with migrations of other releases, and changes nothing', async () => {
     await database.db.query(`update pgmigrations set name = '0007_from_elsewhere' where name = '0007_presence'`)
     const { code, output } = await cli('migrate')
     await database.db.query(`update pgmigrations set name = '0007_presence' where name = '0007_from_elsewhere'`)
@@ -212,7 +212,7 @@ describe('the command line', () => {
     ])
   })
 
-  it('adds the demo people and rooms once, however often it is asked, and to what was said in General before', async () => {
+  it('adds the demo people and rooms once, also when it runs twice, and keeps earlier messages in General', async () => {
     await database.db.query(
       `with early as (insert into accounts (name, email, password_hash) values ('Early', 'early@example.com', 'x') returning id),
             general as (insert into rooms (name, kind, head) values ('General', 'public', 1) returning id)
@@ -231,7 +231,7 @@ describe('the command line', () => {
     expect((await cli('fixtures')).code).toBe(0)
     expect(await state()).toEqual(left)
     expect(first).not.toEqual(left)
-    // The numbers have no holes, as everywhere.
+    // The numbers of the messages have no gaps.
     expect(
       await database.db.query(
         `select r.name from rooms r where r.head <> (select count(*) from messages m where m.room_id = r.id)`,
@@ -239,7 +239,7 @@ describe('the command line', () => {
     ).toEqual([])
   })
 
-  it('lets the demo people sign in with the passwords that the fixtures announce', async () => {
+  it('lets the demo people sign in with the passwords in the fixtures', async () => {
     const server = run('apps/server/src/main.ts', [], { ...env, PORT: '0', METRICS_PORT: '0' })
     const { url } = (await server.said('listening')) as { url: string }
     const { status } = await new Person(url).ask('POST', '/api/session', {
@@ -251,7 +251,7 @@ describe('the command line', () => {
     await server.exited
   })
 
-  it('forgets what has expired, and only that', async () => {
+  it('deletes expired sessions and no others', async () => {
     await database.db.query(
       `insert into sessions (id, data, expires_at) values ('old', '{}', now() - interval '1 minute'), ('new', '{}', now() + interval '1 minute')`,
     )
@@ -260,7 +260,7 @@ describe('the command line', () => {
     expect(await database.db.query(`select id from sessions where id in ('old', 'new')`)).toEqual([{ id: 'new' }])
   })
 
-  it('tries the whole chat from outside and leaves no trace', async () => {
+  it('tests the whole chat from outside and leaves no data', async () => {
     const server = run('apps/server/src/main.ts', [], { ...env, PORT: '0', METRICS_PORT: '0' })
     const { url } = (await server.said('listening')) as { url: string }
     const state = () =>
@@ -275,7 +275,7 @@ describe('the command line', () => {
     expect(await state()).toEqual(before)
   })
 
-  it('tells which part is broken, with a line of advice', async () => {
+  it('says which part is broken, with a line of advice', async () => {
     const gone = `127.0.0.1:${await freePort()}`
     const { code, output } = await cli('doctor', {
       SESSION_REDIS: `redis://${gone}`,

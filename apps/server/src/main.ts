@@ -14,7 +14,7 @@ try {
   if (!stop.signal.aborted) await once(stop.signal, 'abort')
 
   app.log.info({ signal: stop.signal.reason as string }, 'stopping')
-  setTimeout(() => process.exit(1), config.stopTimeoutMs).unref() // last resort, shorter than the cluster's patience
+  setTimeout(() => process.exit(1), config.stopTimeoutMs).unref() // when stopping hangs, before the cluster kills the process
   await app.stop()
 } catch (error) {
   process.stderr.write(`${explain(error)}\n`)

@@ -15,7 +15,7 @@ import { removeQueues } from '@chat/server/test/rabbitmq'
 import { greeterId } from '@chat/server/greeter/greet-newcomer'
 import { createWorker, type Worker } from './app.js'
 
-// Waiting has its own patience.
+// `eventually` has its own timeout.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const uri = process.env.TEST_AMQP_URI ?? ''
@@ -30,7 +30,7 @@ describe('a worker', () => {
     expect(() => createWorker(config)).toThrow('run no worker')
   })
 
-  it('ends at once as a program when its environment is not complete, and says what is missing', async () => {
+  it('exits at once when its environment is not complete, and says what is missing', async () => {
     const program = run('apps/worker/src/main.ts', [], { DATABASE_URL: 'postgres://nobody@127.0.0.1:9/none' })
     expect(await program.exited).toBe(1)
     expect(program.output()).toContain('COOKIE_SECRET is missing')
@@ -75,7 +75,7 @@ describe.runIf(uri !== '')('a chat with workers', () => {
     return worker
   }
 
-  it('sends the welcome mail to whoever signs up', async () => {
+  it('sends the welcome mail to a new account', async () => {
     await startWorker()
     const ann = await newPerson(chat.url, 'Ann')
     await eventually(async () => {
@@ -85,7 +85,7 @@ describe.runIf(uri !== '')('a chat with workers', () => {
     })
   })
 
-  it('greets whoever joins a room, in front of everybody there', async () => {
+  it('greets a person who joins a room, with a message that all members get', async () => {
     await startWorker()
     const [ann, ben] = [await newPerson(chat.url, 'Ann'), await newPerson(chat.url, 'Ben')]
     const room = await ann.openRoom()
@@ -101,7 +101,7 @@ describe.runIf(uri !== '')('a chat with workers', () => {
     ann.leave()
   })
 
-  it('does each thing once with two workers and a connection that is cut all the time', async () => {
+  it('handles each event once with two workers and a connection that is cut again and again', async () => {
     await startWorker()
     await startWorker()
     const ann = await newPerson(chat.url, 'Ann')
@@ -120,7 +120,7 @@ describe.runIf(uri !== '')('a chat with workers', () => {
     })
   })
 
-  it('touches nothing before the schema of its release is there', async () => {
+  it('handles no events before the database has the schema of its release', async () => {
     const rename = (from: string, to: string) =>
       chat.database.db.query('update pgmigrations set name = $2 where name = $1', [from, to])
     await rename('0007_presence', 'not yet')
@@ -160,7 +160,7 @@ describe.runIf(uri !== '')('a chat with workers', () => {
     expect(await program.exited).toBe(0)
   })
 
-  it('catches up on what happened while RabbitMQ was out of reach', async () => {
+  it('handles the events of an outage of RabbitMQ after the outage', async () => {
     await proxy.refuse()
     const worker = await startWorker()
     const ready = () => fetch(`http://127.0.0.1:${worker.opsPort}/readyz`)

@@ -16,28 +16,30 @@ import { createRooms } from '@chat/server/rooms/rooms'
 
 export interface Worker {
   log: Log
-  /** Of /metrics, /healthz and /readyz, once started. */
+  /** The port of /metrics, /healthz, /readyz and /version. `start` sets it. */
   opsPort: number
-  /** Resolves when it works, which it does not before the schema is there. */
+  /** Resolves when the worker handles events. It waits for the schema of this release first. */
   start(): Promise<void>
   stop(): Promise<void>
 }
 
-/** What a test may put in place of what the configuration asks for. */
+/** Parts that a test may replace. */
 export interface Replacements {
   log?: Log
   mailer?: Mailer
-  /** First word of every name in RabbitMQ, so that tests do not take each other's events. */
+  /** Prefix of every name in RabbitMQ, so that tests do not get each other's events. */
   queuePrefix?: string
 }
 
 /**
- * The second process: takes events from the outbox to RabbitMQ, and acts on them. Any number of them may run.
- * @throws ConfigError without RabbitMQ, since the server does this work itself then.
+ * The second process: publishes the events of the outbox on RabbitMQ, and handles them. Any number of workers may run.
+ * @throws ConfigError without RabbitMQ, because the server handles events itself then.
  */
 export function createWorker(config: Config, replacements: Replacements = {}): Worker {
   if (config.bus.kind !== 'rabbitmq')
-    throw new ConfigError(['AMQP_URI is missing (without RabbitMQ the server does this work itself: run no worker)'])
+    throw new ConfigError([
+      'AMQP_URI is missing. Set it, or run no worker: without RabbitMQ the server handles events itself',
+    ])
   const { uri } = config.bus
   const log = replacements.log ?? createLog({ name: 'worker', level: config.logLevel, version: config.version })
 
@@ -46,7 +48,7 @@ export function createWorker(config: Config, replacements: Replacements = {}): W
   const { db, hints } = connections
   const mailer = replacements.mailer ?? createMailer(config, db)
 
-  // Slices. There are no sockets here: what they need to hear goes out as hints.
+  // Slices. The worker has no sockets, so it sends events for clients to the servers, as hints.
   const news = createNews({ hints })
   const { toPerson } = createPeople(config)
   const accounts = createAccounts({ db })
@@ -83,7 +85,7 @@ export function createWorker(config: Config, replacements: Replacements = {}): W
       relay.start()
     },
 
-    /** First no new work, then what is in hand, then things close in reverse order of opening. */
+    /** Takes no new events, finishes the current ones, and closes everything in reverse order. */
     async stop() {
       leaving.abort()
       await relay?.stop()

@@ -15,7 +15,7 @@ try {
   await stopped
 
   worker.log.info({ signal: stop.signal.reason as string }, 'stopping')
-  setTimeout(() => process.exit(1), config.stopTimeoutMs).unref() // last resort, shorter than the cluster's patience
+  setTimeout(() => process.exit(1), config.stopTimeoutMs).unref() // when stopping hangs, before the cluster kills the process
   await worker.stop()
 } catch (error) {
   process.stderr.write(`${explain(error)}\n`)

@@ -16,7 +16,7 @@ describe('accounts', () => {
     (await chat.database.db.query<{ count: number }>('select count(*) from accounts'))[0]?.count
 
   describe('signing up', () => {
-    it('makes an account that is signed in at once', async () => {
+    it('creates an account and signs it in', async () => {
       const ann = new Person(chat.url)
       const { status, body } = await ann.ask<Account>('POST', '/api/accounts', {
         name: ' Ann  ',
@@ -33,7 +33,7 @@ describe('accounts', () => {
       expect((await ann.ask('GET', '/api/me')).body).toEqual(body)
     })
 
-    it('is refused for an address that has an account, in any case of letters', async () => {
+    it('is refused for an email address that has an account, in upper or lower case', async () => {
       await newPerson(chat.url)
         .then(({ account }) => signUp({ name: 'Other', email: account.email.toUpperCase(), password }))
         .then(({ status, body }) => {
@@ -42,7 +42,7 @@ describe('accounts', () => {
         })
     })
 
-    it('gives the address to one of two who ask at the same moment', async () => {
+    it('gives an email address to only one of two simultaneous requests', async () => {
       const both = await Promise.all([1, 2].map(() => signUp({ name: 'Twin', email: 'twin@example.com', password })))
       expect(both.map(({ status }) => status).sort()).toEqual([201, 409])
     })
@@ -55,41 +55,49 @@ describe('accounts', () => {
       ['an empty name', { name: '  ', email: 'x@example.com', password }, 'Please enter a name.'],
       ['a name of two lines', { name: 'a\nb', email: 'x@example.com', password }, 'name'],
       ['a name with a NUL', { name: 'a\u0000b', email: 'x@example.com', password }, 'name'],
-      ['a name with half a character', { name: 'a\ud800', email: 'x@example.com', password }, 'name'],
+      ['a name with a lone surrogate', { name: 'a\ud800', email: 'x@example.com', password }, 'name'],
       [
-        'a name that leads elsewhere',
+        'a name that contains a URL',
         { name: 'URGENT http://evil.example/login', email: 'x@example.com', password },
         'name',
       ],
-      ['a name that is a host', { name: 'evil.example', email: 'x@example.com', password }, 'name'],
+      ['a name that is a host name', { name: 'evil.example', email: 'x@example.com', password }, 'name'],
       ['a name written from right to left', { name: 'Ann\u202egpj.exe', email: 'x@example.com', password }, 'name'],
-      ['a name that nobody sees', { name: '\u3164\u200d', email: 'x@example.com', password }, 'name'],
+      ['an invisible name', { name: '\u3164\u200d', email: 'x@example.com', password }, 'name'],
       ['a very long name', { name: 'x'.repeat(61), email: 'x@example.com', password }, 'name'],
-      ['a bad address', { name: 'X', email: 'x', password }, 'email'],
-      ['an address with a line break', { name: 'X', email: 'x@example.com\r\nBcc: y@example.com', password }, 'email'],
+      ['an invalid email address', { name: 'X', email: 'x', password }, 'email'],
+      [
+        'an email address with a line break',
+        { name: 'X', email: 'x@example.com\r\nBcc: y@example.com', password },
+        'email',
+      ],
       ['a short password', { name: 'X', email: 'x@example.com', password: 'short' }, '10 characters'],
       [
-        'a known password',
+        'a common password',
         { name: 'X', email: 'x@example.com', password: 'Password123' },
         'first that anybody would try',
       ],
       [
-        'a monotonous password',
+        'a password of one repeated letter',
         { name: 'X', email: 'x@example.com', password: 'aaaaaaaaaaaaaaa' },
         'first that anybody would try',
       ],
       [
-        'the address as password',
+        'the email address as password',
         { name: 'X', email: 'somebody@example.com', password: 'somebody@example.com' },
         'your name or address',
       ],
-      ['an endless password', { name: 'X', email: 'x@example.com', password: 'abcdef'.repeat(100) }, 'at most 200'],
+      [
+        'a password that is too long',
+        { name: 'X', email: 'x@example.com', password: 'abcdef'.repeat(100) },
+        'at most 200',
+      ],
     ])('is refused with %s, and changes nothing', async (_what, body, message) => {
       const before = await accountsThere()
       const answer = await signUp(body)
       expect(answer.status).toBe(400)
       expect(answer.body.error).toMatchObject({ code: 'invalid', message: expect.stringContaining(message) as string })
-      // A sentence for people, not a field and what is wrong with it.
+      // The message is a sentence for people, and not `field: problem`.
       expect(answer.body.error?.message).toMatch(/^[A-Z][^:]*\.$/)
       expect(await accountsThere()).toBe(before)
     })
@@ -111,7 +119,7 @@ describe('accounts', () => {
   })
 
   describe('passwords', () => {
-    it('are stored as scrypt hashes with their parameters and a salt of their own', async () => {
+    it('are stored as scrypt hashes with their parameters and their own salt', async () => {
       const people = await Promise.all([newPerson(chat.url), newPerson(chat.url)])
       const rows = await chat.database.db.query<{ hash: string }>(
         'select password_hash as hash from accounts where id = any($1::uuid[])',
@@ -122,7 +130,7 @@ describe('accounts', () => {
       expect(first).not.toBe(second)
     })
 
-    it('hashed with older parameters still work, and are hashed anew at the next sign-in', async () => {
+    it('that were hashed with older parameters still work, and are hashed again at the next sign-in', async () => {
       const ann = await newPerson(chat.url)
       const salt = Buffer.from('an old salt here')
       const key = scryptSync(password, salt, 32, { N: 1024, r: 8, p: 1 })
@@ -138,7 +146,7 @@ describe('accounts', () => {
       expect(row?.hash).toMatch(/^scrypt\$16384\$/)
     })
 
-    it('may be long and of any script', async () => {
+    it('may be long and in any script', async () => {
       const ann = new Person(chat.url)
       const long = 'пароль 🔑 '.repeat(18)
       const email = 'long@example.com'
@@ -149,13 +157,13 @@ describe('accounts', () => {
   })
 
   describe('the profile', () => {
-    it('can get another name', async () => {
+    it('can be given another name', async () => {
       const ann = await newPerson(chat.url)
       const { status, body } = await ann.ask<Account>('PATCH', '/api/me', { name: 'Анна' })
       expect([status, body.name]).toEqual([200, 'Анна'])
     })
 
-    it('takes the names that people have, and none that a mail program would make a link of', async () => {
+    it('accepts the names of people, and refuses names that a mail program would turn into a link', async () => {
       const ann = await newPerson(chat.url)
       const statusOf = async (name: string) => [name, (await ann.ask('PATCH', '/api/me', { name })).status]
       const names = [
@@ -206,7 +214,7 @@ describe('accounts', () => {
       for (const name of links) expect(await statusOf(name)).toEqual([name, 400])
     })
 
-    it('gets a new password only for the current one', async () => {
+    it('gets a new password only with the current one', async () => {
       const ann = await newPerson(chat.url)
       const wrong = await ann.ask('PATCH', '/api/me', { password: 'a whole new one', currentPassword: 'a wrong one' })
       expect(wrong.status).toBe(403)
@@ -219,7 +227,7 @@ describe('accounts', () => {
       ).toBe(201)
     })
 
-    it('lets nobody guess the current password for long, and its owner change it from another session', async () => {
+    it('limits guesses of the current password, while the owner can change it from another session', async () => {
       const { url } = await chat.replica({ LIMIT_SIGN_IN: '3/600' })
       const ann = await newPerson(url)
       const owner = new Person(url)
@@ -234,7 +242,7 @@ describe('accounts', () => {
       expect((await change(owner, password)).status).toBe(200)
     })
 
-    it('with a new password goes on here, and ends everywhere else, sockets included', async () => {
+    it('keeps this session after a new password, and ends all others with their sockets', async () => {
       const here = await newPerson(chat.url)
       const there = new Person(chat.url)
       await there.ask('POST', '/api/session', { email: here.account.email, password })
@@ -256,7 +264,7 @@ describe('accounts', () => {
       expect((await ann.ask('GET', '/api/me')).body).toEqual(ann.account)
     })
 
-    it('keeps its address to itself: others see a name and a picture', async () => {
+    it('does not show the email address to other people', async () => {
       const [ann, ben] = await Promise.all([newPerson(chat.url, 'Ann'), newPerson(chat.url, 'Ben')])
       const room = await ann.openRoom()
       await ben.join(room.id)
@@ -268,7 +276,7 @@ describe('accounts', () => {
     })
   })
 
-  it('answers a request without a session with 401, whatever it asks for', async () => {
+  it('need a session: every request without one is answered with 401', async () => {
     const stranger = new Person(chat.url)
     const room = await (await newPerson(chat.url)).openRoom()
     for (const [method, path] of [

@@ -20,12 +20,12 @@ import {
 
 export type { ChatAccount }
 
-// What a mail program or a chat elsewhere makes a link of: an address with its scheme, an IP address, a host.
+// What mail programs and other chats turn into a link: a URL with its scheme, an IP address, a host name.
 const link = /:\/\/|\bwww\.|\d(\.\d+){3}|[\p{L}\p{M}\p{N}-][.。]\p{L}[\p{L}\p{M}\p{N}-]/iu
-/** Initials before a name or before each other: `J.R.Smith` is nobody's host. */
+/** Initials, as in `J.R.Smith`: they look like a host name and are none. */
 const initials = /(?<![\p{L}\p{M}\p{N}-])\p{Lu}\.(?=\p{Lu}[\p{Ll}.])/gu
 
-/** A person's name. Others read it where they did not ask for it, so nobody can have a link for a name. */
+/** The schema of a person's name. Other people see a name without asking for it, so a name must not be a link. */
 export function nameOf() {
   const isLink = (name: string) =>
     link.test(
@@ -40,22 +40,22 @@ export function nameOf() {
   )
 }
 
-/** An address in the form it is stored and compared in. */
+/** The schema of an email address. The result is trimmed and in lower case, as it is stored and compared. */
 export function emailOf() {
   const sentence = 'Please enter an email address like ann@example.com.'
   return z.string(sentence).trim().toLowerCase().pipe(z.email(sentence).max(254, sentence))
 }
 
-/** A password to be compared: too long a one is wrong like any other. */
+/** The schema of a password that is to be verified. A password that is too long is reported as wrong. */
 export function passwordOf() {
   return z.string('Please enter your password.').max(1000, 'The password is wrong.')
 }
 
 export type Accounts = ReturnType<typeof createAccounts>
 
-/** Who can sign in. */
+/** The accounts of people: sign up, sign in, find, change. */
 export function createAccounts({ db }: { db: Database }) {
-  // Verified against when there is no such account, so that a stranger cannot tell by the time it takes.
+  // Verified when no account has the email address, so that the response time does not show whether one has it.
   const nobody = hashPassword('a password of nobody')
 
   const find = createLoader<string, ChatAccount | undefined>({
@@ -70,9 +70,9 @@ export function createAccounts({ db }: { db: Database }) {
     if (weakness !== null) throw new ChatError('invalid', weakness)
   }
 
-  // `waiting`: hashing takes long, and those who wait for it take turns by address.
+  // `waiting`: hashing is slow and has a queue, in which clients take turns by IP address.
   return {
-    /** @throws ChatError `invalid` for a weak password, `conflict` when the address is taken. */
+    /** @throws ChatError `invalid` for a weak password, `conflict` when the email address already has an account. */
     async signUp(
       { name, email, password }: { name: string; email: string; password: string },
       waiting?: Waiting,
@@ -87,7 +87,7 @@ export function createAccounts({ db }: { db: Database }) {
       })
     },
 
-    /** @throws ChatError `unauthenticated`, the same for an unknown address and a wrong password. */
+    /** @throws ChatError `unauthenticated`, the same for an unknown email address and for a wrong password. */
     async signIn({ email, password }: { email: string; password: string }, waiting?: Waiting): Promise<ChatAccount> {
       const found = await accountByEmail(db, email)
       const right = await verifyPassword(password, found?.passwordHash ?? (await nobody), waiting)
@@ -101,7 +101,7 @@ export function createAccounts({ db }: { db: Database }) {
     /** Undefined when there is no such account, or when it cannot sign in. */
     find,
 
-    /** The `sessionEpoch` of each account that is there. */
+    /** The `sessionEpoch` of each account that exists. */
     async sessionEpochs(ids: string[]): Promise<Map<string, number>> {
       const rows = await sessionEpochs(db, ids)
       return new Map(rows.map(({ id, sessionEpoch }) => [id, sessionEpoch]))
@@ -115,8 +115,8 @@ export function createAccounts({ db }: { db: Database }) {
     },
 
     /**
-     * Changes what is given. A new password needs the current one and ends all other sessions (a new `sessionEpoch`).
-     * @throws ChatError `invalid` for a weak password, `forbidden` when the current one is wrong.
+     * Changes the given fields. A new password needs the current one, and ends all sessions by a new `sessionEpoch`.
+     * @throws ChatError `invalid` for a weak password, `forbidden` when the current password is wrong.
      */
     async change(
       account: ChatAccount,

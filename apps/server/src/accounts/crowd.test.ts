@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { newPerson, password, startChat, type Chat, type Person } from '../test/chat.js'
 
-describe('a crowd at the door', () => {
+describe('many password checks at once', () => {
   let chat: Chat
   let ben: Person
   beforeAll(async () => {
@@ -20,12 +20,12 @@ describe('a crowd at the door', () => {
 
   it.each([
     [
-      'of unknown accounts',
+      'sign-ins with unknown email addresses',
       (index: number, signal: AbortSignal) =>
         signIn({ email: `nobody-${index}@example.com`, password }, '203.0.113.7', signal),
     ],
     [
-      'that guesses at a current password',
+      'guesses of a current password',
       (_index: number, signal: AbortSignal) =>
         fetch(`${chat.url}/api/me`, {
           method: 'PATCH',
@@ -40,7 +40,7 @@ describe('a crowd at the door', () => {
         }),
     ],
   ])(
-    '%s is refused in part, at once, and nobody from elsewhere waits behind it',
+    '%s: some are refused at once, and a client at another IP address does not wait for them',
     async (_who, ask) => {
       const leaving = new AbortController()
       let looked = 0
@@ -50,14 +50,14 @@ describe('a crowd at the door', () => {
         if (status === 503) refused.push(headers.get('retry-after'))
         else looked += 1
       })
-      // The first to be refused tells that the line is full.
+      // The first refusal shows that the queue is full.
       await vi.waitFor(() => expect(refused).not.toEqual([]), { timeout: 60_000 })
       const before = looked
       expect((await signIn({ email: ben.account.email, password }, '198.51.100.9')).status).toBe(201)
       expect(looked - before).toBeLessThan(20)
       expect(Number(refused[0])).toBeGreaterThan(0)
 
-      // Nobody works for those who have gone: whoever comes next is the next.
+      // The queue drops the requests of clients that have gone, so the next request is served first.
       leaving.abort()
       await Promise.allSettled(crowd)
       const last = looked

@@ -1,23 +1,23 @@
 import type { ZxcvbnFactory } from '@zxcvbn-ts/core'
 
-/** So many guesses must not find it: at 100 in a quarter of an hour (LIMIT_GUESS) they take 28 years. */
-const tooFew = 1e8
-/** Looking takes the longer the longer the password, and so many characters are enough to tell. */
-const looked = 32
+/** A password must withstand this many guesses. At 100 guesses in 15 minutes (LIMIT_GUESS) they take 28 years. */
+const minGuesses = 1e8
+/** The estimate takes longer for a longer password, so only this many characters are estimated. */
+const maxEstimated = 32
 
 let loading: Promise<ZxcvbnFactory> | undefined
 
 /**
- * Would somebody who knows the well-known passwords, and the person, soon try it? Capitals, digits behind, `@` for `a`,
- * neighbouring keys, repetitions and years are what is tried next, so they do not help.
+ * Can an attacker who knows common passwords and the `personal` words guess this password soon? Capital letters, digits
+ * at the end, `@` for `a`, neighbouring keys, repetitions and years do not help, because attackers try them too.
  */
 export async function isGuessable(password: string, personal: string[]): Promise<boolean> {
   const estimator = await (loading ??= load())
   const words = personal.flatMap((text) => [text, ...text.split(/[^\p{L}\p{N}]+/u)]).filter((word) => word.length > 2)
-  return estimator.check([...password].slice(0, looked).join(''), words).guesses < tooFew
+  return estimator.check([...password].slice(0, maxEstimated).join(''), words).guesses < minGuesses
 }
 
-/** 50,000 passwords, in memory once somebody signs up. */
+/** Loads 50,000 common passwords into memory, when the first person signs up. */
 async function load(): Promise<ZxcvbnFactory> {
   const [core, common] = await Promise.all([import('@zxcvbn-ts/core'), import('@zxcvbn-ts/language-common')])
   return new core.ZxcvbnFactory({ dictionary: common.dictionary, graphs: common.adjacencyGraphs })

@@ -24,7 +24,7 @@ describe('a new password', () => {
     'aaaaaaaaaaaaaaa',
     'Petrova2024',
     'anna.petrova1',
-  ])('is refused when it is %s: one of the first that anybody would try', async (password) => {
+  ])('is refused when it is easy to guess, like %s', async (password) => {
     expect(await weaknessOf(password, about)).toBe('This password is among the first that anybody would try.')
   })
 

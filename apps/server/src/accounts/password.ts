@@ -5,17 +5,17 @@ import { isGuessable } from './guessable.js'
 
 const derive = promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt)
 
-// OWASP Password Storage Cheat Sheet, one of its equal choices for scrypt: 16 MiB and about 0.2 s of one core.
+// One of the equivalent choices for scrypt in the OWASP Password Storage Cheat Sheet: 16 MiB and about 0.2 s of one core.
 const current = { N: 2 ** 14, r: 8, p: 5 }
 const keyLength = 32
 
-// Node runs scrypt on the four threads that DNS and files need too: two at a time leave room for them. Addresses take turns:
-// somebody who tries passwords by the hundred does not keep others out. The last of 100 waits about 10 s on a slow core.
+// Node runs scrypt on the same four threads as DNS and file access, so only two hashes run at a time. Clients take turns by
+// IP address, so one that tries hundreds of passwords does not block the others. The last of 100 waits about 10 s on a slow core.
 const gate = createGate(2, { waiting: 100, perKey: 50 })
 
 /**
- * Hashes a password. The parameters travel in the hash: `scrypt$N$r$p$salt$key`, the last two in base64url.
- * @throws as the gate does, when too many wait.
+ * Hashes a password. The hash contains its parameters: `scrypt$N$r$p$salt$key`, the salt and the key in base64url.
+ * @throws as the gate does, when too many tasks wait or the client has gone.
  */
 export async function hashPassword(password: string, waiting?: Waiting): Promise<string> {
   const salt = randomBytes(16)
@@ -23,7 +23,7 @@ export async function hashPassword(password: string, waiting?: Waiting): Promise
   return ['scrypt', current.N, current.r, current.p, salt.toString('base64url'), key.toString('base64url')].join('$')
 }
 
-/** Does the password belong to the hash? Takes the same time whether or not it does. @throws as the gate does, when too many wait. */
+/** Does the password belong to the hash? A wrong password takes as long as the right one. @throws as `hashPassword` does. */
 export async function verifyPassword(password: string, hash: string, waiting?: Waiting): Promise<boolean> {
   const [, N, r, p, salt = '', key = ''] = hash.split('$')
   const expected = Buffer.from(key, 'base64url')
@@ -35,14 +35,14 @@ export async function verifyPassword(password: string, hash: string, waiting?: W
   return timingSafeEqual(actual, expected)
 }
 
-/** Was it made with other parameters than today's? Then it is made anew at the next sign-in. */
+/** Was the hash made with other parameters than today's? Then the next sign-in replaces it. */
 export function isOutdated(hash: string): boolean {
   return !hash.startsWith(`scrypt$${current.N}$${current.r}$${current.p}$`)
 }
 
 /**
- * Why a password will not do, as a sentence, or null when it is fine: 10 to 200 characters, neither the person's name
- * nor address, and not among those that are tried first.
+ * Returns a sentence that says why a password is too weak, or null. A password needs 10 to 200 characters, must not be the
+ * person's name or email address, and must not be easy to guess.
  */
 export async function weaknessOf(password: string, about: { name: string; email: string }): Promise<string | null> {
   const characters = [...password]

@@ -14,10 +14,10 @@ interface PersonNewsOptions {
   onError: (error: unknown) => void
 }
 
-/** However often somebody takes another name, the others hear of it twice a second at most. */
+/** Other people are notified of changes twice a second at most. */
 const restMs = 500
 
-/** Tells of the accounts added to it, that they have another name or picture: whoever shares a room with them hears of it. */
+/** Takes the ids of accounts whose name or avatar has changed, and notifies the members of their rooms. */
 export function createPersonNews({ news, accounts, rooms, toPerson, onError }: PersonNewsOptions) {
   return createBatches({
     restMs,

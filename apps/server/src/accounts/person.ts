@@ -6,7 +6,7 @@ type PersonRow = Pick<ChatAccount, 'id' | 'name' | 'avatarKey'> & { isBot?: bool
 export type ToPerson = (row: PersonRow) => Person
 export type ToAccount = (account: ChatAccount) => Account
 
-/** What others may know about an account, and what its owner may. Pictures are at `cdnPrefix`; null: this server has them. */
+/** Makes the public view of an account and the view of its owner. Avatars are at `cdnPrefix`. Null: at this server. */
 export function createPeople({ cdnPrefix }: { cdnPrefix: string | null }): {
   toPerson: ToPerson
   toAccount: ToAccount

@@ -1,12 +1,12 @@
 import type { Db } from '../platform/db.js'
 
-/** An account that can sign in, as all of the chat may have it in hand. */
+/** An account that can sign in, without its password hash. */
 export interface ChatAccount {
   id: string
   name: string
   email: string
   avatarKey: string | null
-  /** A new password begins a new one, and ends the sessions of those before. */
+  /** A new password raises it and ends the sessions of earlier epochs. */
   sessionEpoch: number
 }
 
@@ -19,12 +19,12 @@ export function accountsById(db: Db, ids: string[]): Promise<ChatAccount[]> {
   ])
 }
 
-/** The epochs of those of the accounts that are there. */
+/** The epochs of those of the accounts that exist. */
 export function sessionEpochs(db: Db, ids: string[]): Promise<{ id: string; sessionEpoch: number }[]> {
   return db.query(`select id, session_epoch as "sessionEpoch" from accounts where id = any($1::uuid[])`, [ids])
 }
 
-/** With the hash of its password: one row, so that the hash is of this `sessionEpoch`. */
+/** An account and its password hash, read from the same row so that the hash belongs to this `sessionEpoch`. */
 export async function accountByEmail(
   db: Db,
   email: string,
@@ -43,7 +43,7 @@ export async function passwordHashOf(db: Db, id: string): Promise<string | undef
   return row?.hash
 }
 
-/** Undefined when the address is taken. */
+/** Returns undefined when the email address already has an account. */
 export async function insertAccount(
   db: Db,
   name: string,
@@ -63,7 +63,7 @@ export async function updateName(db: Db, id: string, name: string): Promise<void
   await db.query('update accounts set name = $2 where id = $1', [id, name])
 }
 
-/** A new password ends every session that began before it. */
+/** Stores a new password hash and ends all sessions of the account. */
 export async function updatePassword(db: Db, id: string, passwordHash: string): Promise<void> {
   await db.query('update accounts set password_hash = $2, session_epoch = session_epoch + 1 where id = $1', [
     id,
@@ -71,7 +71,7 @@ export async function updatePassword(db: Db, id: string, passwordHash: string): 
   ])
 }
 
-/** The same password under today's parameters: nobody is signed out. Does nothing when it was changed in between. */
+/** Stores a new hash of the same password; the sessions continue. Does nothing when the password was changed meanwhile. */
 export async function replaceHash(db: Db, id: string, oldHash: string, newHash: string): Promise<void> {
   await db.query('update accounts set password_hash = $3 where id = $1 and password_hash = $2', [id, oldHash, newHash])
 }

@@ -32,7 +32,7 @@ const changes = z
     'Please enter a name or a new password.',
   )
 
-/** Signing up and profiles. */
+/** HTTP routes: sign up, read and change the own profile. */
 export function createAccountRoutes({
   accounts,
   sessions,
@@ -64,7 +64,7 @@ export function createAccountRoutes({
       const account = await (wanted.password === undefined ? change() : guesses.atChange(req, change))
       if (wanted.name !== undefined) personNews.add(account.id)
       if (wanted.password !== undefined) {
-        // This session goes on under a new id; all others are over, and so are their sockets.
+        // This session continues under a new id. All other sessions of the account end, with their sockets.
         req.log.info({ accountId: account.id }, 'password changed')
         const { id } = await sessions.begin(req, account)
         news.send({ type: 'other-sessions-ended', accountId: account.id, exceptSessionId: id })

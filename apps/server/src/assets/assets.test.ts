@@ -16,7 +16,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true }))
 
-/** The server of one version, with these files beside it. */
+/** The assets of one release, which has these files. */
 async function version(files: Record<string, string>) {
   const directory = await mkdtemp(join(folder, 'version-'))
   for (const [name, content] of Object.entries(files)) await writeFile(join(directory, name), content)
@@ -26,8 +26,8 @@ async function version(files: Record<string, string>) {
 const before = 'main.0123456789abcdef0123.js'
 const after = 'main.fedcba98765432109876.css'
 
-describe('assets of several versions', () => {
-  it('are found by each of them, with their type', async () => {
+describe('assets of several releases', () => {
+  it('are found by each release, with their content type', async () => {
     const [first, second] = [await version({ [before]: 'before()' }), await version({ [after]: 'a{}' })]
     await first.publish()
     await second.publish()
@@ -38,7 +38,7 @@ describe('assets of several versions', () => {
     expect(await first.find(after)).toEqual({ content: Buffer.from('a{}'), contentType: 'text/css; charset=utf-8' })
   })
 
-  it('are those with a hash in their name, and nothing else that lies beside them', async () => {
+  it('are the files with a hash in their name, and no other files', async () => {
     const assets = await version({
       [before]: 'before()',
       'manifest.json': '{}',
@@ -49,13 +49,13 @@ describe('assets of several versions', () => {
     for (const name of ['manifest.json', `${before}.gz`, `${before}.map`]) expect(await assets.find(name)).toBeNull()
   })
 
-  it('are not the pictures of people', async () => {
+  it('do not include avatars', async () => {
     const key = '11111111-1111-4111-8111-111111111111.webp'
     await storage.put(key, Buffer.from('picture'), 'image/webp')
     expect(await (await version({})).find(key)).toBeNull()
   })
 
-  it('can be published by all replicas, again and again', async () => {
+  it('can be published by all replicas, several times', async () => {
     const replicas = await Promise.all([version({ [before]: 'before()' }), version({ [before]: 'before()' })])
     await Promise.all(replicas.map((assets) => assets.publish()))
     const late = await version({ [before]: 'before()' })

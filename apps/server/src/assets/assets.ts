@@ -3,13 +3,13 @@ import { extname, join } from 'node:path'
 import type { Storage } from '../storage/storage.js'
 
 /**
- * During a rollout the pages of two versions are about, and a page that stays open asks even later. An nginx has the
- * assets of its own version only, so each version leaves a copy of its assets in storage, where all others find them.
+ * During a rollout, pages of two releases are open, and an open page may load assets even later. Each nginx has only the
+ * assets of its own release, so each release copies its assets to storage, where the others find them.
  */
 export interface Assets {
-  /** Stores the assets of this version that are not there yet; once it has, it has nothing more to do. */
+  /** Stores the assets of this release that are not in storage yet. Does nothing after it has succeeded once. */
   publish(): Promise<void>
-  /** An asset of any version, or null. */
+  /** An asset of any release, or null. */
   find(name: string): Promise<{ content: Buffer; contentType: string } | null>
 }
 
@@ -19,10 +19,10 @@ const contentTypes: Record<string, string> = {
   '.svg': 'image/svg+xml',
 }
 
-/** A name with a hash in it, which will never stand for anything else, and is short enough for a file. */
+/** A file name with a content hash, so its content never changes. It is short enough for every storage. */
 const hashed = /^[\w-]{1,100}\.[0-9a-f]{20}\.(css|js|svg)$/
 
-/** @param directory where webpack has put the assets of this version. */
+/** @param directory the folder with the assets of this release, as webpack built them. */
 export function createAssets({ storage, directory }: { storage: Storage; directory: string }): Assets {
   const contentTypeOf = (name: string) => contentTypes[extname(name)] ?? 'application/octet-stream'
   let isPublished = false
@@ -37,7 +37,7 @@ export function createAssets({ storage, directory }: { storage: Storage; directo
     },
 
     async find(name) {
-      // Avatars are in the same place, and are none of this.
+      // Avatars are in the same storage and must not be served here.
       const content = hashed.test(name) ? await storage.get(name) : null
       return content && { content, contentType: contentTypeOf(name) }
     },

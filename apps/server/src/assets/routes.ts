@@ -2,7 +2,7 @@ import { Router } from 'express'
 import { ChatError } from '../platform/errors.js'
 import type { Assets } from './assets.js'
 
-/** Assets of other versions, for nginx and for browsers that ask here. */
+/** HTTP route: the assets of all releases, for nginx and for browsers that reach the server without nginx. */
 export function createAssetRoutes({ assets }: { assets: Assets }): Router {
   return Router().get('/assets/:name', async (req, res) => {
     const asset = await assets.find(req.params.name)

@@ -12,7 +12,7 @@ import type { Avatars } from './avatars.js'
 import { createAvatarRoutes } from './routes.js'
 import type { Storage } from '../storage/storage.js'
 
-// Each picture is drawn in a process of its own, which a busy machine takes its time to start.
+// Each avatar is drawn in a separate process, which starts slowly on a busy machine.
 vi.setConfig({ testTimeout: 120_000 })
 
 const stored = new Map<string, Buffer>()
@@ -35,7 +35,7 @@ beforeAll(async () => {
 afterAll(() => chat.stop())
 
 describe('an avatar', () => {
-  it('is uploaded as a picture and served as a WebP that may be kept for ever and is never anything but a picture', async () => {
+  it('is uploaded as a picture and served as a WebP that browsers may keep and treat as a picture only', async () => {
     const ann = await newPerson(chat.url)
     expect(ann.account.avatarUrl).toBeNull()
     const { status, body } = await upload(ann, png)
@@ -62,7 +62,7 @@ describe('an avatar', () => {
     expect((await ann.ask<Account>('GET', '/api/me')).body.avatarUrl).toBe((body as Account).avatarUrl)
   })
 
-  it('replaces the one before, which is removed', async () => {
+  it('replaces the previous one, which is removed', async () => {
     const ann = await newPerson(chat.url)
     const first = ((await upload(ann, png)).body as Account).avatarUrl
     const second = ((await upload(ann, png)).body as Account).avatarUrl
@@ -71,7 +71,7 @@ describe('an avatar', () => {
     expect((await fetch(chat.url + second)).status).toBe(200)
   })
 
-  it('leaves no picture without an owner when two are uploaded at once', async () => {
+  it('leaves no unused picture when two are uploaded at once', async () => {
     const before = stored.size
     const ann = await newPerson(chat.url)
     const elsewhere = Object.assign(new Person((await chat.replica()).url), { cookie: ann.cookie })
@@ -82,7 +82,7 @@ describe('an avatar', () => {
     expect((await fetch(chat.url + avatarUrl)).status).toBe(200)
   })
 
-  it('is not taken from strangers', async () => {
+  it('is not accepted without a session', async () => {
     const before = stored.size
     const stranger = await newPerson(chat.url)
     stranger.cookie = ''
@@ -91,22 +91,27 @@ describe('an avatar', () => {
   })
 
   it.each([
-    ['what is not called a picture', 'text/plain', () => Buffer.from('hello'), 415],
+    ['a text', 'text/plain', () => Buffer.from('hello'), 415],
     ['an SVG', 'image/svg+xml', () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'), 415],
-    ['an SVG that is called a PNG', 'image/png', () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'), 415],
+    [
+      'an SVG with the content type of a PNG',
+      'image/png',
+      () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'),
+      415,
+    ],
     ['JSON', 'application/json', () => Buffer.from('{"picture":1}'), 415],
     ['an empty body', 'image/png', () => Buffer.alloc(0), 415],
     ['more than 5 MB', 'image/png', () => Buffer.concat([png, Buffer.alloc(5 * 1024 * 1024)]), 413],
-  ])('is not made of %s', async (_what, type, body, status) => {
+  ])('is not made from %s', async (_what, type, body, status) => {
     const ann = await newPerson(chat.url)
     const answer = await upload(ann, body(), type)
     expect(answer.status).toBe(status)
-    // For people: what to do about it, and not what a request looks like.
+    // The message tells people what to choose, and not what is wrong with the request.
     expect((answer.body as { error: ErrorBody }).error.message).toMatch(/JPEG, PNG or WebP picture/)
     expect((await ann.ask<Account>('GET', '/api/me')).body.avatarUrl).toBeNull()
   })
 
-  it('is refused, not lost, when it cannot be stored', async () => {
+  it('is answered with 503 when it cannot be stored', async () => {
     const ann = await newPerson(chat.url)
     const put = vi.spyOn(storage, 'put').mockRejectedValueOnce(new Error('disk full'))
     const { status, body } = await upload(ann, png)
@@ -116,7 +121,7 @@ describe('an avatar', () => {
     expect((await ann.ask<Account>('GET', '/api/me')).body.avatarUrl).toBeNull()
   })
 
-  it('is new even when the old one cannot be removed', async () => {
+  it('is replaced even when the old one cannot be removed', async () => {
     const ann = await newPerson(chat.url)
     await upload(ann, png)
     const remove = vi.spyOn(storage, 'remove').mockRejectedValueOnce(new Error('not now'))
@@ -124,7 +129,7 @@ describe('an avatar', () => {
     remove.mockRestore()
   })
 
-  it('is made of one picture of an account at a time: another one meanwhile is refused with a reason', async () => {
+  it('is made from one upload per account at a time: a second one is refused with a reason', async () => {
     const ann = await newPerson(chat.url)
     const uploads = [beginUpload(ann), beginUpload(ann)]
     const refused = await Promise.race(uploads.map((each) => each.answer))
@@ -140,7 +145,7 @@ describe('an avatar', () => {
     expect((await upload(ann, png)).status).toBe(200)
   })
 
-  it('is refused at once, with the time to come back, while many other people change theirs', async () => {
+  it('is refused at once, with a time to retry, while many other people upload theirs', async () => {
     const people = await Promise.all(Array.from({ length: 9 }, () => newPerson(chat.url)))
     const uploads = people.map(beginUpload)
     const refused = await Promise.race(uploads.map((each) => each.answer))
@@ -156,7 +161,7 @@ describe('an avatar', () => {
     ])
   })
 
-  it('does not wait behind twenty large ones of somebody else', async () => {
+  it('does not wait for twenty large ones of another account', async () => {
     const [ann, ben] = await Promise.all([newPerson(chat.url), newPerson(chat.url)])
     const large = await sharp({ create: { width: 4_800, height: 5_000, channels: 3, background: 'teal' } })
       .png({ progressive: true })
@@ -171,7 +176,7 @@ describe('an avatar', () => {
     await Promise.all(others)
   })
 
-  it('is not made for somebody who has gone: the one who draws is told', async () => {
+  it('is not drawn any more when its client has gone', async () => {
     const drawing = new EventEmitter()
     const set: Avatars['set'] = (_accountId, _body, signal) => new Promise(() => drawing.emit('begun', signal))
     const signIn: RequestHandler = (_req, res, next) => {
@@ -206,7 +211,7 @@ describe('an avatar', () => {
   })
 
   it.each(['nothing.webp', `${randomUUID()}.webp`, '..%2f..%2fetc%2fpasswd', 'a%00.webp', '%c0%ae.webp', 'x.svg'])(
-    'is not found under %s',
+    'is not found under the key %s',
     async (key) => {
       const response = await fetch(`${chat.url}/avatars/${key}`)
       expect([400, 404]).toContain(response.status)
@@ -219,10 +224,10 @@ function asking(person: Person, length: number) {
   return request(`${person.url}/api/me/avatar`, { method: 'PUT', headers, agent: false })
 }
 
-/** An upload that has begun; the rest of the body comes when one wants. */
+/** Starts an upload. `goOn` sends the rest of its body. */
 function beginUpload(person: Person) {
   const asked = asking(person, png.length)
-  asked.on('error', () => undefined) // a refused one may be cut off
+  asked.on('error', () => undefined) // the server may close the connection of a refused upload
   asked.write(png.subarray(0, 10))
   const answer = (once(asked, 'response') as Promise<[IncomingMessage]>).then(async ([response]) => {
     const { statusCode: status, headers } = response

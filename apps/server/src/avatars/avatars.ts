@@ -13,18 +13,20 @@ interface AvatarsOptions {
   log: Log
 }
 
-/** Pictures of people. Each has a key of its own that nobody can guess and that is never used again. */
+/** Avatars of accounts. Each has a random key, which cannot be guessed and is never used again. */
 export function createAvatars({ db, storage, log }: AvatarsOptions) {
-  /** A picture nobody points at costs a little room, so failing to remove it is nobody's failure. */
+  /** An unused picture only wastes space, so a failed removal is logged and not thrown. */
   async function forget(key: string): Promise<void> {
     await storage.remove(key).catch((error: unknown) => log.warn({ err: error, key }, 'a picture could not be removed'))
   }
 
   return {
     /**
-     * Gives an account a new picture; the old one is removed.
-     * @param signal aborts when nobody waits for it any more.
-     * @throws ChatError `unsupported_media`, `too_large`, `not_found` for no such account, `unavailable` when it cannot be stored.
+     * Gives an account a new avatar and removes the old one.
+     * @param body a JPEG, PNG or WebP picture.
+     * @param signal aborts when the client has gone.
+     * @throws ChatError as `encodeAvatar` does, `not_found` when the account does not exist, `unavailable` when the avatar
+     * cannot be stored.
      */
     async set(accountId: string, body: Buffer, signal?: AbortSignal): Promise<void> {
       const picture = await encodeAvatar(body, signal)
@@ -42,16 +44,16 @@ export function createAvatars({ db, storage, log }: AvatarsOptions) {
       }
     },
 
-    /** The picture under a key, or null when there is none. */
+    /** The avatar with this key as WebP, or null when there is none. */
     async open(key: string): Promise<Buffer | null> {
       return /^[a-z0-9-]{1,100}\.webp$/.test(key) ? storage.get(key) : null
     },
   }
 }
 
-/** Returns the key there was before. */
+/** Returns the previous key. */
 async function replaceKey(db: Db, accountId: string, key: string): Promise<string | null> {
-  // The lock makes two uploads at once see each other: no picture is left behind without an owner.
+  // Because of the lock, the second of two simultaneous uploads gets the key of the first one and removes its picture.
   const [replaced] = await db.query<{ previous: string | null }>(
     `with before as (select id, avatar_key from accounts where id = $1 for update)
      update accounts set avatar_key = $2

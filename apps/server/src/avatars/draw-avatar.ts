@@ -3,24 +3,24 @@ import { buffer } from 'node:stream/consumers'
 import sharp from 'sharp'
 import { exitCodes, megapixels } from './picture.js'
 
-/** A program: standard input has a picture, standard output gets the avatar. picture.ts runs it, within limits. */
+/** A program that reads a picture from standard input and writes the avatar to standard output. picture.ts runs it with limits. */
 
-// Everything else that libvips can read (SVG, PDF, GIF, what ImageMagick knows …) was never meant for strangers' files.
+// libvips can read many more formats (SVG, PDF, GIF, those of ImageMagick …), but those readers are not safe for untrusted files.
 sharp.block({ operation: ['VipsForeignLoad'] })
 sharp.unblock({ operation: ['VipsForeignLoadJpegBuffer', 'VipsForeignLoadPngBuffer', 'VipsForeignLoadWebpBuffer'] })
 sharp.concurrency(1)
-// Whoever talks comes before whoever changes a picture.
+// Messages are more urgent than avatars, so this process has a low priority.
 setPriority(10)
 
 const edge = 256
 
 try {
-  // The pixels are decoded and encoded anew, so nothing else that was in the file gets through.
+  // Only the pixels are decoded and encoded again, so the avatar contains nothing else of the file.
   const avatar = await sharp(await buffer(process.stdin), {
     limitInputPixels: megapixels * 1_000_000,
     autoOrient: true,
   })
-    // autoOrient turns the pixels as the camera's note says, before the note is dropped.
+    // autoOrient rotates the pixels by the EXIF orientation, which the avatar does not contain.
     .resize(edge, edge, { fit: 'cover' })
     .webp({ quality: 82 })
     .toBuffer()
@@ -28,6 +28,6 @@ try {
 } catch (error) {
   const { message } = error as Error
   if (message.includes('exceeds pixel limit')) process.exitCode = exitCodes.tooLarge
-  // What an encoder cannot do, it had no memory for.
+  // An encoder fails only when it has too little memory.
   else process.exitCode = /memory|webpsave|system error/.test(message) ? exitCodes.tooExpensive : exitCodes.damaged
 }

@@ -11,7 +11,7 @@ import { run, type Running } from '../test/process.js'
 
 const root = fileURLToPath(new URL('../../../..', import.meta.url))
 
-// What the kernel counts is in /proc, where there is one.
+// The test reads memory sizes from /proc, which only Linux has.
 describe.skipIf(process.platform !== 'linux')('a server with the memory that the chart gives it', () => {
   let database: FreshDatabase
   let data: string
@@ -45,10 +45,10 @@ describe.skipIf(process.platform !== 'linux')('a server with the memory that the
     await rm(data, { recursive: true })
   })
 
-  it('does not come near its limit whatever picture is uploaded, and serves others meanwhile', async () => {
+  it('stays below its limit whatever picture is uploaded, and serves other people meanwhile', async () => {
     const picture = (edge: number) =>
       sharp({ create: { width: edge, height: edge, channels: 4, background: { r: 0, g: 128, b: 128, alpha: 0.5 } } })
-    // Four colours of 16 bits, interlaced: all pixels are in memory at once, with 8 bytes each.
+    // Four channels of 16 bits, interlaced: all pixels are in memory at once, with 8 bytes each.
     const heavy = (edge: number) =>
       picture(edge).toColourspace('rgb16').png({ progressive: true, compressionLevel: 9 }).toBuffer()
     const pictures: [body: Buffer, status: number][] = [
@@ -73,7 +73,7 @@ describe.skipIf(process.platform !== 'linux')('a server with the memory that the
   }, 400_000)
 })
 
-/** Resolves with the most that a process and its children have had at once, without what the kernel can take back. */
+/** Resolves with the largest memory size of a process and its children together, without memory that the kernel can reclaim. */
 async function watchMemory(pid: number, signal: AbortSignal): Promise<number> {
   let peak = 0
   while (!signal.aborted) {
@@ -93,7 +93,7 @@ async function childrenOf(pid: number): Promise<number[]> {
   return children.split(' ').filter(Boolean).map(Number)
 }
 
-/** Zero for one that has gone meanwhile. */
+/** Returns zero for a process that has ended meanwhile. */
 async function memoryOf(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
   return Number(/^RssAnon:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024

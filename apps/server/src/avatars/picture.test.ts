@@ -3,7 +3,7 @@ import sharp, { type Sharp } from 'sharp'
 import { describe, expect, it, vi } from 'vitest'
 import { encodeAvatar } from './picture.js'
 
-// Each picture is drawn in a process of its own, which a busy machine takes its time to start.
+// Each avatar is drawn in a separate process, which starts slowly on a busy machine.
 vi.setConfig({ testTimeout: 120_000 })
 
 describe('making an avatar', () => {
@@ -13,7 +13,7 @@ describe('making an avatar', () => {
     expect(avatar.length).toBeLessThan(20_000)
   })
 
-  it('drops what the camera wrote down, where it was above all', async () => {
+  it('removes the EXIF data of the camera, such as the location', async () => {
     const photo = await plain(64, 64)
       .jpeg()
       .withExif({
@@ -35,8 +35,8 @@ describe('making an avatar', () => {
     expect(avatar.includes('EXIF')).toBe(false)
   })
 
-  it('turns a picture the way the camera was held', async () => {
-    // Left half black, right half white, "rotate by 180° to see it".
+  it('rotates a picture by its EXIF orientation', async () => {
+    // The left half is black, the right half is white, and the orientation is "rotate by 180°".
     const left = await sharp({ create: { width: 32, height: 64, channels: 3, background: 'black' } })
       .png()
       .toBuffer()
@@ -55,7 +55,7 @@ describe('making an avatar', () => {
     expect(data[middleRow + 236]).toBeLessThan(50)
   })
 
-  it('lets nothing through that hides behind a picture', async () => {
+  it('removes content that follows the picture in the file', async () => {
     const picture = await plain(64, 64).jpeg().toBuffer()
     const polyglot = Buffer.concat([picture, Buffer.from('<script>alert(1)</script>')])
     const avatar = await encodeAvatar(polyglot)
@@ -80,7 +80,7 @@ describe('making an avatar', () => {
     await expect(encodeAvatar(body)).rejects.toMatchObject({ code: 'unsupported_media' })
   })
 
-  it.each(['jpeg', 'png', 'webp'] as const)('refuses a %s that ends in the middle', async (format) => {
+  it.each(['jpeg', 'png', 'webp'] as const)('refuses a truncated %s', async (format) => {
     const whole = await sharp({
       create: {
         width: 300,
@@ -96,7 +96,7 @@ describe('making an avatar', () => {
     await expect(encodeAvatar(whole.subarray(0, whole.length / 2))).rejects.toMatchObject({ code: 'unsupported_media' })
   })
 
-  it('refuses a small file that would unfold into a huge picture, before it unfolds', async () => {
+  it('refuses a small file with a huge picture before it is decompressed', async () => {
     const bomb = png(30_000, 30_000)
     expect(bomb.length).toBeLessThan(100_000)
     const before = process.memoryUsage().rss
@@ -104,7 +104,7 @@ describe('making an avatar', () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(100_000_000)
   })
 
-  it('refuses a small picture whose notes would unfold into gigabytes', async () => {
+  it('refuses a small picture with metadata that would decompress into gigabytes', async () => {
     const note = chunk(
       'zTXt',
       Buffer.concat([Buffer.from('a\0\0'), deflateSync(Buffer.alloc(7_900_000, 'a'), { level: 9 })]),
@@ -122,16 +122,16 @@ describe('making an avatar', () => {
       (picture: Sharp) => picture.flatten().jpeg({ progressive: true, chromaSubsampling: '4:4:4' }),
     ],
     [
-      'an interlaced PNG, turned',
+      'a rotated interlaced PNG',
       (picture: Sharp) => picture.withMetadata({ orientation: 6 }).png({ progressive: true }),
     ],
-    ['a PNG of 16 bits a colour', (picture: Sharp) => picture.toColourspace('rgb16').png()],
+    ['a PNG with 16 bits per channel', (picture: Sharp) => picture.toColourspace('rgb16').png()],
     ['a WebP', (picture: Sharp) => picture.webp({ lossless: true, effort: 0 })],
-  ])('takes %s of 24 megapixels', async (_what, encode) => {
+  ])('accepts %s of 24 megapixels', async (_what, encode) => {
     await expect(encodeAvatar(await encode(translucent(4_800, 5_000)).toBuffer())).resolves.toBeInstanceOf(Buffer)
   })
 
-  it('refuses the kind that takes most memory for a pixel, and says what would do', async () => {
+  it('refuses the format that takes most memory per pixel, and says what to choose instead', async () => {
     const heavy = await translucent(4_800, 5_000).toColourspace('rgb16').png({ progressive: true }).toBuffer()
     await expect(encodeAvatar(heavy)).rejects.toMatchObject({
       code: 'too_large',
@@ -139,7 +139,7 @@ describe('making an avatar', () => {
     })
   })
 
-  it('stops drawing when nobody waits for it any more, and takes up the next', async () => {
+  it('stops drawing when the client has gone, and draws the next one', async () => {
     const picture = await plain(640, 480).png().toBuffer()
     const gone = new AbortController()
     const [first, second, third] = [
@@ -162,7 +162,7 @@ function translucent(width: number, height: number) {
   return sharp({ create: { width, height, channels: 4, background: { r: 0, g: 128, b: 128, alpha: 0.5 } } })
 }
 
-/** A grey PNG of any size whose pixels are all the same; of the largest ones only the first rows are there. */
+/** A grey PNG of any size with equal pixels. The file of a very large one contains only its first rows. */
 function png(width: number, height: number, notes: Buffer[] = []): Buffer {
   const header = Buffer.alloc(13)
   header.writeUInt32BE(width, 0)

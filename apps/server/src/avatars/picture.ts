@@ -7,39 +7,41 @@ import { createGate } from '../platform/gate.js'
 
 export const megapixels = 24
 
-/** How the process ends that draws a picture, when it has none to show. */
+/** Exit codes of the process that draws an avatar, when it fails. */
 export const exitCodes = { damaged: 10, tooLarge: 11, tooExpensive: 12 }
 
 const run = promisify(execFile)
-// From its source it needs the same help as the server does.
+// When the server runs from its TypeScript source, this program needs the same loader.
 const program = fileURLToPath(new URL(`./draw-avatar${extname(import.meta.url)}`, import.meta.url))
 const loader = program.endsWith('.ts') ? ['--import', 'tsx'] : []
 
-// In KiB, half of what the chart gives the server: enough for 24 megapixels of up to 6 bytes each, which a progressive JPEG takes.
-// Stacks count in full, so they are small and few. Nothing is compiled: for compiled code Node 24 sets half a gigabyte aside.
+// The memory limit is in KiB, half of what the chart gives the server. It is enough for 24 megapixels of 6 bytes, as in a
+// progressive JPEG. Stacks count with their full size, so they are small and few. --jitless compiles no code, for which
+// Node 24 would reserve half a gigabyte.
 const limits = 'ulimit -c 0 && ulimit -s 2048 && ulimit -d 256000'
 const env = { UV_THREADPOOL_SIZE: '1' }
 const drawing = [process.execPath, '--jitless', ...loader, program]
-// Other systems have no such limits, and serve no strangers.
+// Only Linux has these limits. Other systems are for development.
 const command = process.platform === 'linux' ? ['/bin/sh', '-c', `${limits} && exec "$0" "$@"`, ...drawing] : drawing
-const patienceMs = 30_000
+const timeoutMs = 30_000
 
-// What one costs is bounded, so only one is drawn at a time.
+// Only one avatar is drawn at a time, so the memory for all of them is bounded.
 const gate = createGate(1)
 
 /**
- * Makes an avatar of a JPEG, PNG or WebP: a square WebP without anything the camera wrote down. It is drawn in a process of
- * its own, which gives all memory back, takes no more than its share whatever a file unfolds into, and knows no secrets.
- * @throws ChatError `unsupported_media` for what is none of the three or damaged, `too_large` beyond 24 megapixels or
- * its share, `invalid` when nobody waits for it any more.
+ * Makes an avatar from a JPEG, PNG or WebP picture: a square WebP without metadata. A separate process draws it, which has
+ * a memory limit, gives all memory back when it ends, and knows no secrets.
+ * @param signal aborts when the client has gone.
+ * @throws ChatError `unsupported_media` for another format or a damaged file, `too_large` for more than 24 megapixels or too
+ * much memory, `invalid` when `signal` aborts.
  */
 export async function encodeAvatar(body: Buffer, signal?: AbortSignal): Promise<Buffer> {
   try {
     return await gate(async () => {
-      const options = { env, encoding: 'buffer', timeout: patienceMs, killSignal: 'SIGKILL', signal } as const
+      const options = { env, encoding: 'buffer', timeout: timeoutMs, killSignal: 'SIGKILL', signal } as const
       const [file = '', ...args] = command
       const running = run(file, args, options)
-      // It may end before it has read everything.
+      // The process may end before it has read its whole input.
       running.child.stdin?.on('error', () => undefined).end(body)
       return (await running).stdout
     })

@@ -22,10 +22,10 @@ const choose = 'Choose a JPEG, PNG or WebP picture of up to 5 MB.'
 const parsePicture = express.raw({ type: ['image/jpeg', 'image/png', 'image/webp'], limit: '5mb' })
 const readPicture = promisify<Request, Response>(parsePicture)
 
-// They wait for one another, each with its body in memory.
+// Uploads wait for each other, and each of them has its body in memory.
 const picturesInHand = 8
 
-/** Pictures in and out. */
+/** HTTP routes: upload an avatar, download an avatar. */
 export function createAvatarRoutes({
   avatars,
   accounts,
@@ -36,7 +36,7 @@ export function createAvatarRoutes({
 }: AvatarRoutes): Router {
   const inHand = new Set<string>()
 
-  /** One picture of each account, and a few in all. Refused before the body is read, so that a refusal costs nothing. */
+  /** Runs one upload per account, and a few in total. Refuses others before their body is read, so that a refusal costs nothing. */
   async function takeInHand(accountId: string, work: () => Promise<void>): Promise<void> {
     if (inHand.has(accountId))
       throw new ChatError(
@@ -71,7 +71,7 @@ export function createAvatarRoutes({
     .get('/avatars/:key', async (req, res) => {
       const picture = await avatars.open(req.params.key)
       if (picture === null) throw new ChatError('not_found', 'There is nothing here.')
-      // A stranger made it: whatever it is, it is only ever a picture.
+      // A user made this file, so these headers make browsers treat it as a picture and as nothing else.
       res.set({
         'cache-control': 'public, max-age=31536000, immutable',
         'content-type': 'image/webp',

@@ -10,7 +10,7 @@ import { recordEvent, type NewEvent } from './outbox.js'
 import { createRabbitmqBus } from './rabbitmq-bus.js'
 import { createRelay, type Relay } from './relay.js'
 
-// Waiting has its own patience.
+// `eventually` has its own timeout.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const amqpUri = process.env.TEST_AMQP_URI
@@ -56,7 +56,7 @@ describe.each(buses)('events through the $name bus', ({ uri }) => {
     expect(heard.toSorted()).toEqual(['counter member.joined', 'greeter member.joined', 'postman account.registered'])
   })
 
-  it('arrive as they were written down', async () => {
+  it('arrive as they were recorded', async () => {
     const heard: ChatEvent[] = []
     await bus.subscribe(consumer('greeter', async (event) => void heard.push(event)))
     const event = joined()
@@ -66,7 +66,7 @@ describe.each(buses)('events through the $name bus', ({ uri }) => {
     await eventually(() => expect(heard).toEqual([{ id: row?.id, ...event }]))
   })
 
-  it('come back later to a consumer that failed, without hindering the others', async () => {
+  it('come again later to a consumer that failed, without delaying the others', async () => {
     const attempts: number[] = []
     const others = vi.fn(async () => undefined)
     await bus.subscribe(
@@ -83,12 +83,12 @@ describe.each(buses)('events through the $name bus', ({ uri }) => {
     expect(second - first).toBeGreaterThanOrEqual(delaysMs[0] as number)
     expect(third - second).toBeGreaterThanOrEqual(delaysMs[1] as number)
     expect(others).toHaveBeenCalled()
-    // Done now, not parked.
+    // The event is finished now, and not parked.
     await eventually(async () => expect(await database.db.query('select from outbox')).toEqual([]))
     expect(await bus.replay()).toBe(0)
   })
 
-  it('are parked when they fail every time, and are put back to work by a replay', async () => {
+  it('are parked when they fail every time, and are tried again after a replay', async () => {
     let isPoison = true
     const handled: string[] = []
     await bus.subscribe(
@@ -101,7 +101,7 @@ describe.each(buses)('events through the $name bus', ({ uri }) => {
     await recordEvent(database.db, joined())
     await eventually(() => expect(handled).toHaveLength(delaysMs.length + 1))
     isPoison = false
-    // The last failure is noted a moment after the handler has thrown.
+    // The event is parked a moment after the handler has thrown.
     await eventually(async () => expect(await bus.replay()).toBe(1))
     await eventually(() => expect(handled).toHaveLength(delaysMs.length + 2))
     expect(new Set(handled).size).toBe(1)
@@ -147,7 +147,7 @@ describe.each(buses)('events through the $name bus', ({ uri }) => {
 })
 
 describe('reading an event', () => {
-  it('refuses what is none, one of an unknown type, and one without its fields', () => {
+  it('refuses other values, an event of an unknown type, and an event without its fields', () => {
     expect(() => parseEvent('nonsense')).toThrow()
     expect(() => parseEvent({ id: randomUUID(), type: 'room.exploded', payload: {} })).toThrow()
     expect(() => parseEvent({ id: randomUUID(), type: 'member.joined', payload: { roomId: randomUUID() } })).toThrow()

@@ -9,12 +9,12 @@ const chatEvent = z.discriminatedUnion('type', [
   }),
 ])
 
-/** Something that has happened, in the past tense. Stored in the outbox, carried by the bus. */
+/** Something that has happened, named in the past tense. The outbox stores it and the bus delivers it. */
 export type ChatEvent = z.infer<typeof chatEvent>
 export type EventType = ChatEvent['type']
 export type EventOf<Type extends EventType> = Extract<ChatEvent, { type: Type }>
 
-/** @throws when it is not one of the events known here. */
+/** @throws when the value is not an event of a known type. */
 export function parseEvent(value: unknown): ChatEvent {
   return chatEvent.parse(value)
 }

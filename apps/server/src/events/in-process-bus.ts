@@ -5,13 +5,13 @@ import { createGate } from '../platform/gate.js'
 import { unparkEvents } from './outbox.js'
 
 /**
- * The bus of a process that is alone: publishing an event means handling it here and now. The outbox is its queue, so
- * retries and parked events live in the database.
+ * The bus of a chat without RabbitMQ: `publish` runs the consumers in this process. The outbox is its queue, so retries
+ * and parked events are in the database.
  */
 export function createInProcessBus({ db }: { db: Db }): Bus {
   const consumers: Consumer[] = []
   const inHand = new Set<Promise<void>>()
-  // People are served by the same process: a crowd of events must not take all its connections.
+  // The same process serves people, so many events must not use all of its database connections.
   const gate = createGate(4)
   let isClosed = false
 
@@ -41,7 +41,7 @@ export function createInProcessBus({ db }: { db: Db }): Bus {
   }
 }
 
-/** Lets every consumer have its turn, also after one has failed: they have nothing to do with each other. */
+/** Calls every consumer, even after one has failed, because they do not depend on each other. */
 async function handle(consumers: Consumer[], event: ChatEvent): Promise<void> {
   let failure: ConsumerFailed | undefined
   for (const consumer of consumers) {

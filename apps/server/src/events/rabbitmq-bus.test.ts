@@ -9,7 +9,7 @@ import type { ChatEvent } from './events.js'
 import { Unavailable } from '../platform/errors.js'
 import { createRabbitmqBus } from './rabbitmq-bus.js'
 
-// Waiting has its own patience.
+// `eventually` has its own timeout.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const uri = process.env.TEST_AMQP_URI ?? ''
@@ -46,7 +46,7 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
     return bus
   }
 
-  it('keeps events for a consumer that has yet to come', async () => {
+  it('keeps events for a consumer that starts later', async () => {
     const [publisher, worker] = [await connectBus(), await connectBus()]
     const event = joined()
     await publisher.publish(event)
@@ -55,15 +55,15 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
     await eventually(() => expect(handle).toHaveBeenCalledWith(event))
   })
 
-  it('does not pretend to have an event that nobody waits for', async () => {
+  it('refuses an event that no queue accepts', async () => {
     const bus = await connectBus()
     await expect(
       bus.publish({ id: randomUUID(), type: 'account.registered', payload: { accountId: randomUUID() } }),
-    ).rejects.toThrow('No queue takes account.registered')
+    ).rejects.toThrow('No queue accepts account.registered')
     await bus.publish(joined())
   })
 
-  it('hands each event to one of several workers', async () => {
+  it('delivers each event to one of several workers', async () => {
     const handled: string[] = []
     const [first, second] = [await connectBus(), await connectBus()]
     for (const worker of [first, second]) await worker.subscribe(greeter(async ({ id }) => void handled.push(id)))
@@ -73,13 +73,13 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
     expect(handled.toSorted()).toEqual(events.map(({ id }) => id).toSorted())
   })
 
-  it('delivers again what a worker had in hand when it died', async () => {
+  it('delivers an event again when its worker died before the acknowledgement', async () => {
     const [publisher, worker] = [await createSteadyBus(), await connectBus()]
     const handled: string[] = []
     await worker.subscribe(
       greeter(async ({ id }) => {
         handled.push(id)
-        // The effect is there, the acknowledgement does not get through.
+        // The event is handled, but its acknowledgement is lost.
         if (handled.length === 1) proxy.cut()
       }),
     )
@@ -89,7 +89,7 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
     await eventually(async () => expect(await waiting(queue)).toBe(0))
   })
 
-  it('is out of reach at first: the start does not fail, publishing does, and all is well when it comes', async () => {
+  it('may be out of reach at the start: publishing fails until it is back', async () => {
     await proxy.refuse()
     const bus = await connectBus()
     const handle = vi.fn(async () => undefined)
@@ -102,7 +102,7 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
     await eventually(() => expect(handle).toHaveBeenCalledWith(event))
   })
 
-  it('comes back after the connection was cut, with publishing and consumers', async () => {
+  it('publishes and consumes again after the connection was cut', async () => {
     const bus = await connectBus()
     const handle = vi.fn(async () => undefined)
     await bus.subscribe(greeter(handle))
@@ -115,7 +115,7 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
     }
   })
 
-  it('that has stopped in the middle fails a publish after some seconds', async () => {
+  it('that does not answer makes a publish fail after some seconds', async () => {
     const bus = await connectBus()
     proxy.freeze()
     await expect(bus.publish(joined())).rejects.toBeInstanceOf(Unavailable)
@@ -123,14 +123,14 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
     await eventually(() => bus.publish(joined()))
   })
 
-  it('that has stopped in the middle does not keep the process from stopping', async () => {
+  it('that does not answer does not prevent the process from stopping', async () => {
     const bus = await connectBus()
     await bus.subscribe(greeter(async () => undefined))
     proxy.freeze()
     await bus.close()
   })
 
-  it('that has stopped while the connection was opened is tried again', async () => {
+  it('that stops answering while a connection is opened is tried again', async () => {
     await proxy.refuse()
     const bus = await connectBus()
     await proxy.mend()
@@ -141,7 +141,7 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
     await eventually(() => bus.publish(joined()))
   })
 
-  it('puts aside at once what is no event, and a replay does not go round for ever', async () => {
+  it('parks messages that are no events at once, and a replay tries each of them once', async () => {
     const bus = await connectBus()
     const handle = vi.fn(async () => undefined)
     await bus.subscribe(greeter(handle))
@@ -163,12 +163,12 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
     expect(await bus.replay()).toBe(5)
     await eventually(async () => expect(await waiting(`${queue}.dead`)).toBe(5))
     expect(handle).not.toHaveBeenCalled()
-    // It could have been: a real one is handled.
+    // The handler works: it handles a real event.
     await bus.publish(joined())
     await eventually(() => expect(handle).toHaveBeenCalledOnce())
   })
 
-  it('puts aside an event that has taken many workers with it', async () => {
+  it('parks an event that has crashed many workers', async () => {
     const bus = await connectBus()
     await bus.publish(joined())
     await withChannel(uri, async (channel) => {
@@ -182,7 +182,7 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
     expect(await waiting(`${queue}.dead`)).toBe(0)
   })
 
-  it('says loudly that an event was parked, with the reason', async () => {
+  it('logs an error with the reason when an event is parked', async () => {
     const parked = vi.spyOn(quiet, 'error')
     const bus = await connectBus()
     const poison = new Error('poison')
@@ -197,7 +197,7 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
     )
   })
 
-  it('gets its queues back when somebody has removed them', async () => {
+  it('declares its queues again after they were deleted', async () => {
     const bus = await connectBus()
     const handle = vi.fn(async () => undefined)
     await bus.subscribe(greeter(handle))
@@ -207,7 +207,7 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
     await eventually(() => expect(handle).toHaveBeenCalledWith(event))
   })
 
-  it('has no consumer left once the bus is closed, and nothing that was not handled is lost', async () => {
+  it('has no consumer after the bus is closed, and loses no event that was not handled', async () => {
     const bus = await connectBus()
     let finish = () => {}
     const handle = vi.fn(() => new Promise<void>((resolve) => (finish = resolve)))
@@ -226,14 +226,14 @@ describe.runIf(uri !== '')('RabbitMQ', () => {
     })
   })
 
-  it('knows no consumer without a queue', async () => {
+  it('refuses a consumer without a queue', async () => {
     const bus = await connectBus()
     await expect(
       bus.subscribe({ name: 'stranger', type: 'member.joined', handle: async () => undefined }),
     ).rejects.toThrow('stranger')
   })
 
-  /** A bus whose connection nobody cuts. */
+  /** A bus whose connection does not go through the proxy. */
   async function createSteadyBus(): Promise<Bus> {
     const bus = await createRabbitmqBus({ uri, consumers, log: quiet, delaysMs, prefix })
     buses.push(bus)

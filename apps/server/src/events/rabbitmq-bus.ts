@@ -11,37 +11,37 @@ import type { Log } from '../platform/log.js'
 interface RabbitmqBusOptions {
   uri: string
   /**
-   * Every consumer there is, by name, and the event that wakes it. Whoever connects first makes the queues of all of
-   * them, so no event can be published before those who wait for it have a place where it is kept.
+   * All consumers by name, with the type of event that each one handles. Every process that connects declares the queues
+   * of all of them, so that no event can be published before the queues of its consumers exist.
    */
   consumers: Readonly<Record<string, EventType>>
   log: Log
-  /** Rests between the attempts of a consumer that fails; after the last one the event is parked. */
+  /** Delays before the next attempts of a consumer that fails. After the last attempt the event is parked. */
   delaysMs?: readonly number[]
-  /** First word of every name in the broker. */
+  /** Prefix of every name in the broker. */
   prefix?: string
 }
 
 type Message = Pick<AsyncMessage, 'messageId' | 'body'>
 
-/** The message itself is at fault: trying again cannot help. */
+/** The message itself is wrong, so another attempt cannot help. */
 class Malformed extends Error {}
 
-/** How long the broker may take to answer, and to say goodbye. */
+/** Timeouts for an answer of the broker, and for disconnecting. */
 const callMs = 5_000
-const goodbyeMs = 2_000
-/** Without one, a broker that vanished would be noticed when TCP gives up, after minutes. */
+const disconnectMs = 2_000
+/** Without a heartbeat, only TCP would notice that the broker has vanished, after minutes. */
 const heartbeatSeconds = 10
 const prefetch = 10
-/** Counts the attempts of a consumer. */
+/** The header with the number of the attempt. */
 const attemptHeader = 'chat-attempt'
 
 /**
- * Events through RabbitMQ 3.10 or later: a topic exchange, and for each consumer a queue, one waiting queue per delay,
- * and a dead queue for what is parked. All of them are durable quorum queues, which survive the loss of a node.
+ * Events through RabbitMQ 3.10 or later: a topic exchange, and for each consumer a queue, a retry queue per delay, and a
+ * dead queue for parked events. All of them are durable quorum queues, which survive the loss of a node.
  *
- * Resolves after the first try to connect, whatever came of it. While the broker is out of reach everything fails at
- * once, and the connection comes back by itself with all that belongs to it.
+ * Resolves after the first attempt to connect, even when it failed. While the broker is out of reach, all calls fail at
+ * once. The connection, its queues and its consumers come back by themselves.
  */
 export async function createRabbitmqBus({
   uri,
@@ -53,12 +53,13 @@ export async function createRabbitmqBus({
   const exchange = `${prefix}.events`
   const queueOf = (consumer: string) => `${prefix}.${consumer}`
   const deadQueueOf = (consumer: string) => `${prefix}.${consumer}.dead`
-  // The delay is in the name: a queue cannot change, and what waits in one of an older ladder still finds its way.
+  // The name contains the delay, because the delay of an existing queue cannot change. Messages in a queue with an earlier
+  // delay still return to their consumer.
   const waitingQueueOf = (consumer: string, delayMs: number) => `${prefix}.${consumer}.retry.${delayMs}`
 
   const subscriptions: Subscription[] = []
   const inHand = new Set<Promise<void>>()
-  /** Tickets of messages that no queue took. */
+  /** Correlation ids of messages that no queue accepted. */
   const returned = new Set<string>()
   let declared: Promise<void> | undefined
 
@@ -76,9 +77,9 @@ export async function createRabbitmqBus({
     declared = undefined
     log.info('rabbitmq is connected')
   })
-  // The library says so once per outage.
+  // The library reports it once per outage.
   connection.on('error', (error) => log.warn({ err: error }, 'rabbitmq is out of reach'))
-  connection.on('connection.blocked', (reason) => log.warn({ reason }, 'rabbitmq takes no events at the moment'))
+  connection.on('connection.blocked', (reason) => log.warn({ reason }, 'rabbitmq accepts no events at the moment'))
   const publisher = connection.createPublisher({ confirm: true })
   publisher.on('basic.return', ({ correlationId }) => returned.add(String(correlationId)))
   const firstTry = once(connection, 'connection').then(declareOnce)
@@ -92,8 +93,9 @@ export async function createRabbitmqBus({
   }
 
   /**
-   * Not by the library, which would do it as soon as a publish fails. When somebody has removed a queue, its consumer
-   * must hear of it before there is a new one: else RabbitMQ takes it for a consumer of the new one, and it gets nothing.
+   * Declares the exchange and the queues. The library could do this, but it would do so as soon as a publish fails. When
+   * a queue was deleted, its consumer must notice that before the queue is declared again. Otherwise RabbitMQ treats it as
+   * a consumer of the new queue, and it gets no messages.
    */
   async function declare(): Promise<void> {
     await connection.exchangeDeclare({ exchange, type: 'topic', durable: true })
@@ -110,31 +112,32 @@ export async function createRabbitmqBus({
   }
 
   /**
-   * A queue counts deliveries that ended without an answer, and parks what took 20 workers with it. RabbitMQ 4 does so by
-   * default, and drops the message where no dead letter queue is named; 3.10 needs to be told.
+   * The queue counts deliveries without an acknowledgement, and parks a message after 20 of them, for example when it
+   * crashes the worker. RabbitMQ 4 has this limit by default, and drops the message if there is no dead letter queue.
+   * RabbitMQ 3.10 has no default limit.
    */
   function workQueue(consumer: string) {
     return quorum({ 'x-delivery-limit': 20, ...handOverTo(deadQueueOf(consumer)) })
   }
 
-  /** Resolves once the broker has confirmed the message, which it also does when there is no queue for it. */
+  /** Resolves when the broker has confirmed the message. It also confirms a message that no queue accepts. */
   async function confirmed(envelope: Envelope, body: unknown): Promise<void> {
-    if (!connection.ready) throw new Error('RabbitMQ is out of reach, or takes no events at the moment')
+    if (!connection.ready) throw new Error('RabbitMQ is out of reach, or accepts no events at the moment')
     const sent = declareOnce().then(() => publisher.send(envelope, body))
     await within(callMs, 'The confirmation of RabbitMQ', sent)
   }
 
-  /** Nobody waits for it: but it goes through the same doors as an event. */
+  /** Publishes a message that no queue accepts, in the same way as an event. */
   const check = () => confirmed({ exchange, routingKey: 'check' }, {})
 
-  /** Resolves once the broker has written the message to a queue. @throws when it has not, and when no queue takes it. */
+  /** Resolves when the broker has stored the message in a queue. @throws when it has not, or when no queue accepts the message. */
   async function send(via: string, routingKey: string, { messageId, body }: Message, attempt: number): Promise<void> {
     const ticket = randomUUID()
     const about = { messageId, correlationId: ticket, headers: { [attemptHeader]: attempt } }
     await confirmed({ exchange: via, routingKey, durable: true, mandatory: true, ...about }, body)
-    // The broker sends back what no queue takes before it confirms; the library tells of it a turn after.
+    // The broker returns a message that no queue accepts before it confirms it. The library reports the return one turn later.
     await nextTurn()
-    if (returned.delete(ticket)) throw new Error(`No queue takes ${routingKey}`)
+    if (returned.delete(ticket)) throw new Error(`No queue accepts ${routingKey}`)
   }
 
   async function receive(consumer: Consumer, message: AsyncMessage): Promise<void> {
@@ -142,7 +145,7 @@ export async function createRabbitmqBus({
       await consumer.handle(eventIn(message, consumer))
     } catch (error) {
       await setAside(error, consumer, message).catch(async (reason: unknown) => {
-        // From here it goes back to its queue, and comes again at once.
+        // When this function throws, the message returns to its queue and is delivered again at once.
         await sleep(1_000)
         throw reason
       })
@@ -155,20 +158,20 @@ export async function createRabbitmqBus({
     const about = { err: error, consumer: consumer.name, event: message.messageId, attempt }
     if (delayMs === undefined) {
       await send('', deadQueueOf(consumer.name), message, attempt)
-      log.error(about, 'event parked: the replay command tries again')
+      log.error(about, 'event parked. To try it again, run the replay task')
     } else {
       await send('', waitingQueueOf(consumer.name, delayMs), message, attempt + 1)
       log.warn({ ...about, delayMs }, 'event failed and will be tried again')
     }
   }
 
-  /** Each connection begins so, and a consumer whose queue somebody has removed, perhaps with everything else. */
+  /** Runs for each new connection, and when the queue of a consumer was deleted, perhaps with all other queues. */
   async function prepare(consumer: string): Promise<void> {
     declared = undefined
     await declareOnce()
     const { messageCount } = await connection.queueDeclare({ queue: deadQueueOf(consumer), passive: true })
     if (messageCount > 0)
-      log.warn({ consumer, events: messageCount }, 'events are parked: the replay command tries them again')
+      log.warn({ consumer, events: messageCount }, 'events are parked. To try them again, run the replay task')
   }
 
   return {
@@ -182,7 +185,7 @@ export async function createRabbitmqBus({
           queue: queueOf(name),
           queueOptions: workQueue(name),
           qos: { prefetchCount: prefetch },
-          // Only with a limit does the library begin nothing while it closes.
+          // Without a limit, the library would start new work while it closes.
           concurrency: prefetch,
         },
         (message) => {
@@ -192,7 +195,7 @@ export async function createRabbitmqBus({
         },
       )
       const warn = (error: unknown) =>
-        log.warn({ err: error, consumer: name }, 'receiving events was interrupted, and goes on by itself')
+        log.warn({ err: error, consumer: name }, 'receiving events was interrupted and resumes by itself')
       subscription.on('error', warn)
       subscription.on('ready', () => void prepare(name).catch(warn))
       subscriptions.push(subscription)
@@ -205,7 +208,7 @@ export async function createRabbitmqBus({
       try {
         for (const consumer of Object.keys(consumers)) {
           const queue = deadQueueOf(consumer)
-          // What dies again at once is not taken again: the count is of before.
+          // The messages are counted first, so that an event that fails again at once is replayed only once.
           const { messageCount } = await channel.queueDeclare({ queue, passive: true })
           for (let left = messageCount; left > 0; left -= 1) {
             const message = await channel.basicGet(queue)
@@ -226,8 +229,8 @@ export async function createRabbitmqBus({
     async close() {
       const unsubscribed = Promise.allSettled(subscriptions.map((subscription) => subscription.close()))
       await Promise.allSettled(inHand)
-      const goodbye = unsubscribed.then(() => publisher.close()).then(() => connection.close())
-      await within(goodbyeMs, 'Disconnecting', goodbye).catch(() => undefined)
+      const disconnected = unsubscribed.then(() => publisher.close()).then(() => connection.close())
+      await within(disconnectMs, 'Disconnecting', disconnected).catch(() => undefined)
       connection.unsafeDestroy()
     },
   }
@@ -237,7 +240,7 @@ function quorum(args: Record<string, unknown>) {
   return { durable: true, arguments: { 'x-queue-type': 'quorum' as const, ...args } }
 }
 
-/** Where the broker puts what leaves a queue unanswered. At least once: by default it would forget what it cannot put there. */
+/** Dead letters go to this queue, at least once: by default the broker would drop a message that the queue does not accept. */
 function handOverTo(queue: string): Record<string, unknown> {
   return {
     'x-dead-letter-exchange': '',
@@ -252,7 +255,7 @@ function attemptOf(message: AsyncMessage): number {
   return typeof attempt === 'number' && attempt >= 1 ? attempt : 1
 }
 
-/** The library has read the JSON; a body that is none it hands over as it came. */
+/** The library has parsed the JSON. It passes on a body that is not JSON unchanged. */
 function eventIn({ body }: AsyncMessage, consumer: Consumer): ChatEvent {
   let event: ChatEvent
   try {
@@ -260,11 +263,11 @@ function eventIn({ body }: AsyncMessage, consumer: Consumer): ChatEvent {
   } catch (error) {
     throw new Malformed('Not an event', { cause: error })
   }
-  if (event.type !== consumer.type) throw new Malformed(`${event.type} is nothing for ${consumer.name}`)
+  if (event.type !== consumer.type) throw new Malformed(`${consumer.name} does not handle ${event.type}`)
   return event
 }
 
-/** By TLS a broker behind a shared address wants to know whom it is asked for. */
+/** With TLS, a broker behind a shared IP address needs the host name of the broker that the client wants. */
 function serverName(uri: string) {
   const { protocol, hostname } = new URL(uri)
   return protocol === 'amqps:' && isIP(hostname) === 0 ? { tls: { servername: hostname } } : {}

@@ -7,7 +7,7 @@ import type { ChatEvent } from './events.js'
 import { recordEvent } from './outbox.js'
 import { createRelay, type Relay } from './relay.js'
 
-// Waiting has its own patience.
+// `eventually` has its own timeout.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 let database: FreshDatabase
@@ -23,7 +23,7 @@ afterEach(async () => {
 })
 
 describe('the relay', () => {
-  it('takes an event to the bus and forgets it once the bus has it', async () => {
+  it('publishes an event, and deletes it when the bus has accepted it', async () => {
     const { bus, published } = listeningBus()
     const accountId = await recordRegistration()
     start(bus)
@@ -31,7 +31,7 @@ describe('the relay', () => {
     expect(published).toMatchObject([{ type: 'account.registered', payload: { accountId } }])
   })
 
-  it('takes nothing that was rolled back', async () => {
+  it('publishes nothing that was rolled back', async () => {
     const { bus, published } = listeningBus()
     const change = database.db.transaction(async (tx) => {
       await recordEvent(tx, { type: 'account.registered', payload: { accountId: randomUUID() } })
@@ -44,7 +44,7 @@ describe('the relay', () => {
     expect(published).toMatchObject([{ payload: { accountId } }])
   })
 
-  it('keeps everything while the bus is out of reach, without counting attempts', async () => {
+  it('keeps all events while the bus is out of reach, without counting attempts', async () => {
     const { bus, published } = listeningBus()
     const isOutOfReach = vi.spyOn(bus, 'publish').mockRejectedValue(new Error('out of reach'))
     for (let n = 0; n < 3; n += 1) await recordRegistration()
@@ -56,12 +56,12 @@ describe('the relay', () => {
     expect(published).toHaveLength(3)
   })
 
-  it('lets no event that the bus does not take hold up the others', async () => {
+  it('is not delayed by an event that the bus does not accept', async () => {
     const { bus, published } = listeningBus()
     const unwanted = await recordRegistration()
     const publish = bus.publish.bind(bus)
     vi.spyOn(bus, 'publish').mockImplementation(async (event) => {
-      if ('accountId' in event.payload && event.payload.accountId === unwanted) throw new Error('no queue takes it')
+      if ('accountId' in event.payload && event.payload.accountId === unwanted) throw new Error('no queue accepts it')
       await publish(event)
     })
     for (let n = 0; n < 30; n += 1) await recordRegistration()
@@ -70,7 +70,7 @@ describe('the relay', () => {
     await eventually(async () => expect(await outbox()).toMatchObject([{ attempts: 0, isParked: false }]))
   })
 
-  it('tries an event again that a consumer failed, and parks it after the last delay', async () => {
+  it('tries an event again after its consumer failed, and parks it after the last delay', async () => {
     const { bus } = listeningBus()
     const publish = vi
       .spyOn(bus, 'publish')
@@ -91,11 +91,11 @@ describe('the relay', () => {
     )
   })
 
-  it('loses nothing when its process dies in the middle: another one publishes it after the lease', async () => {
+  it('loses no event when its process dies: another relay publishes it after the lease', async () => {
     const { bus: dyingBus } = listeningBus()
     const begun = vi.spyOn(dyingBus, 'publish').mockReturnValue(new Promise(() => undefined))
     const accountId = await recordRegistration()
-    // Never stopped: its round would not end.
+    // This relay is never stopped, because its round does not end.
     createRelay({ db: database.db, bus: dyingBus, log: quiet, leaseMs: 300 }).start()
     await eventually(() => expect(begun).toHaveBeenCalledOnce())
 
@@ -116,7 +116,7 @@ describe('the relay', () => {
     expect(handled.toSorted()).toEqual(accountIds.toSorted())
   })
 
-  it('finishes what is in hand before it stops', async () => {
+  it('finishes the current batch before it stops', async () => {
     const { bus } = listeningBus()
     let confirm = () => {}
     const publish = vi.spyOn(bus, 'publish').mockReturnValue(new Promise((resolve) => (confirm = resolve)))
@@ -140,7 +140,7 @@ function start(bus: Bus, options: { pollMs?: number; leaseMs?: number; delaysMs?
   return relay
 }
 
-/** A bus that only writes down what it was given. */
+/** A bus that only collects the published events. */
 function listeningBus(): { bus: Bus; published: ChatEvent[] } {
   const published: ChatEvent[] = []
   const bus: Bus = {

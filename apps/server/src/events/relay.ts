@@ -6,7 +6,7 @@ import { claimEvents, deleteEvents, delayEvent, parkEvent, returnEvents, type Cl
 
 export interface Relay {
   start(): void
-  /** Resolves once what is in hand is settled. */
+  /** Resolves when the current batch is finished. */
   stop(): Promise<void>
 }
 
@@ -14,11 +14,11 @@ interface RelayOptions {
   db: Db
   bus: Bus
   log: Log
-  /** How often to look. */
+  /** Pause between two looks at the outbox. */
   pollMs?: number
-  /** How long a claim holds: far longer than publishing a batch takes, since after it another relay repeats the batch. */
+  /** Duration of a claim. It must be much longer than publishing a batch takes: afterwards another relay repeats the batch. */
   leaseMs?: number
-  /** Rests between the attempts of a consumer that fails; after the last one the event is parked. */
+  /** Delays before the next attempts of a consumer that fails. After the last attempt the event is parked. */
   delaysMs?: readonly number[]
 }
 
@@ -26,8 +26,8 @@ const batchSize = 20
 const longestRestMs = 5_000
 
 /**
- * Takes events from the outbox to the bus. Nothing is locked while it publishes, a claim is only a moment before which
- * nobody else looks: a relay that dies loses nothing, its events are published again. Several may run at once.
+ * Publishes the events of the outbox on the bus. It holds no lock while it publishes: a claim is only a time until which
+ * other relays skip the event. When a relay dies, another one publishes its events again. Several relays may run at once.
  */
 export function createRelay({
   db,
@@ -37,7 +37,7 @@ export function createRelay({
   leaseMs = 60_000,
   delaysMs = retryDelaysMs,
 }: RelayOptions): Relay {
-  /** Rounds in a row in which nothing got through. */
+  /** Number of failed rounds in a row. */
   let failures = 0
   let running: Promise<void> | undefined
   const stopping = new AbortController()
@@ -50,7 +50,7 @@ export function createRelay({
     }
   }
 
-  /** One batch. Returns how long to rest after it. */
+  /** Publishes one batch. Returns the pause after it in ms. */
   async function round(): Promise<number> {
     const batch = await claimEvents(db, batchSize, leaseMs)
     const outcomes = await Promise.allSettled(batch.map(({ event }) => bus.publish(event)))
@@ -72,13 +72,13 @@ export function createRelay({
     if (confirmed.length > 0) await deleteEvents(db, confirmed)
     for (const { claimed, failure } of failed) await putOff(claimed, failure)
     if (notTaken.length > 0 && notTaken.length === batch.length) {
-      const restMs = failedRound(reason, 'the bus takes no events; they stay in the outbox')
+      const restMs = failedRound(reason, 'the bus accepts no events; they stay in the outbox')
       await returnEvents(db, notTaken, restMs)
       return restMs
     }
     if (notTaken.length > 0) {
-      // The bus is there, it is these that it does not take: they must not hold up the others.
-      log.warn({ err: reason, events: notTaken.length }, 'the bus did not take some events; they stay in the outbox')
+      // The bus works, but it does not accept these events. They must not delay the others.
+      log.warn({ err: reason, events: notTaken.length }, 'the bus did not accept some events; they stay in the outbox')
       await returnEvents(db, notTaken, longestRestMs)
     }
     if (failures > 0) log.info('the relay works again')
@@ -86,7 +86,7 @@ export function createRelay({
     return batch.length < batchSize ? pollMs : 0
   }
 
-  /** Rests longer after every failure in a row. Jitter keeps relays apart that lost the same bus at the same moment. */
+  /** Returns a pause in ms, which grows with every failure in a row. It is partly random, so that relays retry at different times. */
   function failedRound(reason: unknown, what: string): number {
     if (failures === 0) log.warn({ err: reason }, what)
     failures += 1
@@ -98,7 +98,7 @@ export function createRelay({
     const about = { err: failure, event: event.id, type: event.type, attempt }
     if (delayMs === undefined) {
       await parkEvent(db, event.id)
-      log.error(about, 'event parked: the replay command tries again')
+      log.error(about, 'event parked. To try it again, run the replay task')
     } else {
       await delayEvent(db, event.id, delayMs)
       log.warn({ ...about, delayMs }, 'event failed and will be tried again')

@@ -28,7 +28,7 @@ beforeEach(async () => {
 afterEach(() => database.close())
 
 describe('greeting a newcomer', () => {
-  it('is a message by the bot in the room, and the room hears of it', async () => {
+  it('posts a message of the bot, and notifies the room', async () => {
     const { roomId, ann, ben } = await benJoinsAnnsRoom()
     await greet(roomId, ben.id)
     expect(await history(roomId, ann.id)).toMatchObject([
@@ -63,7 +63,7 @@ describe('greeting a newcomer', () => {
     expect(await history(roomId, ann.id)).toHaveLength(1)
   })
 
-  it('happens in every room one joins, but not again when one leaves and comes back', async () => {
+  it('happens in every room that a person joins, but not again after leaving and joining again', async () => {
     const { roomId, ann, ben } = await benJoinsAnnsRoom()
     const other = await rooms.create(ann.id, { name: `Room ${randomUUID()}`, kind: 'public' })
     await rooms.join(other.id, ben.id)
@@ -76,7 +76,7 @@ describe('greeting a newcomer', () => {
     expect(await history(other.id, ann.id)).toHaveLength(1)
   })
 
-  it('is left out for those who have gone again, the bot itself, and unknown rooms and people', async () => {
+  it('does not happen for people who have left, the bot itself, unknown people and unknown rooms', async () => {
     const { roomId, ann, ben } = await benJoinsAnnsRoom()
     const cleo = await signUp('Cleo')
     await greet(roomId, cleo.id)
@@ -86,12 +86,12 @@ describe('greeting a newcomer', () => {
     await rooms.leave(roomId, ben.id)
     await greet(roomId, ben.id)
     expect(await history(roomId, ann.id)).toEqual([])
-    // It could have happened: somebody who stays is greeted.
+    // The greeter works: it greets a member.
     await greet(roomId, ann.id)
     expect(await history(roomId, ann.id)).toHaveLength(1)
   })
 
-  it('raises no event for the bot, which would greet itself', async () => {
+  it('records no event when the bot joins, so that the bot does not greet itself', async () => {
     const { roomId, ben } = await benJoinsAnnsRoom()
     await greet(roomId, ben.id)
     const joined = await database.db.query<{ payload: { accountId: string } }>(

@@ -5,7 +5,7 @@ import type { EventOf } from '../events/events.js'
 import { ChatError } from '../platform/errors.js'
 import type { Rooms } from '../rooms/rooms.js'
 
-/** The bot's account, there since the first migration. */
+/** The id of the bot's account, which the first migration inserts. */
 export const greeterId = '00000000-0000-4000-8000-00000000b075'
 
 interface GreetNewcomerOptions {
@@ -15,12 +15,12 @@ interface GreetNewcomerOptions {
 }
 
 /**
- * Greets whoever has joined a room, once per room and person for ever: the greeting's id follows from both, and an
- * author's id is stored once. Bots, and those who have left again in the meantime, are not greeted.
+ * Greets a person who has joined a room, once per room and person: the id of the greeting is computed from both, and a
+ * message with this id is stored only once. Bots, and people who have left the room again, are not greeted.
  */
 export function greetNewcomer({ accounts, rooms, messages }: GreetNewcomerOptions) {
   return async ({ payload: { roomId, accountId } }: EventOf<'member.joined'>): Promise<void> => {
-    // Only those who can sign in are found.
+    // `find` does not find bots.
     const newcomer = await accounts.find(accountId)
     if (newcomer === undefined || !(await isStillThere(rooms, roomId, accountId))) return
     await rooms.admitBot(roomId, greeterId)
@@ -38,7 +38,7 @@ async function isStillThere(rooms: Pick<Rooms, 'requireMember'>, roomId: string,
   }
 }
 
-/** A UUID of version 8, the one for ids that are computed: https://www.rfc-editor.org/rfc/rfc9562#section-5.8 */
+/** A UUID of version 8, the version for computed ids: https://www.rfc-editor.org/rfc/rfc9562#section-5.8 */
 export function greetingId(roomId: string, accountId: string): string {
   const bytes = createHash('sha256').update(`greeting ${roomId} ${accountId}`).digest().subarray(0, 16)
   bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6)

@@ -13,14 +13,14 @@ import { builtInForProduction, newPerson, password, Person, startChat, type Chat
 import { eventually } from '../test/eventually.js'
 import { startProxy } from '../test/proxy.js'
 
-describe('the HTTP surface', () => {
+describe('the HTTP server', () => {
   let chat: Chat
   beforeAll(async () => {
     chat = await startChat()
   })
   afterAll(() => chat.stop())
 
-  it('sends security headers with every answer, errors included, and does not say what it runs on', async () => {
+  it('sends security headers with every response, errors included, and does not name its framework', async () => {
     const ann = await newPerson(chat.url)
     const health = ['/healthz', '/readyz', '/version']
     for (const path of [
@@ -44,13 +44,13 @@ describe('the HTTP surface', () => {
     }
   })
 
-  it('sends them with what Socket.IO refuses, too', async () => {
+  it('sends security headers when Socket.IO refuses a request', async () => {
     const { status, headers } = await new Person(chat.url).ask('GET', '/socket.io/?EIO=4&transport=polling')
     expect([status, headers.get('x-content-type-options')]).toEqual([400, 'nosniff'])
     expect(headers.get('content-security-policy')).toContain("default-src 'none'")
   })
 
-  it('lets nobody keep what the API answers, errors included', async () => {
+  it('forbids caching of API responses, errors included', async () => {
     const ann = await newPerson(chat.url)
     const stranger = new Person(chat.url)
     const sessionsAway = new Person((await chat.replica({ SESSION_REDIS: 'redis://127.0.0.1:1' })).url)
@@ -74,7 +74,7 @@ describe('the HTTP surface', () => {
     expect(answers.map(({ headers }) => headers.get('cache-control'))).toEqual(answers.map(() => 'no-store'))
   })
 
-  it('tells its version to those who are signed in', async () => {
+  it('tells its version only to people who are signed in', async () => {
     const stranger = await new Person(chat.url).ask('GET', '/version')
     expect([stranger.status, stranger.body]).toEqual([
       401,
@@ -86,7 +86,7 @@ describe('the HTTP surface', () => {
     })
   })
 
-  it('does not let a crowd at /readyz through to the database', async () => {
+  it('protects the database from many requests to /readyz', async () => {
     const { hostname, port } = new URL(chat.database.url)
     const proxy = await startProxy({ host: hostname, port: Number(port) })
     const { url } = await chat.replica({
@@ -96,12 +96,12 @@ describe('the HTTP surface', () => {
     const before = proxy.taken()
     const crowd = await Promise.all(Array.from({ length: 60 }, () => fetch(`${url}/readyz`)))
     expect(new Set(crowd.map(({ status }) => status))).toEqual(new Set([200]))
-    // Each that asks while the others do takes a connection of its own.
+    // Queries at the same time would each open a connection.
     expect(proxy.taken() - before).toBeLessThan(5)
     await proxy.close()
   })
 
-  it('answers names that no file can have as it answers those that are not there', async () => {
+  it('answers impossible file names like missing files', async () => {
     const ann = await newPerson(chat.url)
     const long = 'a'.repeat(5_000)
     for (const path of [
@@ -121,7 +121,7 @@ describe('the HTTP surface', () => {
   })
 
   describe('without PUBLIC_URL', () => {
-    /** A request as a browser sends it that was led here by a name. */
+    /** Sends a request as a browser does for a host name that leads to this machine. */
     const askAs = (headers: Record<string, string>, { method = 'GET', path = '/', url = chat.url } = {}) =>
       new Promise<{ status: number | undefined; body: string }>((resolve, reject) => {
         const { port } = new URL(url)
@@ -142,7 +142,7 @@ describe('the HTTP surface', () => {
       'sec-websocket-key': 'MDEyMzQ1Njc4OWFiY2RlZg==',
     }
 
-    it('believes only names of this machine, so that no foreign name that leads here becomes a page of ours', async () => {
+    it('accepts only names of this machine, against DNS rebinding', async () => {
       for (const host of [
         'evil.example',
         'evil.example:80',
@@ -166,7 +166,7 @@ describe('the HTTP surface', () => {
       }
     })
 
-    it('answers to every name of this machine, on any port', async () => {
+    it('accepts every name of this machine, on any port', async () => {
       for (const host of [
         'localhost',
         'localhost:3000',
@@ -189,7 +189,7 @@ describe('the HTTP surface', () => {
       }
     })
 
-    it('takes no page for its own that did not come over HTTP', async () => {
+    it('refuses an origin that is not http or https', async () => {
       const { host } = new URL(chat.url)
       for (const scheme of ['chrome-extension', 'ftp', 'ws', 'file', 'app']) {
         expect([
@@ -199,7 +199,7 @@ describe('the HTTP surface', () => {
       }
     })
 
-    it('says so at the start when it listens to others as well', async () => {
+    it('logs a warning at the start when it listens to other machines too', async () => {
       const lines: string[] = []
       const open = await startChat(
         { HOST: '0.0.0.0' },
@@ -212,7 +212,7 @@ describe('the HTTP surface', () => {
     })
   })
 
-  it('believes any name in front of PUBLIC_URL, as probes and proxies use their own', async () => {
+  it('accepts any host name when PUBLIC_URL is set, because probes and proxies use their own', async () => {
     const { port } = await chat.replica({ PUBLIC_URL: 'https://chat.example.com' })
     const status = await new Promise((resolve, reject) => {
       request({ host: '127.0.0.1', port, path: '/healthz', headers: { host: '10.1.2.3:8080' } }, (answer) =>
@@ -249,7 +249,7 @@ describe('the HTTP surface', () => {
     }
   })
 
-  it('answers what is not there with an error of the same form', async () => {
+  it('answers every missing path with the same error', async () => {
     const ann = await newPerson(chat.url)
     for (const [method, path] of [
       ['GET', '/nothing'],
@@ -269,14 +269,14 @@ describe('the HTTP surface', () => {
     }
   })
 
-  it('shows people who mistyped an address a page with a way back', async () => {
+  it('shows people who mistyped a URL a page with a link to the rooms', async () => {
     const { status, body } = await new Person(chat.url).ask<string>('GET', '/nothing', undefined, {
       accept: 'text/html,*/*;q=0.8',
     })
     expect([status, body]).toEqual([404, expect.stringContaining('<a href="/">')])
   })
 
-  it('is not impressed by attempts on prototypes and parameters', async () => {
+  it('withstands prototype pollution and malformed parameters', async () => {
     const ann = await newPerson(chat.url)
     const room = await ann.openRoom()
     await ann.ask(
@@ -291,14 +291,14 @@ describe('the HTTP surface', () => {
     expect((await ann.ask('GET', `/api/rooms/${room.id}/messages?limit=1&limit=2`)).status).toBe(400)
   })
 
-  it('does not echo a request id that is not one', async () => {
+  it('does not echo an invalid request id', async () => {
     const { headers } = await new Person(chat.url).ask('GET', '/', undefined, {
       'x-request-id': 'forged {"level":"error"}',
     })
     expect(headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/)
   })
 
-  it('survives a request that breaks off', async () => {
+  it('survives an aborted request', async () => {
     const { port } = new URL(chat.url)
     await new Promise((resolve) => {
       const half = request({
@@ -315,7 +315,7 @@ describe('the HTTP surface', () => {
   })
 })
 
-describe('what the log says of what goes wrong', () => {
+describe('the log of errors', () => {
   let chat: Chat
   let lines: string[] = []
   let printed: MockInstance
@@ -326,13 +326,13 @@ describe('what the log says of what goes wrong', () => {
   afterAll(() => chat.stop())
   beforeEach(() => {
     lines = []
-    // As in production, where Express prints what nobody else has dealt with.
+    // In production Express prints the errors that no error handler has answered.
     chat.app.express.set('env', 'production')
     printed = vi.spyOn(console, 'error').mockImplementation(() => undefined)
   })
   afterEach(() => printed.mockRestore())
 
-  it('is one line of JSON for an error after the answer, which costs neither the answer nor the connection', async () => {
+  it('has one line of JSON for an error after the response; response and connection survive', async () => {
     const ann = await newPerson(chat.url)
     const touch = vi.spyOn(PostgresSessionStore.prototype, 'touch').mockImplementation((_id, _session, done) => {
       ;(done as (error: Error) => void)(new Error('no session today'))
@@ -353,7 +353,7 @@ describe('what the log says of what goes wrong', () => {
     agent.destroy()
   })
 
-  it('has an error in the middle of an answer, which is cut off so that it does not look whole', async () => {
+  it('has a line for an error in the middle of a response, whose connection is closed', async () => {
     const faults: string[] = []
     const half: RequestHandler = (_req, res) => {
       res.write('half an answer')
@@ -370,16 +370,16 @@ describe('what the log says of what goes wrong', () => {
     server.close()
   })
 
-  it('is a hundred lines a minute at most about the refused requests of one client', async () => {
+  it('has at most a hundred lines a minute for the refused requests of one client', async () => {
     for (let index = 0; index < 150; index += 1) await fetch(`${chat.url}/api/nothing`)
     await eventually(() => expect(lines.filter((line) => line.includes('/api/nothing'))).toHaveLength(100))
     expect((await fetch(chat.url + '/assets/config.json')).status).toBe(200)
     await eventually(() => expect(lines.filter((line) => line.includes('/assets/config.json'))).toHaveLength(1))
-    // On a machine of one's own they are for whoever asks: what npm start has said stays in sight.
+    // In development these lines have the level debug, so that the output of npm start stays visible.
     expect(lines.filter((line) => line.includes('request completed') && !line.includes('"level":20'))).toEqual([])
   })
 
-  it('is JSON too when a session cannot be stored, neither before the answer nor with it', async () => {
+  it('has only JSON lines when a session cannot be stored, before the response and with it', async () => {
     const ann = await newPerson(chat.url)
     const set = vi.spyOn(PostgresSessionStore.prototype, 'set').mockImplementation((_id, _session, done) => {
       ;(done as (error: Error) => void)(new Unavailable('The disk is full'))
@@ -391,20 +391,20 @@ describe('what the log says of what goes wrong', () => {
   })
 })
 
-describe('the Socket.IO surface', () => {
+describe('the Socket.IO server', () => {
   let chat: Chat
   beforeAll(async () => {
     chat = await startChat()
   })
   afterAll(() => chat.stop())
 
-  it('speaks WebSocket only', async () => {
+  it('accepts WebSocket connections only', async () => {
     const ann = await newPerson(chat.url)
     const { status } = await ann.ask('GET', '/socket.io/?EIO=4&transport=polling')
     expect(status).toBe(400)
   })
 
-  it('closes on malformed packets, for their sender only', async () => {
+  it('disconnects only the sender of malformed packets', async () => {
     const [ann, eve] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Eve')])
     const room = await ann.openRoom('private')
     const annSocket = await ann.connect()
@@ -423,9 +423,9 @@ describe('the Socket.IO surface', () => {
     for (const packet of packets) {
       const socket = await eve.connect()
       const gone = new Promise((resolve) => socket.once('disconnect', resolve))
-      // What the client would never send: straight into the engine below it.
+      // The client would never send these packets, so they are written to its engine directly.
       socket.io.engine.write(packet)
-      // It is either ignored or punished; answers prove which.
+      // The server either ignores the packet and answers the next one, or it disconnects.
       const answered = eve.emit(socket, 'typing:start', { roomId: randomUUID() })
       expect(await Promise.race([gone, answered]), JSON.stringify(packet)).toBeTruthy()
       socket.disconnect()
@@ -434,7 +434,7 @@ describe('the Socket.IO surface', () => {
     expect((await fetch(`${chat.url}/readyz`)).status).toBe(200)
   })
 
-  it('takes a limited number of sockets of one account', async () => {
+  it('limits the connections that one account has to one server process', async () => {
     const ann = await newPerson(chat.url)
     for (let n = 0; n < 20; n += 1) await ann.connect()
     await expect(ann.connect()).rejects.toMatchObject({ data: { code: 'rate_limited' } })

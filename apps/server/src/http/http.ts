@@ -28,14 +28,14 @@ interface HttpOptions {
 
 export type CheckOrigin = (headers: { origin?: string | undefined; host?: string | undefined }) => void
 
-/** Can only this machine be meant by a host, as it stands in an address or in HOST? */
+/** Does this host, as in a URL or in HOST, mean this machine only? */
 export function isLoopback(host: string): boolean {
   return /^((localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?|::1)$/i.test(host)
 }
 
 /**
- * Without PUBLIC_URL the chat does not know its own name and believes the request, but only what means this machine: a
- * foreign name that was led here (DNS rebinding) would make pages of its own out of foreign ones.
+ * Without PUBLIC_URL the chat does not know its own name. It then accepts only requests for names of this machine:
+ * otherwise another site could point its name here (DNS rebinding), and its pages would count as pages of the chat.
  */
 function createHostCheck(publicUrl: string | null): CheckOrigin {
   return ({ host = '' }) => {
@@ -48,8 +48,8 @@ function createHostCheck(publicUrl: string | null): CheckOrigin {
 }
 
 /**
- * Whoever changes something says where the request comes from, and it must be our own pages: browsers send Origin by
- * themselves and no page can forge it, so no other site can act in somebody's name.
+ * A request that changes something must come from a page of the chat. Browsers send the header Origin and pages cannot
+ * forge it, so no other site can act in the name of a user.
  */
 export function createOriginCheck(publicUrl: string | null): CheckOrigin {
   const checkHost = createHostCheck(publicUrl)
@@ -62,7 +62,7 @@ export function createOriginCheck(publicUrl: string | null): CheckOrigin {
   }
 }
 
-/** The browser client fills it. */
+/** The browser client renders into it. */
 const shell = '    <div id="app"></div>\n    <noscript>Chat needs JavaScript.</noscript>'
 
 const nothingHere = `    <main class="profile">
@@ -72,7 +72,7 @@ const nothingHere = `    <main class="profile">
 
 const pages = ['/', '/sign-in', '/sign-up', '/profile', '/rooms/:id', '/rooms/:id/:seq']
 
-/** Middleware in order, routers, health, pages, the one error handler. */
+/** The Express app: middleware, health checks, routers, pages and the error handler, in this order. */
 export function createHttp({ config, log, sessions, checkOrigin, routers, isReady }: HttpOptions): Express {
   const app = express()
   app.set('trust proxy', config.trustedProxies)
@@ -98,7 +98,7 @@ export function createHttp({ config, log, sessions, checkOrigin, routers, isRead
       .send(ready ? 'ready\n' : 'not ready\n')
   })
 
-  // Where there is an nginx, it answers these before a request gets here. Assets of other versions have a route of their own.
+  // With nginx in front, these requests do not arrive here. Assets of other releases have their own route.
   app.get('/assets/config.json', (_req, res) => void res.set('cache-control', 'no-cache').json(config.web))
   app.use(
     '/assets',
@@ -110,14 +110,14 @@ export function createHttp({ config, log, sessions, checkOrigin, routers, isRead
     next()
   })
   const onError = answerErrors(createFaults(log))
-  // A session is saved with its answer. What fails then comes too late for the layers behind: Express would print it.
+  // A session is saved while the response is sent. The next middleware cannot answer an error then, and Express would print it.
   const withSession: RequestHandler = (req, res, next) =>
     void sessions.middleware(req, res, (error: unknown) =>
       res.headersSent ? onError(error, req, res, () => undefined) : next(error),
     )
-  // Pages come without a session, so they still come when sessions are out of reach.
+  // Pages need no session, so they are served even when sessions are out of reach.
   app.use(['/api', '/mailbox', '/version'], withSession, express.json({ limit: '64kb' }))
-  // Which faults a release has is public knowledge: strangers need not know which release it is.
+  // The vulnerabilities of a release may be public, so only people who are signed in see the version.
   app.get('/version', requireAccount(sessions), (_req, res) => void res.json({ version: config.version }))
   for (const router of routers) app.use(router)
 
@@ -128,7 +128,7 @@ export function createHttp({ config, log, sessions, checkOrigin, routers, isRead
       .send(await renderPage({ title: 'Chat', body: shell, script: true }))
   })
   app.use(async (req, res) => {
-    // Programs get the error as JSON; people who mistyped an address get a way back.
+    // Programs get the error as JSON. People who mistyped a URL get a page with a link.
     if (req.accepts(['json', 'html']) !== 'html') throw new ChatError('not_found', 'There is nothing here.')
     res
       .status(404)
@@ -139,28 +139,28 @@ export function createHttp({ config, log, sessions, checkOrigin, routers, isRead
   return app
 }
 
-/** A name with a hash in it will never stand for anything else. */
+/** A file with a content hash in its name never changes. */
 function letHashedNamesBeKept(res: { setHeader: (name: string, value: string) => unknown }, path: string): void {
   res.setHeader('cache-control', /\.[0-9a-f]{20}\.\w+$/.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache')
 }
 
 function logRequests({ production }: Config, log: Log): RequestHandler {
-  // Whoever does nothing but wrong gets this many lines a minute; what is done right has one each.
+  // Log lines per minute for the refused requests of one client. Each successful request has a line.
   const most = 100
   const count = createCount({
     most,
-    onRest: (_address, rest) => log.warn({ rest }, 'more refused requests of one client'),
+    onRest: (_address, rest) => log.warn({ rest }, 'more requests of one client were refused'),
   })
   return pinoHttp({
     logger: log,
-    // Taken from the proxy when it looks like an id, so that a line can be followed through; echoed to the client.
+    // Use the id of the proxy when it is valid, so that the logs of both have the same id. The client gets it too.
     genReqId(req, res) {
       const given = req.headers['x-request-id']
       const id = typeof given === 'string' && /^[\w-]{8,64}$/.test(given) ? given : randomUUID()
       res.setHeader('x-request-id', id)
       return id
     },
-    // Paths without their query, no headers, no bodies: nothing secret can get in.
+    // Log paths without their query, no headers and no bodies, so that the log contains no secrets.
     serializers: {
       req: ({ method, raw }: { method: string; raw: Request }) => ({
         method,
@@ -170,24 +170,24 @@ function logRequests({ production }: Config, log: Log): RequestHandler {
     },
     quietReqLogger: true,
     autoLogging: { ignore: ({ url = '' }) => /^\/(healthz|readyz)$/.test(url) },
-    // The reason of a fault has its own line, written where it was caught.
+    // The error handler logs the error itself, on its own line.
     customErrorObject: (_req, res: { statusCode: number }, _error, line: object) => ({ ...line, err: undefined, res }),
     customLogLevel(req, res, error) {
       if (res.statusCode >= 400 && count(visitorAt((req as Request).ip)) > most) return 'silent'
-      // With npm start the address and the passwords stay in sight.
+      // The output of npm start must keep the URL and the demo passwords visible.
       return error !== undefined || res.statusCode >= 500 ? 'error' : production ? 'info' : 'debug'
     },
   })
 }
 
-/** Sets the headers that every answer has, whoever gives it. */
+/** Makes the function that sets the security headers of every response, of Express and of Socket.IO. */
 export function createSecurityHeaders({
   publicUrl,
   cdnPrefix,
 }: Config): (req: IncomingMessage, res: ServerResponse) => void {
   const tls = publicUrl?.startsWith('https:') ?? false
   const pictures = cdnPrefix === null ? [] : [new URL(cdnPrefix).origin]
-  // Safari takes 'self' for http(s) only, so the WebSocket's own origin is named.
+  // Safari applies 'self' to http(s) only, so the origin of the WebSocket is listed too.
   const socket = publicUrl === null ? ['ws:'] : [publicUrl.replace(/^http/, 'ws')]
   const set = helmet({
     contentSecurityPolicy: {
@@ -203,21 +203,21 @@ export function createSecurityHeaders({
         'form-action': ["'self'"],
       },
     },
-    // This host alone: names below it may be somebody else's, or have no certificate.
+    // For this host only: its subdomains may belong to other applications, or have no certificate.
     strictTransportSecurity: tls ? { maxAge: 31_536_000, includeSubDomains: false } : false,
     referrerPolicy: { policy: 'no-referrer' },
   })
   return (req, res) => set(req, res, () => undefined)
 }
 
-/** What people did wrong is only their business; a fault is logged here, once. */
+/** The error handler: answers every error, and logs faults and outages once. Errors of the client are not logged here. */
 export function answerErrors(sayFault: SayFault): ErrorRequestHandler {
   return (error: unknown, req, res, next) => {
     const known = fromParser(error) ?? error
     const body = bodyOf(known)
     if (body.code === 'fault' || body.code === 'unavailable') sayFault({ err: known, reqId: req.id }, 'request failed')
     if (res.headersSent) {
-      // Half an answer must not look like a whole one. A whole one is on its way, as when only the session could not be kept alive.
+      // An incomplete response must not look complete, so close the connection. After a complete one, only the session failed.
       if (!res.writableEnded) req.socket.destroy()
       return next()
     }
@@ -227,7 +227,7 @@ export function answerErrors(sayFault: SayFault): ErrorRequestHandler {
   }
 }
 
-/** Express's body parsers and static files throw errors with a `status` of their own. */
+/** The body parsers and static files of Express throw errors with a `status`. */
 function fromParser(error: unknown): ChatError | undefined {
   const status = error instanceof Error ? (error as { status?: unknown }).status : undefined
   if (error instanceof ChatError || typeof status !== 'number' || status >= 500) return undefined

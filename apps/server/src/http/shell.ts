@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 
-/** Where webpack puts the browser client, seen from src and from dist. */
+/** The folder in which webpack puts the browser client. The relative path is the same from src and from dist. */
 export const assetsDirectory = fileURLToPath(new URL('../../../web/dist/assets', import.meta.url))
 
 /**
- * An HTML page. It names the assets of this build, so pages and assets of two releases can live side by side during a
- * rollout. Without inline script or style, as the content security policy demands.
- * @param body trusted HTML: whatever people wrote has been through `escapeHtml`.
+ * Renders an HTML page. It refers to the assets of this build, so pages and assets of two releases can coexist during a
+ * rollout. It has no inline script or style, because the content security policy forbids them.
+ * @param body trusted HTML: text of users must be escaped with `escapeHtml`.
  */
 export async function renderPage({
   title,
@@ -43,7 +43,7 @@ ${body}
 
 const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
 
-/** Text as it may stand in HTML, in attributes as well. */
+/** Escapes text for HTML, also for attributes. */
 export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => entities[character] ?? character)
 }

@@ -1,25 +1,26 @@
 import type { Db } from '../platform/db.js'
 import { MailRefused, type Mail, type Mailer } from './mailer.js'
 
-/** How long somebody who has begun to send a mail is left alone: far longer than sending takes. */
+/** Another process takes over a delivery after this time. It is much longer than sending a mail takes. */
 const defaultLeaseMs = 60_000
 
 /**
- * Sends a mail once, whoever calls this how often. When somebody died between sending and noting it, the provider is
- * asked before the mail is sent again. So only a provider that took a mail and says it did not can cause a second one.
- * @throws when it is not known to be sent by now: try again later.
+ * Sends a mail once, even when it is called several times or by several processes. When a process died while it sent the
+ * mail, the provider is asked before the mail is sent again. So there is a second mail only when the provider has accepted
+ * the first one and says that it has not.
+ * @throws when it is not certain that the mail was sent. Try again later.
  */
 export async function sendOnce(db: Db, mailer: Mailer, mail: Mail, leaseMs = defaultLeaseMs): Promise<void> {
   if (!(await begin(db, mail.messageId))) {
     if (await isSent(db, mail.messageId)) return
     if (!(await takeOver(db, mail.messageId, leaseMs)))
-      throw new Error(`Somebody has begun to send ${mail.messageId} and may be at it`)
+      throw new Error(`Another process has started to send ${mail.messageId}`)
     if (await mailer.wasAccepted(mail.messageId)) return markSent(db, mail.messageId)
   }
   try {
     await mailer.send(mail)
   } catch (error) {
-    // Nothing is in doubt, so the next try need not wait for the lease to end.
+    // The mail was certainly not sent, so the next attempt need not wait for the lease to end.
     if (error instanceof MailRefused)
       await db.query('delete from mail_deliveries where message_id = $1 and sent_at is null', [mail.messageId])
     throw error
@@ -40,7 +41,7 @@ async function isSent(db: Db, messageId: string): Promise<boolean> {
   return sent.length > 0
 }
 
-/** Only one of those who try at the same time succeeds. */
+/** Takes over a delivery whose lease has ended. Of several calls at the same time, only one returns true. */
 async function takeOver(db: Db, messageId: string, leaseMs: number): Promise<boolean> {
   const taken = await db.query(
     `update mail_deliveries set started_at = now()

@@ -5,7 +5,7 @@ export interface ReceivedMail extends Mail {
   sentAt: Date
 }
 
-/** Puts mail into the database, where `GET /mailbox` shows it: for a chat that has no mail provider. */
+/** Stores mail in the database, where `GET /mailbox` shows it. For a chat without a mail provider. */
 export function createMailboxMailer({ db }: { db: Db }): Mailer {
   return {
     async send({ messageId, to, subject, body }) {
@@ -24,7 +24,7 @@ export function createMailboxMailer({ db }: { db: Db }): Mailer {
   }
 }
 
-/** The newest mails to one address, or to everybody when it is null; newest first. */
+/** The newest mails to one email address, or all mails when it is null, the newest first. */
 export function listMails(db: Db, recipient: string | null, limit: number): Promise<ReceivedMail[]> {
   return db.query<ReceivedMail>(
     `select message_id as "messageId", recipient as "to", subject, body, sent_at as "sentAt"

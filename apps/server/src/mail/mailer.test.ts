@@ -50,7 +50,7 @@ describe.each(mailers)('mail through $name', ({ create, received }) => {
     expect(await received()).toEqual([mail])
   })
 
-  it('is known to have been taken, and other mail is not', async () => {
+  it('is reported as accepted, and other mail is not', async () => {
     const mail = newMail()
     const mailer = create()
     expect(await mailer.wasAccepted(mail.messageId)).toBe(false)
@@ -59,13 +59,13 @@ describe.each(mailers)('mail through $name', ({ create, received }) => {
     expect(await mailer.wasAccepted(newMail().messageId)).toBe(false)
   })
 
-  it('would be taken now', async () => {
+  it('passes the check', async () => {
     await expect(create().check()).resolves.toBeUndefined()
   })
 })
 
 describe('the mailbox', () => {
-  it('has a mail once that was sent twice', async () => {
+  it('contains a mail once that was sent twice', async () => {
     const mail = newMail()
     const mailer = createMailboxMailer({ db: database.db })
     await mailer.send(mail)
@@ -73,7 +73,7 @@ describe('the mailbox', () => {
     expect(await listMails(database.db, null, 10)).toHaveLength(1)
   })
 
-  it('lists the newest mail first, and on demand only that to one address', async () => {
+  it('lists the newest mail first, and can list the mail to one email address only', async () => {
     const mailer = createMailboxMailer({ db: database.db })
     const [first, second, third] = [newMail('ann@example.com'), newMail('ben@example.com'), newMail('ann@example.com')]
     for (const mail of [first, second, third]) {
@@ -94,19 +94,19 @@ describe('Mailgun', () => {
     expect(mailgun.taken).toMatchObject([{ from: mailgun.config.from }])
   })
 
-  it('has certainly not taken what it said no to', async () => {
+  it('has certainly not accepted a mail that it refused', async () => {
     mailgun.mood = 'refuses mail'
     await expect(createMailgunMailer(mailgun.config).send(newMail())).rejects.toThrow(MailRefused)
   })
 
-  it('has certainly not taken what never reached it', async () => {
+  it('has certainly not accepted a mail when it could not be reached', async () => {
     const mailer = createMailgunMailer(mailgun.config)
     await mailgun.close()
     await expect(mailer.send(newMail())).rejects.toThrow(MailRefused)
   })
 
   it.each(['takes mail and hangs up', 'hangs up', 'takes mail and fails'] as const)(
-    'may have taken the mail when it %s',
+    'may have accepted the mail when it %s',
     async (mood) => {
       mailgun.mood = mood
       const failure = await createMailgunMailer(mailgun.config)
@@ -117,7 +117,7 @@ describe('Mailgun', () => {
     },
   )
 
-  it('is never asked to send to two people at once', async () => {
+  it('is never asked to send a mail to two people', async () => {
     const mailer = createMailgunMailer(mailgun.config)
     for (const to of [
       'ann@example.com,ben@example.com',

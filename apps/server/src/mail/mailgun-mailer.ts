@@ -12,8 +12,8 @@ export function createMailgunMailer({ apiKey, domain, from, url }: MailgunConfig
   const client = new Mailgun(FormData).client({ username: 'api', key: apiKey, url, timeout: timeoutMs })
   return {
     async send({ messageId, to, subject, body }) {
-      // Mailgun reads a comma as the next recipient.
-      if (/[\s,;<>]/.test(to)) throw new MailRefused(new Error('Not one plain address'))
+      // Mailgun treats the text after a comma as the next recipient.
+      if (/[\s,;<>]/.test(to)) throw new MailRefused(new Error('Not a single plain email address'))
       try {
         await client.messages.create(domain, { from, to, subject, text: body, 'h:Message-Id': `<${messageId}>` })
       } catch (error) {
@@ -21,9 +21,9 @@ export function createMailgunMailer({ apiKey, domain, from, url }: MailgunConfig
       }
     },
 
-    /** Mailgun may need seconds to list what it has just taken: ask some time after the send. */
+    /** Mailgun may list a mail only seconds after it has accepted it. Ask some time after the send. */
     async wasAccepted(messageId) {
-      // From now backwards. Asked through the client's plain request: its own method for events prints a notice each time.
+      // Search backwards from now. The client's own method for events prints a notice on each call, so use its plain request.
       const query = {
         'message-id': messageId,
         event: 'accepted OR delivered',
@@ -43,12 +43,12 @@ export function createMailgunMailer({ apiKey, domain, from, url }: MailgunConfig
 }
 
 /**
- * Mailgun said no, or was never reached. Anything else leaves it open: an answer can be lost on its way, and Mailgun has
- * been seen to take a mail and answer 5xx.
+ * Did Mailgun refuse the mail, or was it never reached? After any other error Mailgun may have accepted the mail: the
+ * response can be lost, and Mailgun sometimes accepts a mail and answers 5xx.
  */
 function isRefusal(error: unknown): boolean {
   const { status, message } = error as { status?: unknown; message: string }
-  // mailgun.js says 400 when the network failed, with the code of the failure as the message.
+  // When the network fails, mailgun.js reports the status 400, with the error code as the message.
   if (/^E[A-Z_]+$/.test(message)) return ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN'].includes(message)
   return typeof status === 'number' && status >= 400 && status < 500
 }

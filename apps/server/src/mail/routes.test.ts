@@ -10,7 +10,7 @@ describe('the mailbox page', () => {
   })
   afterEach(() => chat.stop())
 
-  it('shows the mail to everybody, as text and nothing else', async () => {
+  it('shows all mail to everybody, as plain text', async () => {
     await createMailboxMailer({ db: chat.database.db }).send({
       messageId: 'one@chat',
       to: 'ann@example.com',
@@ -32,7 +32,7 @@ describe('the mailbox page in production', () => {
   })
   afterEach(() => chat.stop())
 
-  it('is closed to strangers, and shows people only the mail to their own address', async () => {
+  it('needs a session, and shows people only the mail to their own email address', async () => {
     expect((await fetch(`${chat.url}/mailbox`)).status).toBe(401)
     const [ann, ben] = [await newPerson(chat.url, 'Ann'), await newPerson(chat.url, 'Ben')]
     const mailer = createMailboxMailer({ db: chat.database.db })

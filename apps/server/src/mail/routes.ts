@@ -7,14 +7,14 @@ import { listMails, type ReceivedMail } from './mailbox-mailer.js'
 
 interface MailRoutes {
   db: Db
-  /** True: people see the mail to their own address; false: everybody sees all of it. */
+  /** True: people see the mail to their own email address. False: everybody sees all mail. */
   onlyOwn: boolean
   sessions: Pick<Sessions, 'accountOf'>
 }
 
 const shown = 100
 
-/** The page of the local mailbox. */
+/** HTTP route: the page of the local mailbox. */
 export function createMailRoutes({ db, onlyOwn, sessions }: MailRoutes): Router {
   return Router().get('/mailbox', async (req, res) => {
     const account = onlyOwn ? await sessions.accountOf(req.session) : undefined

@@ -25,7 +25,7 @@ afterEach(async () => {
 })
 
 describe('the welcome mail', () => {
-  it('goes to the address of the new account, with the way to the chat, and without a word that a stranger has chosen', async () => {
+  it('goes to the email address of the new account, with the URL of the chat and without text of the user', async () => {
     const ann = await signUp('URGENT call me')
     await welcome(createMailboxMailer({ db: database.db }))(registered(ann.id))
     const [mail] = await listMails(database.db, ann.email, 10)
@@ -50,31 +50,31 @@ describe('the welcome mail', () => {
     const event = registered((await signUp()).id)
     const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => handle(event)))
     expect(mailgun.taken).toHaveLength(1)
-    // Those who came second do not claim that it was sent before it was.
+    // The other calls do not succeed before the mail was sent.
     expect(outcomes.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThan(0)
     await handle(event)
     expect(mailgun.taken).toHaveLength(1)
   })
 
-  it('is sent once when the sender dies after Mailgun has taken it', async () => {
+  it('is sent once when the sender dies after Mailgun has accepted it', async () => {
     const event = registered((await signUp()).id)
     const mailer = createMailgunMailer(mailgun.config)
     const dying: Mailer = {
       ...mailer,
       async send(mail) {
         await mailer.send(mail)
-        throw new Error('killed before anything could be noted')
+        throw new Error('killed before the mail was marked as sent')
       },
     }
     await expect(welcome(dying)(event)).rejects.toThrow()
-    // As long as the first may be alive, another keeps its hands off and comes again.
-    await expect(welcome(mailer)(event)).rejects.toThrow('may be at it')
+    // Until the lease ends, the first process may be alive, so another one does not send the mail.
+    await expect(welcome(mailer)(event)).rejects.toThrow('Another process has started')
     await welcome(mailer, 0)(event)
     await welcome(mailer)(event)
     expect(mailgun.taken).toHaveLength(1)
   })
 
-  it('is sent when the first sender died before Mailgun had it', async () => {
+  it('is sent when the first sender died before Mailgun had accepted it', async () => {
     const event = registered((await signUp()).id)
     mailgun.mood = 'hangs up'
     const handle = welcome(createMailgunMailer(mailgun.config), 0)
@@ -84,7 +84,7 @@ describe('the welcome mail', () => {
     expect(mailgun.taken).toHaveLength(1)
   })
 
-  it('is taken over by only one of those who find it abandoned', async () => {
+  it('is sent by only one of the processes that find an abandoned delivery', async () => {
     const event = registered((await signUp()).id)
     mailgun.mood = 'hangs up'
     await expect(welcome(createMailgunMailer(mailgun.config))(event)).rejects.toThrow()
@@ -95,7 +95,7 @@ describe('the welcome mail', () => {
     expect(mailgun.taken).toHaveLength(1)
   })
 
-  it('is tried again at once, without waiting for a lease, when Mailgun has said no', async () => {
+  it('is tried again at once, without waiting for a lease, when Mailgun has refused it', async () => {
     const event = registered((await signUp()).id)
     const handle = welcome(createMailgunMailer(mailgun.config))
     mailgun.mood = 'refuses mail'
@@ -105,11 +105,11 @@ describe('the welcome mail', () => {
     expect(mailgun.taken).toHaveLength(1)
   })
 
-  it('is not sent to bots and accounts that are gone', async () => {
+  it('is not sent to bots and deleted accounts', async () => {
     const mailer = createMailgunMailer(mailgun.config)
     await welcome(mailer)(registered(randomUUID()))
     await welcome(mailer)(registered('00000000-0000-4000-8000-00000000b075'))
-    // It could have been sent: somebody who is there gets it.
+    // The handler works: it sends the mail to an existing account.
     await welcome(mailer)(registered((await signUp()).id))
     expect(mailgun.taken).toHaveLength(1)
   })

@@ -21,13 +21,13 @@ export function sendWelcome({ db, accounts, mailer, publicUrl, leaseMs }: SendWe
     const mail = {
       messageId: `account-registered.${account.id}@chat`,
       to: account.email,
-      // Not a word of theirs: whoever signed up may have done it with somebody else's address.
+      // The mail contains no text of the user, who may have signed up with the email address of another person.
       subject: 'Welcome to the chat!',
       body: [
         'Hello,',
-        'your account is ready. Pick a room, say hello, and somebody will answer.',
+        'your account is ready. Choose a room and say hello.',
         ...(publicUrl === null ? [] : [publicUrl]),
-        'If it was not you who signed up with this address, you can ignore this mail.',
+        'If you did not sign up with this email address, you can ignore this mail.',
       ].join('\n\n'),
     }
     await sendOnce(db, mailer, mail, leaseMs)

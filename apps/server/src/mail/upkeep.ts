@@ -1,8 +1,8 @@
 import type { Db } from '../platform/db.js'
 
 /**
- * Forgets mail of long ago, and that it was sent. By then no event that asks for it can still be on its way.
- * Returns how many mails.
+ * Deletes mail that is older than 90 days, and the record that it was sent. No event that causes this mail can still be
+ * waiting then. Returns the number of mails.
  */
 export async function deleteOldMail(db: Db): Promise<number> {
   const sent = await db.query(

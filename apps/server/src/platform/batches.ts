@@ -6,7 +6,10 @@ interface BatchesOptions {
   onError: (error: unknown) => void
 }
 
-/** Works on what comes at once, and on what comes in the meantime together: whatever a crowd does, there is a batch every `restMs`. */
+/**
+ * Collects items into batches. The first item is worked on at once, and the items that are added meanwhile are the next
+ * batch. There is at most one batch per `restMs`.
+ */
 export function createBatches({ restMs, work, onError }: BatchesOptions) {
   const waiting = new Set<string>()
   const stopped = new AbortController()
@@ -27,7 +30,7 @@ export function createBatches({ restMs, work, onError }: BatchesOptions) {
       waiting.add(item)
       working ??= workOff().finally(() => (working = undefined))
     },
-    /** What waits is dropped. Resolves when nothing is in hand. */
+    /** Drops the items that wait. Resolves when the current batch is finished. */
     stop: async (): Promise<void> => {
       stopped.abort()
       await working

@@ -29,7 +29,7 @@ describe('a database connection', () => {
     await fresh.close()
   })
 
-  it('that is lost while idle is told without all that pg knows about it, and replaced', async () => {
+  it('that is lost while idle is reported without the object of pg, and replaced', async () => {
     await db.query('select 1')
     proxy.cut()
     await eventually(() => expect(idleErrors).toHaveLength(1))
@@ -37,8 +37,8 @@ describe('a database connection', () => {
     expect(await db.query('select 2 as two')).toEqual([{ two: 2 }])
   })
 
-  // Without a listener such an error ends the process; vitest fails a run in which one was not caught.
-  it('that is lost between two statements of a transaction fails that transaction as unavailable, and nothing else', async () => {
+  // Without a listener such an error ends the process. Vitest fails a run with an uncaught error.
+  it('that is lost between two statements of a transaction makes only that transaction fail as unavailable', async () => {
     const outcome = db.transaction(async (tx) => {
       await tx.query('select 1')
       proxy.cut()
@@ -49,13 +49,13 @@ describe('a database connection', () => {
     expect(await db.query('select 3 as three')).toEqual([{ three: 3 }])
   })
 
-  it('that is lost in the moment in which it goes from one to the next fails that one as unavailable, and nothing else', async () => {
+  it('that is lost between two users of the pool makes only the second one fail as unavailable', async () => {
     const lost = 'terminating connection due to administrator command'
     const fatal = Buffer.from(`E0000SFATAL\0VFATAL\0C57P01\0M${lost}\0\0`)
     fatal.writeInt32BE(fatal.length - 1, 1)
     const url = new URL(fresh.url)
     const { hostname, port } = url
-    // The end of an answer and the end of the connection arrive as one piece.
+    // The end of a result and the end of the connection arrive in one piece.
     const between = createServer((client) => {
       const server = connect(Number(port), hostname)
       client.on('error', () => server.destroy()).pipe(server)
@@ -86,13 +86,13 @@ describe('a database connection', () => {
     expect(await db.query('select 4 as four')).toEqual([{ four: 4 }])
   })
 
-  it('is no excuse for a wrong statement', async () => {
+  it('does not report a wrong statement as unavailable', async () => {
     const error: unknown = await db.query('select from nowhere').catch((error: unknown) => error)
     expect(error).not.toBeInstanceOf(Unavailable)
     expect(error).toMatchObject({ code: '42P01' })
   })
 
-  it('is known to answer while every one is busy, and not to when they are lost', async () => {
+  it('reports whether PostgreSQL answers', async () => {
     await db.query('select 1')
     expect(db.isAnswering()).toBe(true)
     await proxy.refuse()
@@ -103,7 +103,7 @@ describe('a database connection', () => {
     expect(db.isAnswering()).toBe(true)
   })
 
-  // The embedded database has one backend, and nobody who could end it.
+  // The embedded database has a single backend, which cannot be terminated.
   describe.runIf(isReal)('of PostgreSQL', () => {
     let admin: pg.Pool
     beforeAll(() => {
@@ -111,7 +111,7 @@ describe('a database connection', () => {
     })
     afterAll(() => admin.end())
 
-    it('that PostgreSQL ends in the middle of five transactions ends none of the others, nor the process', async () => {
+    it('that PostgreSQL terminates makes its transaction fail as unavailable, five times at once', async () => {
       const pool = createDatabase({ url: fresh.url, poolSize: 5, onIdleError: () => undefined })
       const idleInTransaction = async () => {
         const { rowCount } = await admin.query(
@@ -142,7 +142,7 @@ describe('a database connection', () => {
       await pool.close()
     })
 
-    it('whose statement PostgreSQL has cancelled is unavailable', async () => {
+    it('whose statement PostgreSQL has cancelled fails as unavailable', async () => {
       const sleeping = db.query('select pg_sleep(60)')
       const outcome = expect(sleeping).rejects.toBeInstanceOf(Unavailable)
       await eventually(async () => {
@@ -156,12 +156,12 @@ describe('a database connection', () => {
   })
 })
 
-// What a frozen process holds, PostgreSQL gives back: the embedded database has no clock for it.
-describe.runIf(isReal)('a process that is frozen in the middle of a transaction', () => {
+// PostgreSQL ends the transaction of a process that hangs. The embedded database does not have this timeout.
+describe.runIf(isReal)('a process that hangs in the middle of a transaction', () => {
   it.each([
     ['PostgreSQL itself', process.env.TEST_DATABASE_URL],
     ['PgBouncer', process.env.TEST_PGBOUNCER_URL],
-  ])('does not keep a row from the others for long, through %s', async (_through, server) => {
+  ])('does not keep a row locked for long, through %s', async (_through, server) => {
     const fresh = await freshDatabase()
     const url = Object.assign(new URL(server ?? ''), { pathname: new URL(fresh.url).pathname })
     const proxy = await startProxy({ host: url.hostname, port: Number(url.port) })

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { Unavailable } from './errors.js'
 
-/** Runs one statement with `$n` parameters and returns its rows. Inside a transaction as well as outside. */
+/** Runs one statement with `$n` parameters and returns its rows, inside or outside a transaction. */
 export interface Db {
   query<Row extends object>(sql: string, parameters?: readonly unknown[]): Promise<Row[]>
 }
@@ -12,20 +12,20 @@ export interface Database extends Db {
    * @throws LockTimeout when a statement waits longer for a lock; what `work` throws.
    */
   transaction<Result>(work: (db: Db) => Promise<Result>, options?: { lockTimeoutMs?: number }): Promise<Result>
-  /** Has PostgreSQL answered anybody within the last two seconds? Known without asking, also when every connection is busy. */
+  /** Has PostgreSQL answered any statement within the last two seconds? Needs no connection, so it works when all are busy. */
   isAnswering(): boolean
   close(): Promise<void>
 }
 
 export interface DatabaseOptions {
   url: string
-  /** Connections at most. */
+  /** Maximum number of connections. */
   poolSize: number
-  /** Called with the error of an idle connection: the pool replaces it by itself. */
+  /** Called when an idle connection fails. The pool replaces the connection by itself. */
   onIdleError: (error: Error) => void
 }
 
-/** bigint columns are counters far below 2^53, so numbers are safe and JSON can carry them. */
+/** All bigint columns are counters far below 2^53, so they are read as numbers, which JSON can contain. */
 const types = new pg.TypeOverrides()
 types.setTypeParser(pg.types.builtins.INT8, Number)
 
@@ -38,8 +38,8 @@ set local statement_timeout = '10s'`
 
 /**
  * A pool of PostgreSQL connections. Every statement obeys the rules of a transaction pooler (no session state, no
- * LISTEN, no named statements), so PgBouncer may stand in between, and so does the embedded database.
- * All of it throws `Unavailable` when PostgreSQL cannot be reached, or has ended what it was asked for.
+ * LISTEN, no named statements), so it works through PgBouncer and with the embedded database.
+ * All methods throw `Unavailable` when PostgreSQL cannot be reached, or has cancelled the statement.
  */
 export function createDatabase({ url, poolSize, onIdleError }: DatabaseOptions): Database {
   const pool = new pg.Pool({
@@ -48,18 +48,18 @@ export function createDatabase({ url, poolSize, onIdleError }: DatabaseOptions):
     types,
     connectionTimeoutMillis: 5_000,
     query_timeout: 12_000,
-    // A peer that has vanished without a word is noticed by TCP.
+    // TCP notices a server that has vanished.
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     application_name: 'chat',
   })
   pool.on('error', (error: Error & { client?: unknown }) => {
-    delete error.client // the whole connection, which a log would print
+    delete error.client // the whole connection, which the log would print
     onIdleError(error)
   })
 
-  // The pool listens only while a connection is idle. What ends it between two statements must not end the process: the
-  // next statement fails.
+  // The pool listens for errors only while a connection is idle. An error between two statements of a transaction must not
+  // end the process: the next statement fails.
   pool.on('connect', (client) => client.on('error', () => undefined))
 
   let answeredAt = -Infinity
@@ -73,7 +73,7 @@ export function createDatabase({ url, poolSize, onIdleError }: DatabaseOptions):
       answeredAt = performance.now()
       return result.rows
     } catch (error) {
-      if (isPassing(error)) answeredAt = -Infinity
+      if (isTemporary(error)) answeredAt = -Infinity
       throw translated(error)
     }
   }
@@ -89,7 +89,7 @@ export function createDatabase({ url, poolSize, onIdleError }: DatabaseOptions):
         await rows(client, 'commit')
         return result
       } catch (error) {
-        // A connection that cannot roll back is in an unknown state: the pool must not hand it out again.
+        // A connection that cannot roll back is in an unknown state, so the pool must not use it again.
         await client.query('rollback').catch((failure: Error) => (broken = failure))
         throw error
       } finally {
@@ -105,23 +105,22 @@ export function createDatabase({ url, poolSize, onIdleError }: DatabaseOptions):
 export class LockTimeout extends Unavailable {}
 
 /**
- * SQLSTATEs that say nothing against the statement: connection lost, no room, shutting down, called off for taking too
- * long, not the primary any more, or in the way of others.
+ * SQLSTATEs of temporary failures, which are not caused by the statement itself: connection lost, no resources left,
+ * shutdown, timeout, not the primary any more, conflict with another transaction.
  * https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
-const passing = /^(08|53|57|25006|25P0[34]|40001|40P01|55P03)/
+const temporary = /^(08|53|57|25006|25P0[34]|40001|40P01|55P03)/
 
-/** What PostgreSQL itself says has an SQLSTATE. Other errors of the library are about the connection, or a mistake in a call. */
-function isPassing(error: unknown): boolean {
-  return error instanceof pg.DatabaseError ? passing.test(error.code ?? '') : !(error instanceof TypeError)
+/** Errors of PostgreSQL itself have an SQLSTATE. Other errors of the library come from the connection, or from a wrong call. */
+function isTemporary(error: unknown): boolean {
+  return error instanceof pg.DatabaseError ? temporary.test(error.code ?? '') : !(error instanceof TypeError)
 }
 
 function translated(error: unknown): unknown {
-  if (!isPassing(error)) return error
-  const { code } = error as { code?: unknown }
-  if (code === '55P03') return new LockTimeout('Another transaction keeps a lock', error)
+  if (!isTemporary(error)) return error
+  const isFull = (error as { code?: unknown }).code === '53100'
   return new Unavailable(
-    code === '53100' ? 'The disk of PostgreSQL is full: free some of it' : 'PostgreSQL is not available',
+    isFull ? 'The disk of PostgreSQL is full: free some space' : 'PostgreSQL is not available',
     error,
   )
 }

@@ -1,8 +1,9 @@
 import { Unavailable } from './errors.js'
 
 /**
- * The outcome of `work`, or `Unavailable` after `ms` when there is none by then. The work itself goes on: for calls
- * that cannot be called off.
+ * Returns the result of `work`. The work itself is not cancelled after the timeout.
+ * @param what the subject of the error message.
+ * @throws Unavailable when `work` takes longer than `ms`.
  */
 export async function within<Result>(ms: number, what: string, work: Promise<Result>): Promise<Result> {
   let timer: NodeJS.Timeout | undefined

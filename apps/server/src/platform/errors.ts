@@ -15,7 +15,7 @@ export interface ErrorBody {
   message: string
 }
 
-/** An answer somebody asked for and did not hope for: a code for programs, a sentence for people. Never a fault. */
+/** An expected error for the client: a code for programs, a sentence for people. Never a fault. */
 export class ChatError extends Error {
   constructor(
     readonly code: ErrorCode,
@@ -45,7 +45,7 @@ export function statusOf(code: ErrorCode): number {
   return statuses[code]
 }
 
-/** A backing service cannot be reached, or cannot do this at the moment: trying again later may help. */
+/** A backing service cannot be reached, or cannot do this at the moment. Another attempt later may succeed. */
 export class Unavailable extends Error {
   constructor(what: string, cause?: unknown) {
     super(what, { cause })
@@ -53,12 +53,12 @@ export class Unavailable extends Error {
   }
 }
 
-/** Is this the failure of a backing service? The adapter that knows the service's library says so. */
+/** Is this the failure of a backing service? The adapter of the service throws `Unavailable` then. */
 export function isOutage(error: unknown): boolean {
   return error instanceof Unavailable || (error instanceof Error && isOutage(error.cause))
 }
 
-/** What a stranger may learn of an error: its own words when it was meant for them, else one sentence. */
+/** The error as the client may see it: the message of a ChatError, or a general sentence for any other error. */
 export function bodyOf(error: unknown): ErrorBody {
   if (error instanceof ChatError) return { code: error.code, message: error.message }
   if (isOutage(error)) return { code: 'unavailable', message: 'The chat cannot do this right now. Please try again.' }

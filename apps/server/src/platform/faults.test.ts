@@ -25,7 +25,7 @@ beforeEach(() => {
 afterEach(() => vi.useRealTimers())
 
 describe('errors in the log', () => {
-  it('are a few lines and a number, however many there are', () => {
+  it('are a few lines and a count, however many errors there are', () => {
     for (let index = 0; index < 10_000; index += 1)
       sayFault({ err: new Error(`no answer to ${index}`), reqId: `request-${index}` }, 'request failed')
     vi.advanceTimersByTime(60_000)
@@ -40,7 +40,7 @@ describe('errors in the log', () => {
     expect(said()[2]).toMatchObject({ msg: 'request failed', reason: 'no answer to 2', reqId: 'request-2' })
   })
 
-  it('do not hide those of another kind', () => {
+  it('do not hide errors of another kind', () => {
     for (let index = 0; index < 100; index += 1) sayFault({ err: new Error('no answer') }, 'request failed')
     sayFault({ err: Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }) }, 'request failed')
     sayFault({ err: new Error('no answer') }, 'event failed')
@@ -52,7 +52,7 @@ describe('errors in the log', () => {
     ])
   })
 
-  it('are said anew after a minute', () => {
+  it('are logged again after a minute', () => {
     for (let minute = 0; minute < 2; minute += 1) {
       for (let index = 0; index < 100; index += 1) sayFault({ err: new Error('no answer') }, 'request failed')
       vi.advanceTimersByTime(60_000)

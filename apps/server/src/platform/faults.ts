@@ -1,9 +1,9 @@
 import type { Log } from './log.js'
 
-/** Says an error in the log, unless too many of its kind have been said. */
+/** Logs an error, unless too many errors of the same kind were logged. */
 export type SayFault = (fields: { err: unknown; [field: string]: unknown }, message: string) => void
 
-/** Counts by kind, a minute at a time; `onRest` hears how many there were beyond `most`. */
+/** Counts by kind within a minute. At the end of the minute, `onRest` gets the number of those beyond `most`. */
 export function createCount({
   most,
   onRest,
@@ -20,7 +20,7 @@ export function createCount({
     counts.clear()
   }
 
-  /** The how manieth of its kind this one is. */
+  /** Returns the new count of this kind. */
   return (kind: string): number => {
     if (counts.size === 0) setTimeout(endWindow, windowMs).unref()
     const count = (counts.get(kind) ?? 0) + 1
@@ -30,8 +30,8 @@ export function createCount({
 }
 
 /**
- * Keeps whoever causes errors from filling the log: of a kind, which is the message and the error's code or name, a minute
- * sees one line with the stack, nine without, and one that counts the rest.
+ * Keeps repeated errors from filling the log. Errors of the same kind have the same log message and the same code or name.
+ * Per minute and kind, the log has one line with the stack, nine lines without, and one line with the number of the others.
  */
 export function createFaults(log: Log, { windowMs }: { windowMs?: number } = {}): SayFault {
   const most = 10

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { createGate, createTurns } from './gate.js'
 
-/** Work that ends when told to. */
+/** Tasks that end when `end` is called. */
 function task() {
   const begun: string[] = []
   const ends: (() => void)[] = []
@@ -12,7 +12,7 @@ function task() {
         begun.push(name)
         ends.push(() => resolve(name))
       }),
-    /** Ends the one that began first of those still running, and lets the next begin. */
+    /** Ends the running task that began first, and lets the next one begin. */
     async end() {
       ends.shift()?.()
       await new Promise(setImmediate)
@@ -21,7 +21,7 @@ function task() {
 }
 
 describe('a gate', () => {
-  it('lets as many in as it is wide, and the others in the order they came', async () => {
+  it('runs as many tasks at once as its width, and the others in their order', async () => {
     const { begun, work, end } = task()
     const gate = createGate(2)
     const all = ['a', 'b', 'c', 'd'].map((name) => gate(work(name)))
@@ -33,7 +33,7 @@ describe('a gate', () => {
     expect(gate.isIdle()).toBe(true)
   })
 
-  it('lets keys take turns, however much one of them sends', async () => {
+  it('lets keys take turns, however many tasks one of them has', async () => {
     const { begun, work, end } = task()
     const gate = createGate(1)
     for (let each = 0; each < 50; each += 1) void gate(work('crowd'), { key: 'crowd' })
@@ -44,7 +44,7 @@ describe('a gate', () => {
     expect(begun).toHaveLength(3)
   })
 
-  it('refuses what finds no place to wait, and says when to come back', async () => {
+  it('refuses tasks when the queue is full, and says when to retry', async () => {
     const { begun, work, end } = task()
     const gate = createGate(1, { waiting: 3, perKey: 2 })
     const some = ['a', 'b', 'c'].map((name) => gate(work(name), { key: 'crowd' }))
@@ -56,7 +56,7 @@ describe('a gate', () => {
     expect(begun).toEqual(['a', 'b', 'ann', 'c'])
   })
 
-  it('forgets what nobody waits for any more, and keeps its place for others', async () => {
+  it('drops a task whose client has gone, and gives its place to others', async () => {
     const { begun, work, end } = task()
     const gate = createGate(1, { waiting: 1 })
     const first = gate(work('first'))
@@ -72,7 +72,7 @@ describe('a gate', () => {
     await expect(gate(work('late'), { gone: leaving.signal })).rejects.toMatchObject({ name: 'Unavailable' })
   })
 
-  it('goes on after work that fails', async () => {
+  it('continues after a task that fails', async () => {
     const gate = createGate(1)
     await expect(gate(() => Promise.reject(new Error('no')))).rejects.toThrow('no')
     expect(await gate(async () => 'yes')).toBe('yes')
@@ -80,7 +80,7 @@ describe('a gate', () => {
 })
 
 describe('turns', () => {
-  it('run what has one key in order, and keys beside each other', async () => {
+  it('run the tasks of one key in order, and different keys at the same time', async () => {
     const { begun, work, end } = task()
     const inTurn = createTurns({ waiting: 1 })
     const all = [inTurn('one', work('a')), inTurn('one', work('b')), inTurn('two', work('c'))]

@@ -1,30 +1,30 @@
 import { ChatError, Unavailable } from './errors.js'
 
 export interface Limits {
-  /** How much may wait, in all and of one key; more is refused at once. */
+  /** Maximum number of waiting tasks, in total and per key. More tasks are refused at once. */
   waiting?: number
   perKey?: number
 }
 
 export interface Waiting {
-  /** On whose behalf: those of different keys take turns, however many one of them sends. */
+  /** The client of the task. Different keys take turns, however many tasks one of them has. */
   key?: string
-  /** Aborted when nobody waits for the outcome any more: what has not begun by then never does. */
+  /** Aborts when the client has gone. A task that has not started by then never starts. */
   gone?: AbortSignal
 }
 
 export interface Gate {
-  /** @throws ChatError `unavailable` when too much is waiting, Unavailable when `gone` comes before its turn; else as `work` does. */
+  /** @throws ChatError `unavailable` when too many tasks wait, Unavailable when `gone` aborts in time, otherwise as `work` does. */
   <Result>(work: () => Promise<Result>, waiting?: Waiting): Promise<Result>
-  /** Nothing runs, nothing waits. */
+  /** Is no task running or waiting? */
   isIdle(): boolean
 }
 
-/** Lets at most `width` pieces of work run at once; the others wait their turn. For work that would starve the rest. */
+/** Runs at most `width` tasks at once; the others wait for their turn. For tasks that would leave no resources for others. */
 export function createGate(width: number, { waiting = Infinity, perKey = Infinity }: Limits = {}): Gate {
   let running = 0
   let waitingNow = 0
-  // A Map keeps the order of its keys: the first one is next, and goes to the end with what it has left.
+  // A Map keeps the order of its keys. The first key is next, and moves to the end with its remaining tasks.
   const lines = new Map<string, (() => void)[]>()
 
   function wait(key: string, gone: AbortSignal | undefined): Promise<void> {
@@ -41,7 +41,7 @@ export function createGate(width: number, { waiting = Infinity, perKey = Infinit
         waitingNow -= 1
         line.splice(line.indexOf(begin), 1)
         if (line.length === 0) lines.delete(key)
-        reject(new Unavailable('Nobody waits for it any more', gone?.reason))
+        reject(new Unavailable('The client has gone', gone?.reason))
       }
       gone?.addEventListener('abort', leave, { once: true })
       waitingNow += 1
@@ -50,7 +50,7 @@ export function createGate(width: number, { waiting = Infinity, perKey = Infinit
     })
   }
 
-  /** A finished task passes its place on, so that a newcomer cannot slip in between. */
+  /** A finished task passes its place to the next one waiting, so that a new task cannot overtake it. */
   function passOn(): void {
     const [first] = lines
     if (first === undefined) {
@@ -65,7 +65,7 @@ export function createGate(width: number, { waiting = Infinity, perKey = Infinit
   }
 
   const gate = async <Result>(work: () => Promise<Result>, { key = '', gone }: Waiting = {}): Promise<Result> => {
-    if (gone?.aborted) throw new Unavailable('Nobody waits for it any more', gone.reason)
+    if (gone?.aborted) throw new Unavailable('The client has gone', gone.reason)
     if (running < width) running += 1
     else await wait(key, gone)
     try {
@@ -77,7 +77,7 @@ export function createGate(width: number, { waiting = Infinity, perKey = Infinit
   return Object.assign(gate, { isIdle: () => running === 0 })
 }
 
-/** A gate of width one per key: pieces of work with the same key run one after another, in the order they came. */
+/** A gate of width one per key: tasks with the same key run one after another, in the order of their calls. */
 export function createTurns(
   limits?: Limits,
 ): <Result>(key: string, work: () => Promise<Result>, gone?: AbortSignal) => Promise<Result> {

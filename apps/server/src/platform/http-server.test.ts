@@ -45,7 +45,7 @@ const answer: RequestListener = (req, res) => {
   else req.resume().once('end', () => res.end('taken'))
 }
 
-/** A client that keeps its end open, whatever the server does with the other, and reads nothing before it is told to. */
+/** A client that keeps its side open when the server closes the other side. It reads nothing before it has a listener. */
 function open(words: string): Socket {
   const client = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
   client.on('error', () => undefined).write(words)
@@ -57,38 +57,42 @@ const connections = () =>
     server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
   )
 
-/** Resolves when the server has taken so many connections, and let go of all but so many. */
+/** Resolves when the server has accepted `of` connections and closed all but `left`. */
 const areLeft = (left: number, of: number) =>
   eventually(async () => expect([accepted, await connections()]).toEqual([of, left]))
 
-describe('a server among strangers', () => {
+describe('the HTTP server', () => {
   it.each([
-    ['says nothing', '', ''],
+    ['sends nothing', '', ''],
     ['never ends its headers', 'GET / HTTP/1.1\r\nhost: chat\r\n', ''],
     ['sends its headers one by one', 'GET / HTTP/1.1\r\nhost: chat\r\n', 'x: y\r\n'],
     ['never sends its body', 'POST / HTTP/1.1\r\nhost: chat\r\ncontent-length: 100000\r\n\r\n', ''],
     ['sends its body byte by byte', 'POST / HTTP/1.1\r\nhost: chat\r\ncontent-length: 100000\r\n\r\n', 'x'],
-    ['takes nothing of a large answer', 'GET /large HTTP/1.1\r\nhost: chat\r\n\r\n', ''],
+    ['does not read a large response', 'GET /large HTTP/1.1\r\nhost: chat\r\n\r\n', ''],
     [
-      'asks for an upgrade to nowhere',
+      'asks for an unknown upgrade',
       'GET /nowhere HTTP/1.1\r\nhost: chat\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n',
       '',
     ],
-  ])('lets go of one that %s', async (_what, words, more) => {
+  ])('cuts off a client that %s', async (_what, words, more) => {
     for (let count = 0; count < 50; count += 1) open(words)
     trickle = setInterval(() => more !== '' && clients.forEach((client) => client.write(more)), 100)
     await areLeft(0, 50)
   })
 
-  it('says in the log that a reader was cut off, and not what is secret in its address', async () => {
+  it('logs that a client was cut off, without the query of the URL', async () => {
     open('GET /large?secret HTTP/1.1\r\nhost: chat\r\n\r\n')
     await areLeft(0, 1)
     expect(said).toEqual([
-      expect.objectContaining({ level: 40, path: '/large', msg: 'cut off: nothing was sent or taken for a while' }),
+      expect.objectContaining({
+        level: 40,
+        path: '/large',
+        msg: 'cut off a client that did not send or read for a while',
+      }),
     ])
   })
 
-  it('gives a slow reader everything, as long as it goes on reading', async () => {
+  it('sends the whole response to a slow client that keeps reading', async () => {
     open('GET /large HTTP/1.1\r\nhost: chat\r\n\r\n')
     const slow = open('GET /large HTTP/1.1\r\nhost: chat\r\nconnection: close\r\n\r\n')
     let size = 0
@@ -98,7 +102,7 @@ describe('a server among strangers', () => {
       slow.pause()
       setTimeout(() => slow.resume(), isHurried ? 0 : 50)
     })
-    // The other one is gone, so more time has passed than a silence may last.
+    // The other connection is closed, so more time than the timeout has passed.
     await areLeft(1, 2)
     expect(size).toBeLessThan(large.length)
     isHurried = true
@@ -106,13 +110,13 @@ describe('a server among strangers', () => {
     expect(size).toBeGreaterThan(large.length)
   })
 
-  it('keeps a WebSocket on which nobody speaks, and a connection between two requests', async () => {
+  it('keeps an idle WebSocket, and a connection between two requests', async () => {
     const socket = io(`http://127.0.0.1:${port}`, { transports: ['websocket'], forceNew: true, reconnection: false })
     await once(socket as never, 'connect')
     const patient = open('GET / HTTP/1.1\r\nhost: chat\r\n\r\n')
     await once(patient, 'data')
     open('GET /large HTTP/1.1\r\nhost: chat\r\n\r\n')
-    await areLeft(2, 3) // longer than a silence may last
+    await areLeft(2, 3) // longer than the timeout
     expect(await socket.emitWithAck('ask')).toBe('still here')
     patient.write('GET / HTTP/1.1\r\nhost: chat\r\n\r\n')
     expect(String((await once(patient, 'data'))[0])).toContain('small')

@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { ChatError } from './errors.js'
 
 /**
- * Checks what a stranger sent. What people type has sentences of its own; the rest only programs can get wrong.
- * @throws ChatError `invalid` with a sentence about the first thing that is wrong.
+ * Validates untrusted input. Fields that people fill in have their own sentences; only programs get other fields wrong.
+ * @throws ChatError `invalid` with a sentence about the first mistake.
  */
 export function parse<Schema extends z.ZodType>(schema: Schema, input: unknown): z.infer<Schema> {
   const result = schema.safeParse(input, {
@@ -14,22 +14,22 @@ export function parse<Schema extends z.ZodType>(schema: Schema, input: unknown):
   throw new ChatError('invalid', result.error.issues[0]?.message ?? 'The request could not be read.')
 }
 
-/** The schema of an object of this type: with all of its fields, so that none can be missing here unnoticed. */
+/** The schema of an object of type `T`. The compiler demands every field of `T`, so that none can be forgotten. */
 export function schemaOf<T extends object>() {
   return <Shape extends { [Field in keyof Required<T>]: z.ZodType<T[Field]> }>(shape: Shape) => z.object(shape)
 }
 
-// PostgreSQL stores no NUL, UTF-8 no lone surrogate; other control characters only confuse whoever reads them.
+// PostgreSQL cannot store NUL, and UTF-8 cannot encode a lone surrogate. Other control characters only confuse readers.
 const controls = /[^\P{Cc}\n\t]/u
 
-// In a line they hide what stands beside them: other line breaks, changes of direction, characters without width.
+// These characters hide or reorder the text of a line: line breaks, changes of direction, characters without width.
 const tricks = /[\n\t\p{Zl}\p{Zp}\p{Bidi_Control}\u200b\u2060\ufeff]/u
 const visible = /[^\p{Default_Ignorable_Code_Point}\p{Z}\p{C}\p{M}\u2800]/u
 
 const fits = (value: string, max: number) => value.length <= max || [...value].length <= max
 const isText = (value: string) => value.isWellFormed() && !controls.test(value)
 
-/** One line as people write it, trimmed, `max` characters (code points) at most, with something to see. `what` it is: a name. */
+/** One line of text: trimmed, `max` characters (code points) at most, not all invisible. `what` is in the messages, like `a name`. */
 export function line(what: string, max: number) {
   return z
     .string(`Please enter ${what}.`)
@@ -42,7 +42,7 @@ export function line(what: string, max: number) {
     )
 }
 
-/** Text of several lines, kept to the letter, `max` characters (code points) at most. */
+/** Text of several lines: unchanged, `max` characters (code points) at most. */
 export function prose(what: string, max: number) {
   return z
     .string(`Please enter ${what}.`)

@@ -4,7 +4,7 @@ import { ChatError } from './errors.js'
 import type { Log } from './log.js'
 import type { Redis } from './redis.js'
 
-/** So many attempts in so many seconds. */
+/** At most `points` attempts in `seconds`. */
 export interface Limit {
   points: number
   seconds: number
@@ -12,15 +12,15 @@ export interface Limit {
 
 export interface Limiter {
   /**
-   * Counts an attempt. `about` goes into the log line that the first refusal leaves: one for each key and stretch of time.
-   * @throws ChatError `rate_limited` once there were too many.
+   * Counts an attempt. The first refusal of a key in each period is logged, with the fields of `about`.
+   * @throws ChatError `rate_limited` after too many attempts.
    */
   take(key: string, about: object): Promise<void>
-  /** Makes an attempt count no more. */
+  /** Takes back one counted attempt. */
   giveBack(key: string): Promise<void>
 }
 
-/** Shared between replicas through Redis when there is one; when Redis is out of reach each replica counts alone. */
+/** Replicas share the counter through Redis when there is one. While Redis is out of reach, each replica counts alone. */
 export function createCounter(name: string, { points, seconds }: Limit, redis: Redis | null) {
   const memory = new RateLimiterMemory({ keyPrefix: name, points, duration: seconds })
   return redis === null
@@ -35,7 +35,7 @@ export function createCounter(name: string, { points, seconds }: Limit, redis: R
       })
 }
 
-/** Refuses what comes too often. */
+/** Refuses attempts that come too often. */
 export function createLimiter(name: string, limit: Limit, redis: Redis | null, log: Log): Limiter {
   const limiter = createCounter(name, limit, redis)
   return {
@@ -55,7 +55,7 @@ export function createLimiter(name: string, limit: Limit, redis: Redis | null, l
   }
 }
 
-/** Who counts as one visitor: an IPv4 address, however it is written, or the /64 that one IPv6 customer has at the least. */
+/** The key of one visitor: the IPv4 address in its usual form, or the /64 of the IPv6 address, the least that a customer gets. */
 export function visitorAt(address = ''): string {
   if (!ipaddr.isValid(address)) return address
   const parsed = ipaddr.process(address)

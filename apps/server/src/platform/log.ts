@@ -3,7 +3,7 @@ import { pino, type Logger } from 'pino'
 
 export type Log = Logger
 
-/** JSON lines on standard output, times in UTC. Addresses, cookies and bodies are never passed to it. */
+/** JSON lines on standard output, with times in UTC. Never log email addresses, IP addresses, cookies or bodies. */
 export function createLog(options: { name: string; level: string; version?: string }): Log {
   return pino({
     name: options.name,
@@ -11,7 +11,7 @@ export function createLog(options: { name: string; level: string; version?: stri
     base: { pid: process.pid, hostname: hostname(), version: options.version },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
-    // The last line of defence, should somebody log a whole object.
+    // A second protection, in case code logs a whole object.
     redact: [
       'password',
       '*.password',

@@ -15,7 +15,7 @@ export interface OpsServer {
   close(): void
 }
 
-/** What only the cluster may see, on a port of its own: /metrics, /healthz, /readyz, /version. */
+/** Serves /metrics, /healthz, /readyz and /version on a separate port, which only the cluster can reach. */
 export async function startOpsServer({
   host,
   port,

@@ -23,7 +23,7 @@ describe.runIf(process.env.TEST_SESSION_REDIS)('a connection to Redis', () => {
     ['frozen', async () => proxy.freeze()],
     ['cut', async () => proxy.cut()],
     ['gone', () => proxy.refuse()],
-  ])('that is %s makes commands unavailable instead of faults, and comes back', async (_how, damage) => {
+  ])('that is %s makes commands fail as unavailable, and comes back', async (_how, damage) => {
     await eventually(() => redis.client.ping())
     const commands = Array.from({ length: 50 }, () => redis.client.get('nothing'))
     await damage()
@@ -37,7 +37,7 @@ describe.runIf(process.env.TEST_SESSION_REDIS)('a connection to Redis', () => {
     await eventually(() => redis.client.ping())
   })
 
-  it('is no excuse for a wrong command', async () => {
+  it('does not report a wrong command as unavailable', async () => {
     const key = 'test:a list'
     await redis.client.lPush(key, 'one')
     const error: unknown = await redis.client.get(key).catch((error: unknown) => error)

@@ -7,22 +7,22 @@ export type Redis = ReturnType<typeof createRawClient>
 
 export interface RedisConnection {
   client: Redis
-  /** Did it answer the last time it was asked? */
+  /** Did Redis answer the last ping? */
   isHealthy(): boolean
-  /** Resolves when it can be used for the first time. */
+  /** Resolves when the connection can be used for the first time. */
   ready: Promise<void>
   close(): void
 }
 
 const askEveryMs = 1_000
-const patienceMs = 1_500
-// A peer can also freeze while a connection is being opened.
-const connectPatienceMs = 5_000
+const answerTimeoutMs = 1_500
+// Redis can also stop answering while a connection is being opened.
+const connectTimeoutMs = 5_000
 
 function createRawClient(url: string) {
   return createClient({
     url,
-    // A command that cannot be sent now fails now: somebody is waiting for the answer.
+    // A command that cannot be sent fails at once, because a request waits for it.
     disableOfflineQueue: true,
     commandOptions: { timeout: 1_000 },
     socket: {
@@ -35,14 +35,14 @@ function createRawClient(url: string) {
 interface RedisOptions {
   url: string
   log: Log
-  /** Called with each new client as soon as it is usable: what belongs to a connection is to be set up again. */
+  /** Called with each new client when it can be used, to set up again what belongs to a connection. */
   onReady?: (client: Redis) => void
 }
 
 /**
- * A connection that comes back by itself and never hangs for long: the client's own timeout only counts until a command
- * is written, so a frozen Redis is noticed by asking it every second, and the client is given up for a new one.
- * Starting does not wait for Redis.
+ * A connection that reconnects by itself and never hangs for long. The timeout of the client ends when a command is
+ * written, so it does not notice a Redis that does not answer. Therefore a ping is sent every second, and a client without
+ * an answer is replaced by a new one. Starting does not wait for Redis.
  */
 export function connectRedis({ url, log, onReady }: RedisOptions): RedisConnection {
   const stopped = new AbortController()
@@ -67,7 +67,7 @@ export function connectRedis({ url, log, onReady }: RedisOptions): RedisConnecti
       announce()
       onReady?.(client)
     })
-    // It goes on trying by itself; what it says when it is given up is of no interest.
+    // The client keeps trying by itself. Errors of a discarded client are ignored.
     client.connect().catch(() => undefined)
     return client
   }
@@ -78,14 +78,15 @@ export function connectRedis({ url, log, onReady }: RedisOptions): RedisConnecti
       await sleep(askEveryMs, undefined, { signal: stopped.signal, ref: false }).catch(() => undefined)
       const { isReady } = current
       const answer =
-        isReady && (await Promise.race([current.ping().catch(() => false), sleep(patienceMs, false, { ref: false })]))
+        isReady &&
+        (await Promise.race([current.ping().catch(() => false), sleep(answerTimeoutMs, false, { ref: false })]))
       if (stopped.signal.aborted) return
       if (answer === 'PONG') {
         setHealthy(true)
         answeredAt = Date.now()
-      } else if (isReady || Date.now() - answeredAt > connectPatienceMs) {
+      } else if (isReady || Date.now() - answeredAt > connectTimeoutMs) {
         setHealthy(false)
-        // Everything in flight fails at once instead of waiting for a peer that may never answer.
+        // All pending commands fail at once and do not wait for an answer that may never come.
         current.destroy()
         current = open()
         answeredAt = Date.now()
@@ -105,7 +106,7 @@ export function connectRedis({ url, log, onReady }: RedisOptions): RedisConnecti
   }
 }
 
-/** Looks like one client for ever to those who keep it, whichever it is at the moment. Its commands fail with `Unavailable`. */
+/** Callers keep this object, which always forwards to the current client. Its commands fail with `Unavailable`. */
 function latest(client: () => Redis): Redis {
   return new Proxy({} as Redis, {
     get(_target, name) {
@@ -119,12 +120,12 @@ function latest(client: () => Redis): Redis {
   })
 }
 
-/** Replies that say nothing against the command: https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors */
-const passing = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|OOM|MISCONF)\b/
+/** Replies for temporary failures, which are not caused by the command itself: https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors */
+const temporary = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|OOM|MISCONF)\b/
 
-/** What Redis itself says is an ErrorReply; other errors of the library are about the connection, or say that time is up. */
+/** Errors of Redis itself are an ErrorReply. Other errors of the library come from the connection or from a timeout. */
 function rethrow(error: unknown): never {
-  throw error instanceof ErrorReply && !passing.test(error.message)
+  throw error instanceof ErrorReply && !temporary.test(error.message)
     ? error
     : new Unavailable('Redis is not available', error)
 }

@@ -7,7 +7,7 @@ export interface Repeated {
   work: () => Promise<unknown>
 }
 
-/** Runs `work` again and again with `ms` in between, never twice at once. A failure is logged and does not end it. */
+/** Runs `work` repeatedly with a pause of `ms`, never twice at once. A failure is logged, and the work is repeated. */
 export function repeat({ name, ms, work, log }: Repeated & { log: Log }): { stop(): Promise<void> } {
   const stopped = new AbortController()
   let failing = false
@@ -18,7 +18,7 @@ export function repeat({ name, ms, work, log }: Repeated & { log: Log }): { stop
         await work()
         failing = false
       } catch (error) {
-        // Once per outage: a database that is away for an hour is one piece of news.
+        // Log the first failure of an outage only.
         if (!failing) log.warn({ err: error, work: name }, 'repeated work failed')
         failing = true
       }

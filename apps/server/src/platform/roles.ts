@@ -5,7 +5,7 @@ import { createDatabase, type Database, type Db } from './db.js'
 import { Unavailable } from './errors.js'
 import { Explained } from './explain.js'
 
-/** What the apps may do, in tables to come as well: read and write rows, and nothing else. */
+/** The rights of the apps, also in future tables: read and write rows, and nothing else. */
 const rights = `
   grant connect on database %3$I to %1$I;
   grant usage on schema public to %1$I;
@@ -21,10 +21,10 @@ const rights = `
   end $$`
 
 /**
- * Lets the role that `appUrl` names read and write rows, and nothing else. The owner of the schema does it, by `ownerUrl`:
- * makes the role where it is missing, and gives it the password of its address where it has another one. Does nothing when
- * both addresses name the same role.
- * @throws Explained with what to run by hand when the owner may not make roles.
+ * Lets the role in `appUrl` read and write rows, and nothing else. The owner of the schema, the role in `ownerUrl`, creates
+ * the role when it does not exist, and sets its password to the one in `appUrl` when it has another one. Does nothing when
+ * both URLs have the same role.
+ * @throws Explained with the statement to run by hand when the owner may not create roles.
  */
 export async function admitApps({
   db,
@@ -53,21 +53,21 @@ export async function admitApps({
   })
 }
 
-/** How long PostgreSQL keeps up a connection whose other end says nothing, or takes nothing. */
-const patience = `
+/** How long PostgreSQL keeps a connection whose client does not answer or does not read. */
+const timeouts = `
   alter role current_user set tcp_keepalives_idle = 10;
   alter role current_user set tcp_keepalives_interval = 2;
   alter role current_user set tcp_user_timeout = '4s'`
 
 /**
- * Has PostgreSQL give up the connections of the apps whose node has vanished. By itself it keeps them for hours, and
- * while such a one does not take its answer, its locks as well: no other timeout ends that. Set for the role, by the role,
- * since a pooler refuses settings of a connection. A server that does not know them has patience of its own.
+ * Makes PostgreSQL close the connections of apps whose node has vanished. By default it keeps them for hours, together with
+ * their locks while a result is not read, and no other timeout ends that. The role sets this for itself, because a pooler
+ * refuses settings of a connection. A server that does not know these settings keeps its own timeouts.
  */
 export async function giveUpVanished(appUrl: string): Promise<void> {
   const db = createDatabase({ url: appUrl, poolSize: 1, onIdleError: () => undefined })
   try {
-    await inTurn(db, (tx) => tx.query(patience))
+    await inTurn(db, (tx) => tx.query(timeouts))
   } catch (error) {
     if (error instanceof Unavailable) throw error
   } finally {
@@ -75,13 +75,13 @@ export async function giveUpVanished(appUrl: string): Promise<void> {
   }
 }
 
-/** In the words of whoever may: what the owner may not. The password stays where it is. */
+/** The error for the operator when the owner may not do it. It does not contain the password. */
 function byHand(verb: string, user: string): string {
-  const problem = verb === 'create' ? 'is missing' : 'is refused with the password of its address'
-  return `The role of DATABASE_URL ${problem}, and the one of MIGRATIONS_DATABASE_URL may not change that. Let an administrator of the database run, with that password:\n  ${verb} role ${pg.escapeIdentifier(user)} login password '…'`
+  const problem = verb === 'create' ? 'does not exist' : 'cannot sign in with its password'
+  return `The role in DATABASE_URL ${problem}, and the role in MIGRATIONS_DATABASE_URL may not change that. Ask an administrator of the database to run this statement with the password in DATABASE_URL:\n  ${verb} role ${pg.escapeIdentifier(user)} login password '…'`
 }
 
-/** PostgreSQL itself puts names and passwords into the statement. */
+/** Runs a statement in which PostgreSQL itself quotes the name and the password. */
 async function run(tx: Db, template: string, user: string, secret: string): Promise<void> {
   const [statement] = await tx.query<{ sql: string }>(
     'select format($1, $2::text, $3::text, current_database()) as sql',
@@ -90,7 +90,7 @@ async function run(tx: Db, template: string, user: string, secret: string): Prom
   await tx.query(statement?.sql ?? '')
 }
 
-/** Only a refused name or password counts: whatever else there is concerns the owner too, or becomes right by the rights. */
+/** Does PostgreSQL refuse this name or password? Other errors do not count: they concern the owner too, or `rights` ends them. */
 async function refuses(url: string, user: string, secret: string): Promise<boolean> {
   const address = Object.assign(new URL(url), {
     username: encodeURIComponent(user),
@@ -105,7 +105,7 @@ async function refuses(url: string, user: string, secret: string): Promise<boole
   return code?.startsWith('28') ?? false
 }
 
-/** One at a time, and not while somebody migrates: all of them change the same rows of the catalogue. */
+/** Runs `work` under the lock of the migrations, because all of them change the same rows of the catalogue. */
 async function inTurn(db: Database, work: (tx: Db) => Promise<unknown>): Promise<void> {
   for (;;) {
     const isMine = await db.transaction(async (tx) => {

@@ -6,15 +6,15 @@ import type { Db } from './db.js'
 import { Explained, reasonOf } from './explain.js'
 import type { Log } from './log.js'
 
-// The same place seen from src/platform and from dist/platform.
+// The relative path is the same from src/platform and from dist/platform.
 const directory = fileURLToPath(new URL('../../../../migrations', import.meta.url))
 const table = 'pgmigrations'
 
-/** How the database's schema compares with the one this release brings along. */
+/** How the schema of the database differs from the schema of this release. */
 export interface SchemaState {
   /** Migrations of this release that have not run yet. */
   missing: string[]
-  /** Migrations that have run and that this release does not know: a newer one was here. */
+  /** Migrations that have run and that this release does not know, because a newer release added them. */
   unknown: string[]
 }
 
@@ -32,7 +32,7 @@ export async function compareSchema(db: Db): Promise<SchemaState> {
 }
 
 /**
- * Resolves when every migration of this release is in: until then its code must leave the data alone.
+ * Resolves when every migration of this release has run. Until then its code must not use the data.
  * @throws the signal's reason when it aborts.
  */
 export async function untilSchemaIsCurrent(db: Db, { log, signal }: { log: Log; signal: AbortSignal }): Promise<void> {
@@ -47,15 +47,15 @@ export async function untilSchemaIsCurrent(db: Db, { log, signal }: { log: Log; 
 }
 
 /**
- * Brings the database to the schema of this release: all missing migrations in one transaction, one runner at a time.
- * After a rollback the schema is newer and stays so: a release works with the schema of the next one (expand, then contract).
- * @throws Explained when a release that knows other migrations has been here, and this one's are not all in.
+ * Runs all missing migrations in one transaction, one process at a time. Returns their names. After a rollback of the apps
+ * the schema stays newer: a release works with the schema of the next one (expand, then contract).
+ * @throws Explained when the database has unknown migrations and lacks migrations of this release.
  */
 export async function migrate({ databaseUrl, db, log }: { databaseUrl: string; db: Db; log: Log }): Promise<string[]> {
   const { missing, unknown } = await compareSchema(db)
   if (unknown.length > 0 && missing.length > 0) {
     throw new Explained(
-      `The database has migrations that this release does not know (${unknown.join(', ')}) and lacks some of its own (${missing.join(', ')}). Deploy the release that brought them, or a later one.`,
+      `The database has migrations that this release does not know (${unknown.join(', ')}) and lacks some of its own (${missing.join(', ')}). Deploy the release that added them, or a later one.`,
     )
   }
   if (unknown.length > 0) log.warn({ unknown }, 'the schema is newer than this release')
@@ -65,7 +65,7 @@ export async function migrate({ databaseUrl, db, log }: { databaseUrl: string; d
     dir: directory,
     migrationsTable: table,
     direction: 'up',
-    // Two releases may be deployed at once: the second waits for the first.
+    // When two releases are deployed at once, the second one waits for the first one.
     advisoryLockMode: 'wait',
     log: (line) => log.debug(line),
   })

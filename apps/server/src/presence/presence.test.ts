@@ -13,7 +13,7 @@ describe('presence', () => {
   })
   afterAll(() => chat.stop())
 
-  it('of a crowd that comes and goes is told in a few frames, and of nobody left out', async () => {
+  it('of many people who connect and disconnect is reported in a few frames, for each of them', async () => {
     const room = await ann.openRoom('public')
     const crowd = await Promise.all(
       Array.from({ length: 25 }, (_, n) => newPerson(chat.url, `Person ${String.fromCharCode(97 + n)}`)),

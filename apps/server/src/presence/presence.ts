@@ -7,12 +7,12 @@ import { noteArrivals, noteDepartures, upsertPresence } from './queries.js'
 
 export { onlineAmong } from './queries.js'
 
-/** Three may fail before somebody counts as away. */
+/** An account counts as offline after 60 s, so three refreshes in a row may fail. */
 export const refreshEveryMs = 15_000
 
-// A page that is loaded anew disconnects for a moment. That is not reported.
+// A page reload disconnects for a moment. It is not reported.
 const graceMs = 3_000
-// A crowd comes within seconds, after a restart say: told one by one, each of N would hear of N others.
+// After a restart many people connect within seconds. With a frame for each, every one of N people would get N frames.
 const restMs = 500
 const crowd = 5
 
@@ -29,11 +29,11 @@ interface Change {
   online: boolean
 }
 
-/** Who is here: each replica speaks for the accounts that are connected to it. */
+/** Tracks who is online. Each replica reports the accounts that are connected to it. */
 export function createPresence({ db, news, rooms, isConnectedHere, onError }: PresenceOptions) {
   const replica = randomUUID()
   const here = new Set<string>()
-  /** Accounts of which a socket here has come or gone. */
+  /** Accounts whose sockets on this replica have changed. */
   const inDoubt = createBatches({ restMs, work: flush, onError })
 
   async function flush(accountIds: string[]) {
@@ -49,7 +49,7 @@ export function createPresence({ db, news, rooms, isConnectedHere, onError }: Pr
     if (changes.length > 0) await tell(changes)
   }
 
-  /** A frame for each change, and one for all of them in a room where a crowd has come or gone. */
+  /** Sends one frame per change, or one frame with all changes to a room where many accounts have changed. */
   async function tell(changes: Change[]) {
     const byAccount = new Map(changes.map((change) => [change.accountId, change]))
     const byRoom = new Map<string, Change[]>()
@@ -67,13 +67,13 @@ export function createPresence({ db, news, rooms, isConnectedHere, onError }: Pr
   }
 
   return {
-    /** An account has a socket here. */
+    /** Call it when an account has connected to this replica. */
     arrived: inDoubt.add,
-    /** An account's last socket here has closed. */
+    /** Call it when the last socket of an account on this replica has closed. */
     departed: (accountId: string) => void setTimeout(() => inDoubt.add(accountId), graceMs).unref(),
-    /** Says again who is here, before it expires. */
+    /** Stores the connected accounts again before their rows expire. */
     refresh: () => upsertPresence(db, [...here], replica),
-    /** Says nothing more. People turn up elsewhere, or what was noted here expires. */
+    /** Stops reporting. The accounts connect to other replicas, or their rows expire. */
     stop: inDoubt.stop,
   }
 }

@@ -1,9 +1,9 @@
 import type { Db } from '../platform/db.js'
 
-/** Somebody seen longer ago is away. */
+/** An account that was last seen longer ago counts as offline. */
 const presentSeconds = 60
 
-/** Notes that these accounts are connected to this replica now. Accounts deleted meanwhile are passed over. */
+/** Stores that these accounts are connected to this replica now. Skips deleted accounts. */
 export async function upsertPresence(db: Db, accountIds: string[], replica: string): Promise<void> {
   await db.query(
     `insert into presence (account_id, replica, seen_at)
@@ -13,7 +13,7 @@ export async function upsertPresence(db: Db, accountIds: string[], replica: stri
   )
 }
 
-/** Notes that these accounts are connected to this replica now. Returns those that were connected to none. */
+/** Stores that these accounts are connected to this replica now. Returns those that were connected to no replica before. */
 export async function noteArrivals(db: Db, accountIds: string[], replica: string): Promise<string[]> {
   const rows = await db.query<{ id: string }>(
     `with known as (
@@ -30,7 +30,7 @@ export async function noteArrivals(db: Db, accountIds: string[], replica: string
   return rows.map(({ id }) => id)
 }
 
-/** Notes that these accounts are not connected to this replica any more. Returns those that are connected to no other. */
+/** Stores that these accounts are not connected to this replica any more. Returns those that are connected to no other replica. */
 export async function noteDepartures(db: Db, accountIds: string[], replica: string): Promise<string[]> {
   const rows = await db.query<{ id: string }>(
     `with gone as (delete from presence where account_id = any($1::uuid[]) and replica = $2 returning account_id)

@@ -6,7 +6,7 @@ import type { Log } from '../platform/log.js'
 import { createCounter, createLimiter, visitorAt, type Limiter } from '../platform/limiter.js'
 import type { Redis } from '../platform/redis.js'
 
-/** For so long a place is remembered where somebody has signed in: the longest that a timer can wait. */
+/** How long a place is remembered from which an account has signed in. A timer cannot wait much longer. */
 const rememberedSeconds = 24 * 24 * 3600
 
 export type Guesses = ReturnType<typeof createGuesses>
@@ -14,7 +14,7 @@ export type Guesses = ReturnType<typeof createGuesses>
 interface Guess {
   limiter: Limiter
   keys: string[]
-  /** From where it is made: each leaves one line. */
+  /** Where the guess comes from. Each place is logged once per period. */
   place: string
   reqId: unknown
   whose: () => Promise<string | undefined>
@@ -28,10 +28,10 @@ interface GuessesOptions {
 }
 
 /**
- * Makes guessing a password slow: for an address and an account together, for an address over all accounts, and for an
- * account over all addresses. The last does not count where the account was signed in to before: whoever guesses from
- * many addresses must not shut the owner out at home. The last two count wrong passwords only, so a crowd behind one
- * address is not held up.
+ * Slows down the guessing of passwords with three limits: per IP address and account, per IP address over all accounts,
+ * and per account over all IP addresses. The third limit does not apply to an IP address from which the account has signed
+ * in before, so an attacker with many IP addresses cannot lock the owner out at home. The last two limits count only wrong
+ * passwords, so many people behind one IP address do not reach them.
  */
 export function createGuesses({ limits, redis, accounts, log }: GuessesOptions) {
   const attempts = createLimiter('sign-in', limits.signIn, redis, log)
@@ -42,7 +42,7 @@ export function createGuesses({ limits, redis, accounts, log }: GuessesOptions) 
 
   const placeOf = ({ ip }: Request, email: string) => `${visitorAt(ip)} ${email}`
 
-  /** Runs `work`, which costs an attempt of each key for good when the password was wrong. */
+  /** Runs `work` and counts an attempt for each key. Takes the attempts back unless the password was wrong. */
   async function whileRight<Result>(
     { limiter, keys, place, reqId, whose }: Guess,
     work: () => Promise<Result>,
@@ -53,7 +53,7 @@ export function createGuesses({ limits, redis, accounts, log }: GuessesOptions) 
       return await work()
     } catch (error) {
       isWrong = error instanceof ChatError && ['unauthenticated', 'forbidden'].includes(error.code)
-      // One line for each place and stretch of time: nobody fills the log by guessing.
+      // One line per place and period, so that guesses cannot fill the log.
       if (isWrong && (await lines.penalty(place)).consumedPoints === 1)
         log.warn({ reqId, accountId: await whose() }, 'wrong password')
       throw error
@@ -63,7 +63,7 @@ export function createGuesses({ limits, redis, accounts, log }: GuessesOptions) 
   }
 
   return {
-    /** Lets `verify` look at a password for an account. @throws ChatError `rate_limited`, and what `verify` throws. */
+    /** Runs `verify`, which checks the password of an account. @throws ChatError `rate_limited`, or as `verify` does. */
     async atSignIn<Result>(req: Request, email: string, verify: () => Promise<Result>): Promise<Result> {
       const place = placeOf(req, email)
       const isKnown = (await places.get(place)) !== null
@@ -79,13 +79,13 @@ export function createGuesses({ limits, redis, accounts, log }: GuessesOptions) 
       })
     },
 
-    /** The same for the current password at a change, by session: the owner can sign in anew and put an end to it. */
+    /** The same for the current password when it is changed, per session. The owner can sign in again and change it there. */
     atChange<Result>({ id: reqId, session }: Request, verify: () => Promise<Result>): Promise<Result> {
       const whose = async () => session.accountId
       return whileRight({ limiter: wrongAtChange, keys: [session.id], place: session.id, reqId, whose }, verify)
     },
 
-    /** From here the account is its owner's. */
+    /** Remembers that the account has signed in from this IP address. */
     async rememberPlace(req: Request, email: string): Promise<void> {
       await places.set(placeOf(req, email), 1, rememberedSeconds)
     },

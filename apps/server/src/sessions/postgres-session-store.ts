@@ -22,7 +22,7 @@ export class PostgresSessionStore extends session.Store {
     this.find(sid).then((data) => callback(null, data), callback)
   }
 
-  /** The data of those sessions that are there, by id. */
+  /** The data of those sessions that exist, by id. */
   async findMany(sids: string[]): Promise<Map<string, session.SessionData>> {
     const rows = await this.db.query<{ id: string; data: session.SessionData }>(
       'select id, data from sessions where id = any($1) and expires_at > now()',
@@ -41,7 +41,7 @@ export class PostgresSessionStore extends session.Store {
   }
 
   override touch(sid: string, _data: session.SessionData, callback?: (error?: unknown) => void) {
-    // Written once a minute at most: every request touches its session.
+    // Every request touches its session, so write at most once a minute.
     this.run(
       `update sessions set expires_at = now() + make_interval(secs => $2)
         where id = $1 and expires_at < now() + make_interval(secs => $2 - 60)`,
@@ -62,7 +62,7 @@ export class PostgresSessionStore extends session.Store {
   }
 }
 
-/** Forgets the sessions that have ended. Returns how many. */
+/** Deletes the expired sessions. Returns the number of sessions. */
 export async function deleteExpiredSessions(db: Database): Promise<number> {
   const gone = await db.query('delete from sessions where expires_at <= now() returning id')
   return gone.length

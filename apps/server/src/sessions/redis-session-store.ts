@@ -7,27 +7,27 @@ type Found = (error: unknown, data?: SessionData | null) => void
 type Done = (error?: unknown) => void
 
 const prefix = 'session:'
-/** How many keys one command asks for. */
+/** Maximum number of keys in one command. */
 const keysAtOnce = 500
 const rememberedMs = 5 * 60_000
 
 interface RedisSessionStoreOptions {
   redis: Redis
   ttlSeconds: number
-  /** Which of these were signed out? Asked when Redis cannot be. */
+  /** Which of these sessions were signed out? Called when Redis is out of reach. */
   endedOf: (sids: string[]) => Promise<Set<string>>
 }
 
 /**
- * express-session's store on Redis. It remembers what it has seen: while Redis is away, people who were here a moment
- * ago go on, unless they have signed out, on whichever replica.
+ * express-session's store on Redis. It remembers the sessions of the last five minutes. While Redis is out of reach, these
+ * sessions stay valid, unless they were signed out on any replica.
  */
 export class RedisSessionStore extends RedisStore {
-  /** As JSON, the ones longest not seen in front. */
+  /** Recent sessions as JSON, the least recently used first. */
   private readonly seen = new Map<string, { text: string; at: number }>()
 
   constructor(private readonly options: RedisSessionStoreOptions) {
-    // A function, or the store would take the cookie's end for its own.
+    // With a number instead of a function, the store would use the expiry of the cookie.
     super({ client: options.redis, prefix, ttl: () => options.ttlSeconds })
   }
 
@@ -46,7 +46,7 @@ export class RedisSessionStore extends RedisStore {
   }
 
   override async touch(sid: string, data: SessionData, callback?: Done) {
-    // The answer is on its way already: whoever asks next touches it again.
+    // The response is already being sent, and the next request touches the session again.
     await super.touch(sid, data, (error: unknown) => callback?.(isOutage(error) ? undefined : error))
   }
 
@@ -55,7 +55,7 @@ export class RedisSessionStore extends RedisStore {
     await super.destroy(sid, callback)
   }
 
-  /** The data of those sessions that are there, by id. @throws Unavailable when Redis is away and one of them is not remembered. */
+  /** The data of those sessions that exist, by id. @throws Unavailable when Redis is out of reach and one is not remembered. */
   async findMany(sids: string[]): Promise<Map<string, SessionData>> {
     const texts = await this.ask(sids).catch((error: unknown) => this.recall(sids, error))
     return new Map([...texts].map(([sid, text]) => [sid, JSON.parse(text) as SessionData]))

@@ -16,7 +16,7 @@ interface SessionRoutes {
 
 const credentials = z.object({ email: emailOf(), password: passwordOf() })
 
-/** Signing in and out. */
+/** HTTP routes: sign in, sign out. */
 export function createSessionRoutes({ accounts, sessions, guesses, toAccount }: SessionRoutes): Router {
   return Router()
     .post('/api/session', async (req, res) => {

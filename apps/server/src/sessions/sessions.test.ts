@@ -22,7 +22,7 @@ describe('sessions', () => {
     expect([status, body]).toEqual([201, ann.account])
   })
 
-  it('answer an unknown address and a wrong password alike', async () => {
+  it('answer an unknown email address and a wrong password in the same way', async () => {
     const ann = await newPerson(chat.url)
     const wrong = await signIn(new Person(chat.url), ann.account.email, 'not the password')
     const unknown = await signIn(new Person(chat.url), 'nobody@example.com', 'not the password')
@@ -31,26 +31,23 @@ describe('sessions', () => {
     expect(wrong.headers.get('set-cookie')).toBeNull()
   })
 
-  it('do not open the bot, which has neither address nor password', async () => {
+  it('cannot begin for the bot, which has neither email address nor password', async () => {
     for (const email of ['', 'null', 'Greeter'])
       expect((await signIn(new Person(chat.url), email, '')).status).toBe(400)
   })
 
-  it.skipIf(process.env.TEST_SESSION_REDIS)(
-    'of the release before, which did not note when they began, go on',
-    async () => {
-      const ann = await newPerson(chat.url)
-      await chat.database.db.query(`update sessions set data = data - 'begunAt'`)
-      expect((await ann.ask('GET', '/api/me')).status).toBe(200)
-      const begun = () =>
-        chat.database.db.query(`select from sessions where data ->> 'accountId' = $1 and data ? 'begunAt'`, [
-          ann.account.id,
-        ])
-      await eventually(async () => expect(await begun()).toHaveLength(1))
-    },
-  )
+  it.skipIf(process.env.TEST_SESSION_REDIS)('of the previous release, which have no begunAt, continue', async () => {
+    const ann = await newPerson(chat.url)
+    await chat.database.db.query(`update sessions set data = data - 'begunAt'`)
+    expect((await ann.ask('GET', '/api/me')).status).toBe(200)
+    const begun = () =>
+      chat.database.db.query(`select from sessions where data ->> 'accountId' = $1 and data ? 'begunAt'`, [
+        ann.account.id,
+      ])
+    await eventually(async () => expect(await begun()).toHaveLength(1))
+  })
 
-  it('get a new id at sign-in, so that one planted before is worth nothing', async () => {
+  it('get a new id at sign-in, so that a planted id is useless', async () => {
     const ann = await newPerson(chat.url)
     const planted = ann.cookie
     await signIn(ann, ann.account.email)
@@ -60,7 +57,7 @@ describe('sessions', () => {
     expect((await attacker.ask('GET', '/api/me')).status).toBe(401)
   })
 
-  it('travel in a cookie that scripts and other sites cannot use', async () => {
+  it('use a cookie that scripts and other sites cannot use', async () => {
     const { headers } = await new Person(chat.url).ask('POST', '/api/accounts', {
       name: 'Ann',
       email: 'cookie@example.com',
@@ -83,7 +80,7 @@ describe('sessions', () => {
     expect(response.headers.get('strict-transport-security')).toBe('max-age=31536000')
   })
 
-  it('are the same on every replica, whichever of the cookie secrets signed them', async () => {
+  it('are valid on every replica, whichever of the cookie secrets signed them', async () => {
     const ann = await newPerson(chat.url)
     const rotated = await chat.replica({ COOKIE_SECRET: 'the new secret of today, a secret for tests only' })
     const there = new Person(rotated.url)
@@ -95,7 +92,7 @@ describe('sessions', () => {
     expect((await elsewhere.ask('GET', '/api/me')).status).toBe(401)
   })
 
-  it('end at sign-out for good, with the sockets of that session and no others', async () => {
+  it('end at sign-out, with the sockets of that session and no others', async () => {
     const ann = await newPerson(chat.url)
     const phone = new Person(chat.url)
     await signIn(phone, ann.account.email)
@@ -112,7 +109,7 @@ describe('sessions', () => {
     expect(await phone.post(phoneSocket, room.id, 'still here')).toHaveProperty('data.seq', 1)
   })
 
-  it('take their cookie along at sign-out', async () => {
+  it('delete their cookie at sign-out', async () => {
     const ann = await newPerson(chat.url)
     const { headers } = await ann.ask('DELETE', '/api/session')
     expect(headers.get('set-cookie')).toBe(
@@ -120,7 +117,7 @@ describe('sessions', () => {
     )
   })
 
-  it('end with their sockets when somebody else signs in or up in the same browser', async () => {
+  it('end with their sockets when another person signs in or up in the same browser', async () => {
     const ben = await newPerson(chat.url, 'Ben')
     const browser = await newPerson(chat.url)
     for (const next of [
@@ -134,7 +131,7 @@ describe('sessions', () => {
     }
   })
 
-  it('end a while after they began, however busy they are, with their sockets', { timeout: 90_000 }, async () => {
+  it('end with their sockets at their maximum age, however busy they are', { timeout: 90_000 }, async () => {
     const brief = await chat.replica({ SESSION_TTL: '3000', SESSION_MAX_AGE: '3600' })
     const ann = await newPerson(brief.url)
     const socket = await ann.connect()
@@ -151,7 +148,7 @@ describe('sessions', () => {
     expect(await ended).toBe('io server disconnect')
   })
 
-  it('are kept by the browser until then', async () => {
+  it('are kept by the browser until their maximum age', async () => {
     const brief = await chat.replica({ SESSION_TTL: '60', SESSION_MAX_AGE: '3600' })
     const { headers } = await new Person(brief.url).ask('POST', '/api/accounts', {
       name: 'Ann',
@@ -164,7 +161,7 @@ describe('sessions', () => {
     expect(seconds).toBeLessThanOrEqual(3601)
   })
 
-  it('may be ended twice, or without being there', async () => {
+  it('may be ended twice, or when there is none', async () => {
     const ann = await newPerson(chat.url)
     expect((await ann.ask('DELETE', '/api/session')).status).toBe(204)
     expect((await ann.ask('DELETE', '/api/session')).status).toBe(204)
@@ -180,7 +177,7 @@ describe('sessions', () => {
       ['no origin', { origin: '' }],
     ]
 
-    it('are refused from elsewhere and change nothing', async () => {
+    it('are refused from another origin and change nothing', async () => {
       const ann = await newPerson(chat.url)
       for (const [what, headers] of attempts(chat.url)) {
         const { status, body } = await ann.ask('PATCH', '/api/me', { name: 'Mallory' }, headers)
@@ -189,7 +186,7 @@ describe('sessions', () => {
       expect((await ann.ask('GET', '/api/me')).body).toEqual(ann.account)
     })
 
-    it('cannot be smuggled in as a form', async () => {
+    it('cannot be sent as a form', async () => {
       const ann = await newPerson(chat.url)
       const { status } = await ann.ask('POST', '/api/rooms', 'name=Hijacked&kind=public', {
         'content-type': 'application/x-www-form-urlencoded',
@@ -199,7 +196,7 @@ describe('sessions', () => {
 
     it('include the handshake of a socket', async () => {
       const ann = await newPerson(chat.url)
-      await ann.connect() // it could
+      await ann.connect() // with the right origin it works
       for (const [what, headers] of attempts(chat.url)) {
         await expect(ann.connect(chat.url, headers), what).rejects.toThrow()
       }
@@ -213,7 +210,7 @@ describe('sessions', () => {
     })
   })
 
-  it('limit attempts by account and address, and say when to come back', async () => {
+  it('limit attempts by account and IP address, and say when to retry', async () => {
     const strict = await chat.replica({ LIMIT_SIGN_IN: '3/600', LIMIT_SIGN_UP: '2/600', TRUSTED_PROXIES: '1' })
     const ann = await newPerson(chat.url)
     const guess = () => signIn(new Person(strict.url), ann.account.email, 'a guess')
@@ -224,7 +221,7 @@ describe('sessions', () => {
       { error: { code: 'rate_limited', message: 'Too many attempts. Please wait a little.' } },
     ])
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
-    // Somebody else behind the same address is not held up.
+    // Another person behind the same IP address is not refused.
     const ben = await newPerson(chat.url, 'Ben')
     expect((await signIn(new Person(strict.url), ben.account.email)).status).toBe(201)
     const statuses = []
@@ -242,14 +239,14 @@ describe('sessions', () => {
   })
 
   describe('guesses', () => {
-    /** Tries a password from an address. */
+    /** Tries a password from an IP address. */
     const tryFrom = (url: string, from: string, email: string, secret = 'a guess') =>
       new Person(url)
         .ask('POST', '/api/session', { email, password: secret }, { 'x-forwarded-for': from })
         .then(({ status }) => status)
     const strict = () => chat.replica({ LIMIT_GUESS: '3/600', TRUSTED_PROXIES: '1' })
 
-    it('are limited for an address over all accounts, right passwords not counted', async () => {
+    it('are limited per IP address over all accounts, without counting right passwords', async () => {
       const { url } = await strict()
       const ann = await newPerson(chat.url)
       for (let time = 1; time <= 4; time += 1)
@@ -261,7 +258,7 @@ describe('sessions', () => {
       expect(await tryFrom(url, '203.0.113.8', `elsewhere-${randomUUID()}@example.com`)).toBe(401)
     })
 
-    it('are limited for an account over all addresses, and leave its owner alone where they signed in before', async () => {
+    it('are limited per account over all IP addresses, except where its owner has signed in before', async () => {
       const { url } = await strict()
       const ann = await newPerson(chat.url)
       const ben = new Person(url)
@@ -288,7 +285,7 @@ describe('sessions', () => {
       expect(await tryFrom(url, '198.51.100.2', email, password)).toBe(201)
     })
 
-    it('made at once are limited as well', async () => {
+    it('are limited at the same moment too', async () => {
       const { url } = await strict()
       const statuses = await Promise.all(
         Array.from({ length: 8 }, (_, n) => tryFrom(url, '203.0.113.9', `n${n}-${randomUUID()}@example.com`)),
@@ -297,7 +294,7 @@ describe('sessions', () => {
     })
   })
 
-  it('leave a line for wrong passwords and limits reached, once for each visitor and account, and one for a new password', async () => {
+  it('log wrong passwords and reached limits once per visitor and account, and each new password', async () => {
     const lines: Record<string, unknown>[] = []
     const log = pino({}, { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) })
     const logged = await startChat({ LIMIT_SIGN_IN: '3/600', LIMIT_SIGN_UP: '1/600', LIMIT_POST: '1/600' }, { log })
@@ -333,7 +330,7 @@ describe('sessions', () => {
     expect(JSON.stringify(lines)).not.toMatch(/example\.com|127\.0\.0\.1:?\d* |a guess/)
   })
 
-  it('count visitors by IPv4 address, however it is written, or by the /64 of an IPv6 address', async () => {
+  it('count visitors by IPv4 address in any notation, or by the /64 of an IPv6 address', async () => {
     const { url } = await chat.replica({ LIMIT_SIGN_UP: '2/600', TRUSTED_PROXIES: '1' })
     const signUpFrom = async (from: string) => {
       const newcomer = { name: 'N', email: `n-${randomUUID()}@example.com`, password }
@@ -352,9 +349,9 @@ describe('sessions', () => {
     }
   })
 
-  // Replicas are for a chat with Redis; without it each speaks for itself until it looks into the database again.
+  // Several replicas need Redis. Without it, a replica notices changes only when it reads the database again.
   describe.runIf(process.env.TEST_SESSION_REDIS)('on several replicas', () => {
-    it('end by sign-out on one replica for the sockets on another', async () => {
+    it('end at sign-out on one replica with their sockets on another', async () => {
       const other = await chat.replica()
       const ann = await newPerson(chat.url)
       const there = new Person(other.url)
@@ -365,7 +362,7 @@ describe('sessions', () => {
       expect(await ended).toBe('io server disconnect')
     })
 
-    it('share their limits between replicas through Redis', async () => {
+    it('share their limits through Redis', async () => {
       const [one, two] = [
         await chat.replica({ LIMIT_SIGN_IN: '2/600' }),
         await chat.replica({ LIMIT_SIGN_IN: '2/600' }),

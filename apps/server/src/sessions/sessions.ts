@@ -16,7 +16,7 @@ declare module 'express-session' {
     accountId: string
     /** `sessionEpoch` of the account when the session began. */
     epoch: number
-    /** When it began, in milliseconds since 1970. */
+    /** When the session began, in milliseconds since 1970. */
     begunAt: number
   }
 }
@@ -32,10 +32,10 @@ interface SessionsOptions {
   news: News
 }
 
-/** Cookie sessions: the same for requests and for the handshake of a socket. */
+/** Cookie sessions, for HTTP requests and for the handshake of a socket. */
 export function createSessions({ config, db, redis, accounts, news }: SessionsOptions) {
   const { ttlSeconds, maxAgeSeconds, secrets } = config.sessions
-  // The __Host- prefix makes browsers insist on Secure, Path=/ and no Domain: no neighbouring host can plant a session.
+  // With the prefix __Host- browsers demand Secure, Path=/ and no Domain, so other hosts of the domain cannot set this cookie.
   const secure = config.publicUrl?.startsWith('https:') ?? false
   const name = secure ? '__Host-chat.sid' : 'chat.sid'
   const cookie = { httpOnly: true, sameSite: 'lax', path: '/', secure } as const
@@ -50,13 +50,13 @@ export function createSessions({ config, db, redis, accounts, news }: SessionsOp
     secret: secrets,
     resave: false,
     saveUninitialized: false,
-    // TLS ends at the proxy in front; believing its header only decides whether the cookie is sent at all.
+    // TLS ends at the proxy. Its header is trusted, but it only decides whether the cookie is sent.
     proxy: secure,
-    // The browser gets it once, so it holds until the last day that the session can have.
+    // The browser gets the cookie once, so the cookie lasts as long as a session can last.
     cookie: { ...cookie, maxAge: maxAgeSeconds * 1000 },
   })
 
-  /** Has neither a new password nor time ended it? However busy a session is, it gets no older than `maxAgeSeconds`. */
+  /** Is the session valid? A new password ends it, and so does `maxAgeSeconds`, however busy the session is. */
   function isCurrent(
     { epoch, begunAt = Date.now() }: Partial<session.SessionData>,
     sessionEpoch: number | undefined,
@@ -64,16 +64,16 @@ export function createSessions({ config, db, redis, accounts, news }: SessionsOp
     return sessionEpoch === epoch && Date.now() < begunAt + maxAgeSeconds * 1000
   }
 
-  /** The account a session belongs to, or undefined when it has none, or is over. */
+  /** The account of a session, or undefined when the session has no account or has ended. */
   async function accountOf(of: Session | undefined): Promise<ChatAccount | undefined> {
     if (of?.accountId === undefined) return undefined
-    // The release before did not note it: its sessions begin anew, and are saved with this request.
+    // Sessions of the previous release lack `begunAt`. Their age counts from now, and this request saves it.
     of.begunAt ??= Date.now()
     const account = await accounts.find(of.accountId)
     return account !== undefined && isCurrent(of, account.sessionEpoch) ? account : undefined
   }
 
-  /** Closes the sockets of a session that is over, and notes it for those who cannot ask Redis. */
+  /** Closes the sockets of an ended session, and stores its end for replicas that cannot reach Redis. */
   async function tellEnded(sessionId: string): Promise<void> {
     news.send({ type: 'session-ended', sessionId })
     if (redis !== null) await noteEnded(db, sessionId)
@@ -83,7 +83,7 @@ export function createSessions({ config, db, redis, accounts, news }: SessionsOp
     middleware,
     accountOf,
 
-    /** Begins a session for an account under a new id, so that one planted before is worth nothing. It ends the one before. */
+    /** Begins a session for an account under a new id, so that a planted session id is useless. Ends the previous session. */
     async begin(req: Request, account: ChatAccount): Promise<Session> {
       const { id, accountId } = req.session
       await promisify(req.session.regenerate.bind(req.session))()
@@ -95,7 +95,7 @@ export function createSessions({ config, db, redis, accounts, news }: SessionsOp
       return req.session
     },
 
-    /** Ends the session of a request, with its sockets and its cookie. */
+    /** Ends the session of a request, its sockets and its cookie. */
     async end(req: Request, res: Response): Promise<void> {
       const { id, accountId } = req.session
       await promisify(req.session.destroy.bind(req.session))()
@@ -103,7 +103,7 @@ export function createSessions({ config, db, redis, accounts, news }: SessionsOp
       if (accountId !== undefined) await tellEnded(id)
     },
 
-    /** Which of these sessions are over? Sockets outlive the request that knew. */
+    /** Which of these sessions have ended? For sockets, which outlive the request that checked their session. */
     async overOf(sessionIds: string[]): Promise<string[]> {
       const found = await store.findMany(sessionIds)
       const accountIds = new Set([...found.values()].map(({ accountId }) => accountId))
@@ -116,7 +116,7 @@ export function createSessions({ config, db, redis, accounts, news }: SessionsOp
   }
 }
 
-/** Lets only signed-in accounts pass; handlers find theirs with `signedIn(res)`. */
+/** Refuses requests without a signed-in account. Handlers get the account with `signedIn(res)`. */
 export function requireAccount(sessions: Sessions): RequestHandler {
   return async (req, res, next) => {
     const account = await sessions.accountOf(req.session)

@@ -9,8 +9,8 @@ import { wayToTheChat, withDatabase, type Task } from './task.js'
 const patienceMs = 30_000
 
 /**
- * The whole chat from outside, as two people use it, at PUBLIC_URL: sign up, picture, room, message, greeting. It works
- * in a private room and takes everything away again, so that it can run against the real thing.
+ * Tests the whole chat through PUBLIC_URL, as two people use it: sign up, picture, room, greeting, message. It uses a
+ * private room and deletes everything at the end, so that it can run against production.
  */
 export const acceptance: Task = async ({ config, log }) => {
   const way = wayToTheChat(config)
@@ -27,8 +27,8 @@ export const acceptance: Task = async ({ config, log }) => {
     const { avatarUrl } = await ann.ask<Account>('PUT', '/api/me/avatar', picture)
     const fetched = await fetch(new URL(avatarUrl ?? '', way.url))
     if (fetched.headers.get('content-type') !== 'image/webp')
-      throw new Error(`The picture at ${avatarUrl} came back as ${fetched.headers.get('content-type')}`)
-    log.info('a picture was stored and came back')
+      throw new Error(`The picture at ${avatarUrl} was served as ${fetched.headers.get('content-type')}`)
+    log.info('a picture was stored and served')
 
     const room = await ann.ask<Room>('POST', '/api/rooms', {
       name: `Acceptance ${randomUUID().slice(0, 8)}`,
@@ -48,10 +48,10 @@ export const acceptance: Task = async ({ config, log }) => {
       annSocket.emitWithAck('message:post', { roomId: room.id, id, body: 'Does this arrive?' }),
     )
     if ('error' in reply) throw new Error(`Posting was refused: ${reply.error.message}`)
-    await within(patienceMs, 'The message on its way to the other person', seen)
+    await within(patienceMs, 'Delivering the message to the other person', seen)
     const { messages } = await ben.ask<Page>('GET', `/api/rooms/${room.id}/messages?after=0`)
     if (messages.filter((message) => message.id === id).length !== 1)
-      throw new Error('The message is not in the history once')
+      throw new Error('The history does not contain the message exactly once')
     log.info('a message arrived live and is in the history')
     return 0
   } finally {
@@ -117,7 +117,7 @@ class Visitor {
     return within(patienceMs, 'Connecting a socket', connected)
   }
 
-  /** Out of all rooms, so that nobody goes on seeing them there, and offline. */
+  /** Leaves all rooms, so that their members do not see this visitor any more, and disconnects. */
   async leave(): Promise<void> {
     const { rooms } = await this.ask<{ rooms: Room[] }>('GET', '/api/rooms').catch(() => ({ rooms: [] }))
     for (const { id } of rooms) await this.ask('DELETE', `/api/rooms/${id}/membership`).catch(() => undefined)

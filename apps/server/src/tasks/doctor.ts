@@ -14,21 +14,21 @@ import { wayToTheChat, withDatabase, type Task } from './task.js'
 
 interface Check {
   part: string
-  /** Returns a word on what was found; throws with what is wrong. */
+  /** Returns what was found. Throws an error that says what is wrong. */
   look: () => Promise<string>
   advice: string
 }
 
 const patienceMs = 10_000
 
-/** Looks at each part by itself and prints one line for each, with one line of advice for what is broken. */
+/** Checks each part and prints one line for it, and one line of advice when it is broken. */
 export const doctor: Task = ({ config, log }) =>
   withDatabase(config, async (db) => {
     let broken = 0
     for (const { part, look, advice } of checks(config, db, log.child({}, { level: 'silent' }))) {
       const begun = performance.now()
       try {
-        const found = await within(patienceMs, `Looking at ${part}`, look())
+        const found = await within(patienceMs, `Checking ${part}`, look())
         print(`ok    ${part.padEnd(10)} ${found} (${Math.round(performance.now() - begun)} ms)`)
       } catch (error) {
         broken += 1
@@ -36,7 +36,7 @@ export const doctor: Task = ({ config, log }) =>
         print(`      ${''.padEnd(10)} → ${advice}`)
       }
     }
-    print(broken === 0 ? 'Everything works.' : `${broken} broken.`)
+    print(broken === 0 ? 'Everything works.' : `Broken parts: ${broken}.`)
     return broken === 0 ? 0 : 1
   })
 
@@ -45,7 +45,7 @@ function checks(config: Config, db: Database, log: Log): Check[] {
   return [
     {
       part: 'database',
-      advice: 'Is PostgreSQL up, and does DATABASE_URL name its host, user, password and database?',
+      advice: 'Start PostgreSQL, and set DATABASE_URL to its host, user, password and database.',
       async look() {
         const [row] = await db.query<{ version: string }>(`select current_setting('server_version') as version`)
         return `PostgreSQL ${row?.version}`
@@ -53,7 +53,7 @@ function checks(config: Config, db: Database, log: Log): Check[] {
     },
     {
       part: 'schema',
-      advice: 'Run the migrations of this release, as the owner of the schema: node dist/cli.js migrate',
+      advice: 'Run the migrations of this release as the owner of the schema: node dist/cli.js migrate',
       async look() {
         const { missing, unknown } = await compareSchema(db)
         if (missing.length > 0) throw new Error(`These migrations have not run: ${missing.join(', ')}`)
@@ -62,33 +62,35 @@ function checks(config: Config, db: Database, log: Log): Check[] {
     },
     {
       part: 'clock',
-      advice: 'Set the clocks of this machine and of the database by NTP: sessions and leases are measured with them.',
+      advice:
+        'Synchronize the clocks of this machine and of the database with NTP: sessions and leases depend on them.',
       async look() {
         const [row] = await db.query<{ now: Date }>('select clock_timestamp() as now')
         const apartMs = Math.abs(Date.now() - (row?.now.getTime() ?? 0))
-        if (apartMs > 5_000) throw new Error(`This clock and the database's are ${Math.round(apartMs / 1000)} s apart`)
+        if (apartMs > 5_000)
+          throw new Error(`This clock and the clock of the database differ by ${Math.round(apartMs / 1000)} s`)
         return 'agrees with the database'
       },
     },
     {
       part: 'sessions',
-      advice: 'Is Redis up, and does SESSION_REDIS name its host and password?',
+      advice: 'Start Redis, and set SESSION_REDIS to its host and password.',
       async look() {
         if (sessions.store.kind === 'postgres') return 'in PostgreSQL'
         await roundTripBetweenReplicas(sessions.store.url, log)
-        return 'Redis carries news from one replica to another'
+        return 'Redis delivers hints from one replica to another'
       },
     },
     {
       part: 'bus',
       advice:
-        'Is RabbitMQ up, does AMQP_URI name its host, user, password and virtual host, and has a worker run once (it makes the queues)?',
+        'Start RabbitMQ, and set AMQP_URI to its host, user, password and virtual host. The user needs the right to declare queues.',
       async look() {
         if (bus.kind === 'in-process') return 'in this process'
         const rabbitmq = await createRabbitmqBus({ uri: bus.uri, consumers: consumerEvents, log })
         try {
           await rabbitmq.check()
-          return 'RabbitMQ confirms what is published'
+          return 'RabbitMQ confirms published events'
         } finally {
           await rabbitmq.close()
         }
@@ -96,7 +98,7 @@ function checks(config: Config, db: Database, log: Log): Check[] {
     },
     {
       part: 'storage',
-      advice: 'Is the S3 server up, do the S3_ variables fit it, and was the bucket made? node dist/cli.js bucket',
+      advice: 'Start the S3 server, set the S3_ variables for it, and create the bucket: node dist/cli.js bucket',
       async look() {
         await createStorage(config).check()
         return storage.kind === 's3'
@@ -106,7 +108,7 @@ function checks(config: Config, db: Database, log: Log): Check[] {
     },
     {
       part: 'mail',
-      advice: 'Do MAILGUN_APIKEY and MAILGUN_DOMAIN belong together, and is MAILGUN_URL that of the right region?',
+      advice: 'Set MAILGUN_APIKEY to a key for MAILGUN_DOMAIN, and MAILGUN_URL to the API of its region.',
       async look() {
         await createMailer(config, db).check()
         return mail.kind === 'mailgun' ? `Mailgun knows ${mail.domain}` : 'mailbox in the database'
@@ -114,13 +116,14 @@ function checks(config: Config, db: Database, log: Log): Check[] {
     },
     {
       part: 'origin',
-      advice: 'PUBLIC_URL must be the address in the browser, scheme and port included, and lead to this chat.',
+      advice:
+        'Set PUBLIC_URL to the URL that people open in the browser, with scheme and port. It must lead to this chat.',
       look: () => reachOurselves(wayToTheChat(config)),
     },
   ]
 }
 
-/** Publishes a hint until it arrives on another connection, as between two server pods. */
+/** Publishes a hint until it arrives on another connection, as between two replicas. */
 async function roundTripBetweenReplicas(url: string, log: Log): Promise<void> {
   const redis = connectRedis({ url, log })
   const channel = 'chat:doctor'
@@ -131,7 +134,7 @@ async function roundTripBetweenReplicas(url: string, log: Log): Promise<void> {
   try {
     const arrived = new Promise<void>((resolve) => there.subscribe((heard) => heard === hint && resolve()))
     again = setInterval(() => here.publish(hint), 100)
-    await within(patienceMs / 2, 'News through Redis', arrived)
+    await within(patienceMs / 2, 'A hint through Redis', arrived)
   } finally {
     clearInterval(again)
     here.close()
@@ -140,7 +143,7 @@ async function roundTripBetweenReplicas(url: string, log: Log): Promise<void> {
   }
 }
 
-/** Asks for something that is refused either way: as invalid when the origin is believed, as forbidden when not. */
+/** Sends an invalid request. The answer is 400 when the chat accepts the origin, and 403 when it does not. */
 async function reachOurselves({ url, headers }: ReturnType<typeof wayToTheChat>): Promise<string> {
   const answer = await fetch(`${url}/api/session`, {
     method: 'POST',
@@ -148,8 +151,8 @@ async function reachOurselves({ url, headers }: ReturnType<typeof wayToTheChat>)
     body: '{}',
     signal: AbortSignal.timeout(patienceMs / 2),
   })
-  if (answer.status !== 400) throw new Error(`${url} was reached and answered ${answer.status} instead of 400`)
-  return `${url} reaches the chat, which believes ${headers.origin}`
+  if (answer.status !== 400) throw new Error(`${url} answered ${answer.status} instead of 400`)
+  return `${url} leads to the chat, which accepts the origin ${headers.origin}`
 }
 
 function print(line: string): void {

@@ -6,6 +6,6 @@ const file = new URL('../../../../fixtures/demo.sql', import.meta.url)
 export const fixtures: Task = ({ config, log }) =>
   withDatabase(config, async (db) => {
     await db.query(await readFile(file, 'utf8'))
-    log.info('the demo people and rooms are there')
+    log.info('the demo people and rooms exist')
     return 0
   })

@@ -17,7 +17,7 @@ import { upkeep } from './upkeep.js'
 import { wait } from './wait.js'
 
 describe('docs/reference/schema.sql', () => {
-  it('is what the migrations make, and npm run docs writes', async () => {
+  it('is the schema after all migrations, as npm run docs writes it', async () => {
     const database = await freshDatabase()
     const page = await schemaPage(database.db).finally(() => database.close())
     expect(await readFile(new URL('../../../../docs/reference/schema.sql', import.meta.url), 'utf8')).toBe(page)
@@ -35,7 +35,7 @@ async function downOfNewest(): Promise<string> {
 describe.runIf(await hasRoles())('the role of the apps', () => {
   let database: FreshDatabase
   let admin: pg.Client
-  /** Of every test: roles belong to the whole server, so each has its own, with a name and a password that want to be quoted. */
+  /** Roles belong to the whole server, so each test has its own. Its name and its password need quoting. */
   let role: string
   let app: string
   const password = `it's "quoted" \\ $$ %I %41 ☂`
@@ -58,7 +58,7 @@ describe.runIf(await hasRoles())('the role of the apps', () => {
     await database.close()
   })
 
-  it('is made by the first migration, and is enough for all that the chat does', async () => {
+  it('is created by the first migration, and has enough rights for the whole chat', async () => {
     await run(migrateSchema)
     const chat = await startChat({ ...(await builtInForProduction()), DATABASE_URL: app })
     try {
@@ -77,8 +77,8 @@ describe.runIf(await hasRoles())('the role of the apps', () => {
     }
   })
 
-  it('cannot change the schema, nor what is noted about it, and is no superuser', async () => {
-    // As it comes up to PostgreSQL 14.
+  it('cannot change the schema or the table of migrations, and is no superuser', async () => {
+    // The default up to PostgreSQL 14.
     await admin.query('grant create on schema public to public')
     await run(migrateSchema)
     for (const statement of [
@@ -112,14 +112,14 @@ describe.runIf(await hasRoles())('the role of the apps', () => {
     ).toBe(0)
   })
 
-  it('finds the schema up to date, if it is, without being its owner', async () => {
+  it('can run the migrate task only while the schema is up to date', async () => {
     await run(migrateSchema)
     expect(await run(migrateSchema, { MIGRATIONS_DATABASE_URL: '' })).toBe(0)
     await admin.query(forgetNewest)
     await expect(run(migrateSchema, { MIGRATIONS_DATABASE_URL: '' })).rejects.toThrow('must be owner')
   })
 
-  it('can use what a later release adds as soon as it is there', async () => {
+  it('can use the tables and sequences of a later release', async () => {
     await run(migrateSchema)
     await admin.query('create table added (id int generated always as identity, words text); create sequence numbers')
     expect(
@@ -131,19 +131,19 @@ describe.runIf(await hasRoles())('the role of the apps', () => {
     expect(await outcome(app, 'alter table added add column more text')).toMatch('must be owner')
   })
 
-  it('gets in although a migration fails, so that the version before can go on', async () => {
+  it('can connect even when a migration fails, so that the previous release keeps working', async () => {
     await admin.query(forgetNewest)
     await expect(run(migrateSchema)).rejects.toThrow('already exists')
     expect(await outcome(app, 'select * from ended_sessions')).toBe('done')
   })
 
-  it('is made once when two releases migrate at once', async () => {
+  it('is created once when several processes migrate at once', async () => {
     await admin.query(`${await downOfNewest()}; ${forgetNewest}`)
     expect(await Promise.all([run(migrateSchema), run(migrateSchema), run(migrateSchema)])).toEqual([0, 0, 0])
     expect(await outcome(app, 'select * from ended_sessions')).toBe('done')
   })
 
-  it('gets the password that its address has now', async () => {
+  it('gets the password that is in DATABASE_URL now', async () => {
     await run(migrateSchema)
     app = as(role, 'another password')
     expect(await outcome(app, 'select 1')).toMatch('password authentication failed')
@@ -151,14 +151,14 @@ describe.runIf(await hasRoles())('the role of the apps', () => {
     expect(await outcome(app, 'select 1')).toBe('done')
   })
 
-  it('keeps no row from the others when it takes no answer, as a node that has vanished takes none', async () => {
+  it('does not keep a row locked when its client does not read, as on a node that has vanished', async () => {
     await run(migrateSchema)
     await admin.query('create table doors (id int primary key, opened int not null); insert into doors values (1, 0)')
     const vanished = new pg.Client({ connectionString: app })
     const lost = new Promise((resolve) => vanished.on('error', resolve))
     await vanished.connect()
     await vanished.query('begin; update doors set opened = opened + 1')
-    // More than the sockets between the two can hold.
+    // More data than the buffers of the connection can hold.
     vanished.query(`select repeat('x', 1000000) from generate_series(1, 200)`).catch(() => undefined)
     const { stream } = (vanished as unknown as { connection: { stream: Socket } }).connection
     stream.pause()
@@ -169,7 +169,7 @@ describe.runIf(await hasRoles())('the role of the apps', () => {
     await lost
   }, 120_000)
 
-  it('is waited for by whoever comes before it, but not by the migrations', async () => {
+  it('must exist before the wait task of the apps ends, but not before that of the migrations', async () => {
     const waiting = runProgram('apps/server/src/cli.ts', ['wait'], environment({ MIGRATIONS_DATABASE_URL: '' }))
     await waiting.said('waiting for PostgreSQL')
     expect(await run(wait)).toBe(0)
@@ -178,7 +178,7 @@ describe.runIf(await hasRoles())('the role of the apps', () => {
     expect(await waiting.exited).toBe(0)
   })
 
-  describe('where the owner of the schema is no superuser, as with a managed service,', () => {
+  describe('when the owner of the schema is no superuser, as with a managed service,', () => {
     let owner: string
     beforeEach(async () => {
       owner = as(`${role} owner`, 'owner')
@@ -192,14 +192,14 @@ describe.runIf(await hasRoles())('the role of the apps', () => {
       )
     })
 
-    it('is made too, if the owner may make roles', async () => {
+    it('is created too, if the owner may create roles', async () => {
       await admin.query(`alter role ${pg.escapeIdentifier(`${role} owner`)} createrole`)
       await run(migrateSchema, { MIGRATIONS_DATABASE_URL: owner })
       expect(await outcome(app, 'select * from ended_sessions')).toBe('done')
       expect(await outcome(app, 'create table spoils ()')).toMatch('permission denied')
     })
 
-    it('is asked for by a sentence that says what to run, if not, and used once it is there', async () => {
+    it('must be created by hand otherwise: the error says how, and the next run uses the role', async () => {
       await expect(run(migrateSchema, { MIGRATIONS_DATABASE_URL: owner })).rejects.toThrow(
         `create role ${pg.escapeIdentifier(role)} login password`,
       )

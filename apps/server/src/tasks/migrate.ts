@@ -6,9 +6,12 @@ export const migrateSchema: Task = ({ config, log }) =>
   asOwner(config, async (db) => {
     const ownerUrl = config.migrationsDatabaseUrl
     if (config.production && ownerUrl === config.databaseUrl)
-      log.warn('the apps may change the schema: MIGRATIONS_DATABASE_URL names no role beside theirs')
+      log.warn(
+        'the apps may change the schema. To prevent that, set MIGRATIONS_DATABASE_URL to another role than DATABASE_URL',
+      )
     const admit = () => admitApps({ db, ownerUrl, appUrl: config.databaseUrl })
-    // Before, since the apps must get in even when a migration fails; and after, for the table that notes the migrations.
+    // Before the migration, because the apps must be able to connect even when it fails. And after it, because the first run
+    // creates the table of migrations.
     await admit()
     const done = await migrate({ databaseUrl: ownerUrl, db, log })
     await admit()

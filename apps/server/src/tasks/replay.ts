@@ -11,7 +11,7 @@ export const replay: Task = ({ config, log }) =>
         : createInProcessBus({ db })
     try {
       const events = await bus.replay()
-      log.info({ events }, 'parked events are back at work')
+      log.info({ events }, 'parked events will be tried again')
       return 0
     } finally {
       await bus.close()

@@ -2,10 +2,10 @@ import type { Config } from '../config.js'
 import { createDatabase, type Database } from '../platform/db.js'
 import type { Log } from '../platform/log.js'
 
-/** Something to do once, from the command line. Returns the exit code. */
+/** A command of cli.js. Returns the exit code. */
 export type Task = (given: { config: Config; log: Log }) => Promise<number>
 
-/** Where a task reaches the chat, and the headers that make its requests look as if they had come through PUBLIC_URL. */
+/** The URL at which a task reaches the chat, and headers as if its requests had come through PUBLIC_URL. */
 export function wayToTheChat({ publicUrl, internalUrl, port }: Config): {
   url: string
   headers: { origin: string; 'x-forwarded-proto': string }
@@ -17,9 +17,9 @@ export function wayToTheChat({ publicUrl, internalUrl, port }: Config): {
   }
 }
 
-/** Lends a small pool to a task and closes it afterwards. */
+/** Runs `work` with a small pool of connections, and closes the pool afterwards. */
 export async function withDatabase<Result>(config: Config, work: (db: Database) => Promise<Result>): Promise<Result> {
-  // A connection lost while idle is replaced when the next statement asks for one.
+  // The next statement replaces an idle connection that was lost.
   const db = createDatabase({ url: config.databaseUrl, poolSize: 2, onIdleError: () => undefined })
   try {
     return await work(db)
@@ -28,7 +28,7 @@ export async function withDatabase<Result>(config: Config, work: (db: Database) 
   }
 }
 
-/** The same as the owner of the schema, who may change it. */
+/** The same, connected as the owner of the schema. */
 export function asOwner<Result>(config: Config, work: (db: Database) => Promise<Result>): Promise<Result> {
   return withDatabase({ ...config, databaseUrl: config.migrationsDatabaseUrl }, work)
 }

@@ -6,12 +6,12 @@ import { withDatabase, type Task } from './task.js'
 
 export const upkeep: Task = ({ config, log }) =>
   withDatabase(config, async (db) => {
-    const forgotten = {
+    const deleted = {
       sessions: await deleteExpiredSessions(db),
       endedSessions: await deleteEndedSessions(db),
       presence: await deleteStalePresence(db),
       mails: await deleteOldMail(db),
     }
-    log.info({ forgotten }, 'what has expired is forgotten')
+    log.info({ deleted }, 'expired data is deleted')
     return 0
   })

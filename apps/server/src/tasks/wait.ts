@@ -5,7 +5,7 @@ import { asOwner, type Task } from './task.js'
 
 const patienceMs = 240_000
 
-/** For init containers: ends when PostgreSQL lets us in, as whom the environment says. */
+/** For init containers: ends when the role in MIGRATIONS_DATABASE_URL, else in DATABASE_URL, can connect to PostgreSQL. */
 export const wait: Task = ({ config, log }) =>
   asOwner(config, async (db) => {
     await untilItAnswers('PostgreSQL', () => db.query('select 1'), log)
@@ -13,7 +13,7 @@ export const wait: Task = ({ config, log }) =>
   })
 
 /**
- * Asks a service until it answers, and logs each new reason why it does not.
+ * Calls `ask` until the service answers, and logs each new reason why it does not.
  * @throws Explained with the last reason after four minutes.
  */
 export async function untilItAnswers(service: string, ask: () => Promise<unknown>, log: Log): Promise<void> {

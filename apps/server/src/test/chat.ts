@@ -25,14 +25,14 @@ export interface Chat {
   app: App
   url: string
   database: FreshDatabase
-  /** Address of Redis, where it has one. */
+  /** The URL of Redis, if the chat uses one. */
   redis: string | undefined
-  /** Another replica on the same backing services. */
+  /** Starts another replica with the same backing services. */
   replica(env?: NodeJS.ProcessEnv): Promise<App>
   stop(): Promise<void>
 }
 
-/** Variables for a chat in production that lives on what is built in, whatever services there are. */
+/** The environment of a chat in production that uses only the built-in adapters. */
 export async function builtInForProduction(): Promise<NodeJS.ProcessEnv> {
   const port = String(await freePort())
   const names = ['SESSION_REDIS', 'S3_ENDPOINT', 'S3_PORT', 'S3_SSL', 'S3_ACCESS_KEY', 'S3_SECRET_KEY', 'S3_BUCKET']
@@ -48,7 +48,7 @@ export async function builtInForProduction(): Promise<NodeJS.ProcessEnv> {
   }
 }
 
-/** A chat on a free port, on the real services whose addresses are in the environment, else on the built-in ones. */
+/** Starts a chat on a free port. It uses the real services that are in the environment, otherwise the built-in adapters. */
 export async function startChat(env: NodeJS.ProcessEnv = {}, replacements: Replacements = {}): Promise<Chat> {
   const database = await freshDatabase()
   const directory = await mkdtemp(join(tmpdir(), 'chat-test-'))
@@ -98,7 +98,7 @@ export async function startChat(env: NodeJS.ProcessEnv = {}, replacements: Repla
   }
 }
 
-/** A numbered database of one's own in Redis, emptied: test files that run at once must not count each other's attempts. */
+/** Empties the numbered Redis database of this test process, so that test files that run at once do not share their limits. */
 async function emptyRedis(server: string): Promise<string> {
   const url = new URL(server)
   url.pathname = `/${Number(process.env.VITEST_POOL_ID ?? 0) % 16}`
@@ -115,7 +115,7 @@ export interface Answer<Body> {
   headers: Headers
 }
 
-/** Somebody in front of a browser: keeps the cookie, sends the origin. */
+/** A person with a browser, which keeps the cookie and sends the origin. */
 export class Person {
   cookie = ''
   account!: Account
@@ -166,7 +166,7 @@ export class Person {
     return socket
   }
 
-  /** Posts through a socket and returns what the acknowledgement says. */
+  /** Posts a message through a socket and returns the acknowledgement. */
   post(
     socket: TestSocket,
     roomId: string,
@@ -176,7 +176,7 @@ export class Person {
     return socket.emitWithAck('message:post', { roomId, id: randomUUID(), body, ...more })
   }
 
-  /** Sends whatever one likes, also what the types forbid. */
+  /** Sends any event with any payload, also those that the types forbid. */
   emit(socket: TestSocket, event: string, payload: unknown): Promise<unknown> {
     return socket.emitWithAck(event as 'message:post', payload as never)
   }
@@ -200,7 +200,7 @@ export class Person {
 
 export const password = 'correct horse battery'
 
-/** Somebody new, signed up and signed in, who has left the room where everybody begins: they are in no room yet. */
+/** A new person, who is signed in and in no room: they have left the room that everybody joins at sign-up. */
 export async function newPerson(url: string, name?: string): Promise<Person> {
   const person = await newcomer(url, name)
   for (const { id } of (await person.ask<{ rooms: Room[] }>('GET', '/api/rooms')).body.rooms)
@@ -208,7 +208,7 @@ export async function newPerson(url: string, name?: string): Promise<Person> {
   return person
 }
 
-/** Somebody who has just signed up. */
+/** A person who has just signed up. */
 export async function newcomer(url: string, name = 'Ann'): Promise<Person> {
   const person = new Person(url)
   const email = `${name.toLowerCase().replaceAll(/[^a-z]/g, '')}-${randomUUID().slice(0, 8)}@example.com`
@@ -218,7 +218,7 @@ export async function newcomer(url: string, name = 'Ann'): Promise<Person> {
   return person
 }
 
-/** The next news of a kind that `matches`. Start waiting before causing it. */
+/** The next event of this name that `matches`. Call it before the event is caused. */
 export function nextNews<Event extends keyof ServerToClientEvents>(
   socket: TestSocket,
   event: Event,

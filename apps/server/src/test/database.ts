@@ -18,15 +18,15 @@ export interface FreshDatabase {
 const migrations = fileURLToPath(new URL('../../../../migrations', import.meta.url))
 
 /**
- * A migrated, empty database of one's own at TEST_DATABASE_URL: on PostgreSQL a clone of a template, on the embedded
- * one, which has only a single database, the same one emptied (so its test files run one after another).
+ * A migrated, empty database for one test at TEST_DATABASE_URL. On PostgreSQL it is a clone of a template. The embedded
+ * server has a single database, which is emptied, so its test files run one after another.
  */
 export async function freshDatabase(): Promise<FreshDatabase> {
   const { server, admin, isEmbedded } = await connect()
   return isEmbedded ? emptied(server, admin) : cloned(server, admin)
 }
 
-/** Whether there are roles to be had: the embedded server has one user, who may do everything. */
+/** Does the server have roles? The embedded server has a single user, who may do everything. */
 export async function hasRoles(): Promise<boolean> {
   const { admin, isEmbedded } = await connect()
   await admin.end()
@@ -36,7 +36,7 @@ export async function hasRoles(): Promise<boolean> {
 async function connect(): Promise<{ server: string; admin: pg.Client; isEmbedded: boolean }> {
   const server = process.env.TEST_DATABASE_URL
   if (server === undefined)
-    throw new Error('TEST_DATABASE_URL is missing: run the tests through npm test or vitest, which start a database')
+    throw new Error('TEST_DATABASE_URL is missing. Run the tests with npm test or vitest, which start a database')
   const admin = new pg.Client({ connectionString: server })
   await admin.connect()
   const { rows } = await admin.query<{ version: string }>('select version()')
@@ -73,7 +73,7 @@ async function cloned(server: string, admin: pg.Client): Promise<FreshDatabase> 
   }
 }
 
-/** Pools and clients end before their connections do, and nobody listens to those any more. Who stays longer is put out. */
+/** Waits up to 2 s until all connections are closed: they close a little later than their pool. `force` closes the others. */
 async function untilLeft(admin: pg.Client, name: string): Promise<void> {
   for (let looks = 0; looks < 40; looks += 1) {
     const { rowCount } = await admin.query('select from pg_stat_activity where datname = $1', [name])
@@ -82,7 +82,7 @@ async function untilLeft(admin: pg.Client, name: string): Promise<void> {
   }
 }
 
-/** Made once per set of migrations, whoever comes first; the others wait at the lock. */
+/** Creates the template once per set of migrations. Other processes wait for the lock meanwhile. */
 async function migratedTemplate(server: string, admin: pg.Client): Promise<string> {
   const hash = createHash('sha256')
   for (const file of readdirSync(migrations).sort()) hash.update(file).update(readFileSync(`${migrations}/${file}`))

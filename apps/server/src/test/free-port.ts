@@ -3,7 +3,7 @@ import { createServer, type AddressInfo } from 'node:net'
 
 const handedOut = new Set<number>()
 
-/** A port that nobody listens on. Handed out once per process, since others may ask before it is taken. */
+/** A free port. Each port is returned only once per process, because it may still be free at the next call. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const probe = createServer().listen(0, '127.0.0.1')

@@ -4,18 +4,18 @@ import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import type { MailgunConfig } from '../config.js'
 
-/** What Mailgun does with the mails it gets. */
+/** What the fake Mailgun does with a mail. */
 export type Mood = 'takes mail' | 'refuses mail' | 'takes mail and hangs up' | 'hangs up' | 'takes mail and fails'
 
 export interface FakeMailgun {
   config: MailgunConfig
   mood: Mood
-  /** The mails it has taken, as form fields. */
+  /** The mails that it has accepted, as form fields. */
   taken: Record<string, string>[]
   close(): Promise<void>
 }
 
-/** Speaks as much of Mailgun's API as the chat uses, on loopback unless another address of this machine is given. */
+/** Starts a fake of those parts of Mailgun's API that the chat uses. */
 export async function startMailgun({ host = '127.0.0.1', domain = 'chat.example' } = {}): Promise<FakeMailgun> {
   const server = createServer(async (req, res) => {
     const { pathname, searchParams } = new URL(req.url ?? '', 'http://mailgun')

@@ -6,15 +6,15 @@ const root = fileURLToPath(new URL('../../../..', import.meta.url))
 
 export interface Running {
   child: ChildProcess
-  /** Everything it has said so far. */
+  /** The whole output so far. */
   output(): string
-  /** The log line with this message, as soon as it is there. */
+  /** Resolves with the first log line that has this message. */
   said(message: string): Promise<Record<string, unknown>>
-  /** Its exit code. */
+  /** Resolves with the exit code. */
   exited: Promise<number | null>
 }
 
-/** Runs a program of the apps from its source, as a process of its own, with this environment and no other. */
+/** Runs a program of the apps from its source in a separate process, with only this environment. */
 export function run(program: string, args: string[], env: NodeJS.ProcessEnv): Running {
   const child = spawn(process.execPath, ['--conditions=source', '--import', 'tsx', `${root}/${program}`, ...args], {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },

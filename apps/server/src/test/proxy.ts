@@ -1,19 +1,19 @@
 import { once } from 'node:events'
 import { createServer, connect, type AddressInfo, type Socket } from 'node:net'
 
-/** A wire with scissors: what goes through it to a real service can be cut, frozen, or refused. */
+/** A TCP proxy in front of a real service, which can cut, freeze or refuse connections. */
 export interface Proxy {
   port: number
-  /** How many connections it has taken so far, and how many of their ends are open now. */
+  /** Number of connections accepted so far, and number of sockets that are open now (two per connection). */
   taken(): number
   open(): number
-  /** Ends every connection; new ones get through. */
+  /** Closes every connection. New connections work. */
   cut(): void
-  /** Nothing moves any more, nothing is closed: as if the other side had stopped in the middle. */
+  /** Passes on no more data and closes nothing, as if the other side hung. */
   freeze(): void
-  /** Ends every connection and takes no new ones. */
+  /** Closes every connection and accepts no new ones. */
   refuse(): Promise<void>
-  /** Back to normal, on the same port; what was frozen is cut. */
+  /** Works again on the same port. Frozen connections are closed. */
   mend(): Promise<void>
   close(): Promise<void>
 }

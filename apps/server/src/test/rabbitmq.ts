@@ -1,6 +1,6 @@
 import { Connection, type Channel } from 'rabbitmq-client'
 
-/** Lends a channel for looking at a broker from outside the chat. */
+/** Runs `work` with a channel to the broker that the chat does not use. */
 export async function withChannel<Result>(uri: string, work: (channel: Channel) => Promise<Result>): Promise<Result> {
   const connection = new Connection(uri)
   const channel = await connection.acquire()
@@ -12,7 +12,7 @@ export async function withChannel<Result>(uri: string, work: (channel: Channel) 
   }
 }
 
-/** Removes what a test's bus has made. `delaysMs` as the bus was given. */
+/** Deletes the queues and the exchange of a test's bus. `delaysMs` must be those of the bus. */
 export async function removeQueues(
   uri: string,
   prefix: string,

@@ -9,7 +9,7 @@ import type { ChatSocket } from '../live/sockets.js'
 
 const where = z.object({ roomId: uuid() })
 
-/** How long somebody counts as typing after saying so. */
+/** How long an account counts as typing after `typing:start`. */
 const typingMs = 5_000
 
 interface Typing {
@@ -20,15 +20,15 @@ interface Typing {
   limiter: Limiter
 }
 
-/** Who is typing: a hint that expires by itself at the receiver, so nobody has to take it back. */
+/** Tells a room who is typing. The event expires at the receiver, so there is no event for the end of typing. */
 export function registerTyping(socket: ChatSocket, { news, accounts, rooms, toPerson, limiter }: Typing): void {
   let quietUntil = 0
   socket.answer('typing:start', async (input, { id }) => {
     await limiter.take(id, { accountId: id })
     const { roomId } = parse(where, input)
-    // The socket knows its account as it was when it connected.
+    // The socket has the account as it was at the handshake, perhaps with an old name or avatar.
     const [account] = await Promise.all([accounts.find(id), rooms.requireMember(roomId, id)])
-    // One hint a second is as good as fifty.
+    // One event per second is enough.
     if (account !== undefined && Date.now() >= quietUntil) {
       quietUntil = Date.now() + 1_000
       news.send({
