@@ -6,6 +6,7 @@ import type { Chat } from '../chat/chat.js'
 import { JoinBar } from '../rooms/join-bar.js'
 import { Link, navigate } from '../router.js'
 import { Confirm } from '../ui/dialog.js'
+import { formatCount } from '../ui/format.js'
 import { useChanges } from '../ui/hooks.js'
 import { Icon, IconButton } from '../ui/icon.js'
 import { Name } from '../ui/person.js'
@@ -21,6 +22,7 @@ import { useScroll } from './scroll.js'
 // A tab that stays open for days must not keep everything that was ever said in it.
 const longRun = 2000
 const keptRun = 1000
+const unreadNoun = { one: 'new message', other: 'new messages' }
 
 type ConversationProps = {
   chat: Chat
@@ -135,8 +137,7 @@ export function Conversation({ chat, room, linked, membersShown, onToggleMembers
       <div class="pane-foot">
         {!scroll.atBottom && loaded && (
           <button type="button" class="jump" onClick={() => void toNewest()}>
-            <Icon name="down" />{' '}
-            {room.unread ? `${room.unread} new ${room.unread === 1 ? 'message' : 'messages'}` : 'Newest messages'}
+            <Icon name="down" /> {room.unread ? formatCount(room.unread, unreadNoun) : 'Newest messages'}
           </button>
         )}
         <TypingLine chat={chat} room={room} />

@@ -7,6 +7,7 @@ import type { Chat } from '../chat/chat.js'
 import { navigate } from '../router.js'
 import { Confirm, Panel } from '../ui/dialog.js'
 import { Field, Form } from '../ui/form.js'
+import { compareNames } from '../ui/format.js'
 import { useChanges } from '../ui/hooks.js'
 import { IconButton } from '../ui/icon.js'
 import { Avatar, Name } from '../ui/person.js'
@@ -56,7 +57,7 @@ export function Members({
 
   const here = chat.members
     .get(room.id)
-    ?.sort((a, b) => Number(b.online) - Number(a.online) || a.name.localeCompare(b.name))
+    ?.sort((a, b) => Number(b.online) - Number(a.online) || compareNames(a.name, b.name))
   return (
     <Panel class="members" label="Members" beside={beside} onClose={onClose}>
       <div class="members-head">
