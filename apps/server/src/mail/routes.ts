@@ -36,7 +36,7 @@ ${mails.map(article).join('')}    </main>`
 
 function article({ to, subject, body, sentAt }: ReceivedMail): string {
   const time = sentAt.toISOString()
-  return `      <article class="card">
+  return `      <article class="sheet">
         <h2>${escapeHtml(subject)}</h2>
         <p class="subtle">To ${escapeHtml(to)}, <time datetime="${time}">${time.slice(0, 16).replace('T', ' ')} UTC</time></p>
         <p class="body">${escapeHtml(body)}</p>

@@ -136,7 +136,7 @@ export function Conversation({ chat, room, linked, membersShown, onToggleMembers
       </div>
       <div class="pane-foot">
         {!scroll.atBottom && loaded && (
-          <button type="button" class="jump" onClick={() => void toNewest()}>
+          <button type="button" class="button button--primary jump" onClick={() => void toNewest()}>
             <Icon name="down" /> {room.unread ? formatCount(room.unread, unreadNoun) : 'Newest messages'}
           </button>
         )}
@@ -185,7 +185,7 @@ function RoomHead({
   onToggleMembers,
 }: Pick<ConversationProps, 'room' | 'membersShown' | 'onToggleMembers'>) {
   return (
-    <header class="pane-head">
+    <header class="head pane-head">
       <Link to="/" class="icon-button back" label="Back to rooms">
         <Icon name="back" />
       </Link>
@@ -210,7 +210,7 @@ function Beginning({ room, isEmpty }: { room: Room; isEmpty: boolean }) {
 
 function TypingLine({ chat, room }: Pick<ConversationProps, 'chat' | 'room'>) {
   useChanges(chat.typing)
-  return <p class="typing">{saying(chat.typing.in(room.id))}</p>
+  return <p class="line typing">{saying(chat.typing.in(room.id))}</p>
 }
 
 const saying = ([one, two, ...more]: Person[]) => {

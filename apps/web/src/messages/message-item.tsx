@@ -90,10 +90,13 @@ function Quote({ of, tabIndex, onJump }: { of: Message | undefined; tabIndex: nu
       <span class="hidden">In reply to </span>
       {of ? (
         <>
-          <Name>{of.author.name}</Name> <span dir="auto">{of.deleted ? 'a deleted message' : of.body}</span>
+          <Name>{of.author.name}</Name>{' '}
+          <span class="line" dir="auto">
+            {of.deleted ? 'a deleted message' : of.body}
+          </span>
         </>
       ) : (
-        <span>an earlier message</span>
+        <span class="line">an earlier message</span>
       )}
     </button>
   )

@@ -60,14 +60,14 @@ export function Members({
     ?.sort((a, b) => Number(b.online) - Number(a.online) || compareNames(a.name, b.name))
   return (
     <Panel class="members" label="Members" beside={beside} onClose={onClose}>
-      <div class="members-head">
+      <div class="head">
         <h2>Members{here && <span class="subtle"> {here.length}</span>}</h2>
         <IconButton icon="close" label="Close members" onClick={onClose} />
       </div>
       {(!here || problem) && <Wait problem={problem} retry={() => void load()} />}
       <ul class="members-list">
         {here?.map((member) => (
-          <li key={member.id} class={member.online ? 'member member--online' : 'member'}>
+          <li key={member.id} class={member.online ? 'entry member member--online' : 'entry member'}>
             <Avatar person={member} />
             <Name>{member.name}</Name>
             <span class="hidden">{member.online ? ' online' : ' offline'}</span>
