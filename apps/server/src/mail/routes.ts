@@ -28,7 +28,7 @@ export function createMailRoutes({ db, onlyOwn, sessions }: MailRoutes): Router 
 }
 
 function list(mails: ReceivedMail[]): string {
-  return `    <main class="profile">
+  return `    <main class="page">
       <h1>Mailbox</h1>
       <p class="subtle">${mails.length === 0 ? 'No mail yet.' : 'Mail that this chat has sent, the newest first.'}</p>
 ${mails.map(article).join('')}    </main>`

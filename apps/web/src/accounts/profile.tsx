@@ -38,7 +38,7 @@ export function Profile({ chat }: { chat: Chat }) {
   }
 
   return (
-    <main class="profile">
+    <main class="page">
       <header class="profile-head">
         <Link to="/" class="icon-button" label="Back to rooms">
           <Icon name="back" />
