@@ -1,15 +1,11 @@
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import CompressionPlugin from 'compression-webpack-plugin'
-import { NormalModuleReplacementPlugin, type Configuration } from 'webpack'
+import type { Configuration } from 'webpack'
 import { WebpackManifestPlugin } from 'webpack-manifest-plugin'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
-const require = createRequire(import.meta.url)
-// Parts of the Socket.IO client that stay out of the first load; src/socket-io/left-out.ts says why they can.
-const unreached = /\/(polling-xhr(\.node)?|polling-fetch|webtransport|parseuri)\.js$/
 
 /** `webpack -c apps/web/webpack.config.ts`: for production unless told `--mode development`. */
 const configure = (_env: unknown, { mode = 'production' }: { mode?: 'production' | 'development' }): Configuration => {
@@ -31,12 +27,6 @@ const configure = (_env: unknown, { mode = 'production' }: { mode?: 'production'
     resolve: {
       extensions: ['.tsx', '.ts', '.js'],
       extensionAlias: { '.js': ['.ts', '.tsx', '.js'] },
-      alias: {
-        // The package's front door brings other ways to connect along.
-        'socket.io-client$': join(dirname(require.resolve('socket.io-client/package.json')), 'build/esm/manager.js'),
-        'engine.io-parser$': join(here, 'src/socket-io/engine-parser.ts'),
-        'socket.io-parser$': join(here, 'src/socket-io/socket-parser.ts'),
-      },
     },
     module: {
       rules: [
@@ -48,7 +38,6 @@ const configure = (_env: unknown, { mode = 'production' }: { mode?: 'production'
       ],
     },
     plugins: [
-      new NormalModuleReplacementPlugin(unreached, join(here, 'src/socket-io/left-out.ts')),
       new WebpackManifestPlugin({ filter: ({ path }) => !/\.(gz|br|map)$/.test(path) }),
       ...(production
         ? [

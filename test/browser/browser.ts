@@ -62,6 +62,11 @@ export class Visitor {
     return new Visitor(context, await context.newPage(), url, name, email)
   }
 
+  /** The field in which messages are written. */
+  get composer(): Locator {
+    return this.page.getByRole('textbox', { name: 'Message', exact: true })
+  }
+
   async signUp(): Promise<void> {
     await this.page.goto(`${this.url}/sign-up`)
     await this.page.getByLabel('Name').fill(this.name)
@@ -117,7 +122,7 @@ export class Visitor {
     await dialog.getByLabel('Search by name').fill(name)
     await dialog.getByRole('link', { name, exact: true }).click()
     await this.page.getByRole('button', { name: 'Join room' }).click()
-    await this.page.getByRole('textbox', { name: 'Message', exact: true }).waitFor()
+    await this.composer.waitFor()
   }
 
   /** Leaves the open room. */
@@ -127,13 +132,12 @@ export class Visitor {
       .getByRole('dialog', { name: /^Leave / })
       .getByRole('button', { name: 'Leave' })
       .click()
-    await this.page.getByRole('textbox', { name: 'Message', exact: true }).waitFor({ state: 'hidden' })
+    await this.composer.waitFor({ state: 'hidden' })
   }
 
   async write(text: string): Promise<void> {
-    const box = this.page.getByRole('textbox', { name: 'Message', exact: true })
-    await box.fill(text)
-    await box.press('Enter')
+    await this.composer.fill(text)
+    await this.composer.press('Enter')
   }
 
   /** Waits until the text stands in the conversation, stored. */

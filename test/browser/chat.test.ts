@@ -1,45 +1,43 @@
 import { randomUUID } from 'node:crypto'
 import { readFile, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import pg from 'pg'
-import type { Browser } from 'playwright-core'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startMailgun, type FakeMailgun } from '../../apps/server/src/test/mailgun.js'
-import { startStack, type Stack } from '../../tools/test/stack.js'
-import { launchBrowser, password, Visitor } from './browser.js'
+import { password, type Visitor } from './browser.js'
+import { useChat } from './use-chat.js'
 
 /** Two server replicas, a worker, nginx in front; PostgreSQL, Redis, RabbitMQ, S3 and Chromium, all of them real. */
 describe('two people in two browsers', () => {
-  let stack: Stack
   let mailgun: FakeMailgun
-  let browser: Browser
+  beforeAll(async () => {
+    mailgun = await startMailgun()
+  })
+  afterAll(() => mailgun.close())
+
+  const chat = useChat({
+    replicas: 2,
+    env: () => {
+      const { apiKey, domain, from, url } = mailgun.config
+      return {
+        MAILGUN_APIKEY: apiKey,
+        MAILGUN_DOMAIN: domain,
+        MAILGUN_FROM: from,
+        MAILGUN_URL: url,
+        LIMIT_POST: '10000/10',
+      }
+    },
+  })
   let ann: Visitor
   let ben: Visitor
   const room = `Garden ${randomUUID().slice(0, 8)}`
-
   beforeAll(async () => {
-    mailgun = await startMailgun()
-    const { apiKey, domain, from, url } = mailgun.config
-    const env = {
-      MAILGUN_APIKEY: apiKey,
-      MAILGUN_DOMAIN: domain,
-      MAILGUN_FROM: from,
-      MAILGUN_URL: url,
-      LIMIT_POST: '10000/10',
-    }
-    ;[stack, browser] = await Promise.all([startStack({ replicas: 2, env }), launchBrowser()])
-    ann = await Visitor.arrive(browser, stack.url, 'Ann Archer')
-    ben = await Visitor.arrive(browser, stack.url, 'Ben Baker')
-  })
-  afterAll(async () => {
-    await browser.close()
-    await stack.stop()
-    await mailgun.close()
+    ann = await chat.arrive('Ann Archer')
+    ben = await chat.arrive('Ben Baker')
   })
 
   it('are sent to the sign-in page first, and from there to wherever they want', async () => {
-    await ann.page.goto(stack.url)
+    await ann.page.goto(chat.stack.url)
     await ann.page.getByRole('heading', { level: 1, name: 'Sign in' }).waitFor()
     expect(new URL(ann.page.url()).pathname).toBe('/sign-in')
     await ann.page.getByRole('link', { name: 'Sign up' }).click()
@@ -47,7 +45,7 @@ describe('two people in two browsers', () => {
   })
 
   it('are told what is wrong with what they typed', async () => {
-    await ann.page.goto(`${stack.url}/sign-in`)
+    await ann.page.goto(`${chat.stack.url}/sign-in`)
     await ann.page.getByLabel('Email').fill('nobody@example.com')
     await ann.page.getByLabel('Password').fill('not my password')
     await ann.page.getByRole('button', { name: 'Sign in' }).click()
@@ -70,12 +68,12 @@ describe('two people in two browsers', () => {
     const source = await picture.getAttribute('src')
     expect(source).toMatch(/\/avatars\/[0-9a-f-]{36}\.webp$/)
     await ann.page.waitForFunction(() => (document.querySelector('img')?.naturalWidth ?? 0) === 256)
-    const response = await ann.page.request.get(new URL(source ?? '', stack.url).href)
+    const response = await ann.page.request.get(new URL(source ?? '', chat.stack.url).href)
     expect(response.headers()).toMatchObject({ 'content-type': 'image/webp', 'x-content-type-options': 'nosniff' })
   })
 
   it('meet in a room, where the newcomer is greeted by the bot', async () => {
-    await ann.page.goto(stack.url)
+    await ann.page.goto(chat.stack.url)
     await ann.openRoom(room)
     await ben.join(room)
     await ben.sees('Greeter')
@@ -109,18 +107,16 @@ describe('two people in two browsers', () => {
 
   it('see who is typing', async () => {
     // Longer than the client keeps quiet after it has said so once.
-    const typing = ann.page
-      .getByRole('textbox', { name: 'Message', exact: true })
-      .pressSequentially('h'.repeat(50), { delay: 200 })
+    const typing = ann.composer.pressSequentially('h'.repeat(50), { delay: 200 })
     await ben.page.getByText('Ann Archer is typing…').waitFor()
     await typing
-    await ann.page.getByRole('textbox', { name: 'Message', exact: true }).fill('')
+    await ann.composer.fill('')
   })
 
   it('answer, change and take back what they wrote', async () => {
     await ann.write('Lunch at noom?')
     await ben.sees('Lunch at noom?')
-    await ann.page.getByRole('textbox', { name: 'Message', exact: true }).press('ArrowUp')
+    await ann.composer.press('ArrowUp')
     await ann.page.getByRole('textbox', { name: 'Edit message' }).fill('Lunch at noon?')
     await ann.page.getByRole('button', { name: 'Save' }).click()
     const lunch = ben.page.locator('[data-seq]').filter({ hasText: 'Lunch at noon?' })
@@ -147,8 +143,8 @@ describe('two people in two browsers', () => {
   })
 
   it('see how much is new in the rooms they are not looking at', async () => {
-    await ben.page.goto(`${stack.url}/profile`)
-    await ben.page.goto(stack.url)
+    await ben.page.goto(`${chat.stack.url}/profile`)
+    await ben.page.goto(chat.stack.url)
     await ben.page.getByRole('link', { name: 'General', exact: true }).click()
     await ben.page.getByRole('heading', { level: 1, name: 'General' }).waitFor()
     await ann.write('Are you there?')
@@ -176,11 +172,11 @@ describe('two people in two browsers', () => {
   it('lose nothing when both replicas are killed and come back', async () => {
     await ben.write('before the crash')
     await ann.sees('before the crash')
-    await Promise.all(stack.replicas.map((replica) => replica.stop('SIGKILL')))
+    await Promise.all(chat.stack.replicas.map((replica) => replica.stop('SIGKILL')))
     await ann.page.getByText('You are offline.').waitFor()
     await ann.write('during the crash')
     await ann.page.getByText('sending…').first().waitFor()
-    await Promise.all(stack.replicas.map((replica) => replica.start()))
+    await Promise.all(chat.stack.replicas.map((replica) => replica.start()))
     await ben.sees('during the crash')
     await ben.write('after the crash')
     await ann.sees('after the crash')
@@ -214,9 +210,9 @@ describe('two people in two browsers', () => {
 
   it('are signed out in every tab at once', async () => {
     const second = await ben.context.newPage()
-    await second.goto(stack.url)
+    await second.goto(chat.stack.url)
     await second.getByRole('navigation', { name: 'Rooms' }).waitFor()
-    await ben.page.goto(`${stack.url}/profile`)
+    await ben.page.goto(`${chat.stack.url}/profile`)
     await ben.page.getByRole('button', { name: 'Sign out' }).click()
     await ben.page.getByRole('heading', { level: 1, name: 'Sign in' }).waitFor()
     await second.getByRole('heading', { level: 1, name: 'Sign in' }).waitFor()
@@ -224,26 +220,13 @@ describe('two people in two browsers', () => {
     await ben.page.getByLabel('Password').fill(password)
     await ben.page.getByRole('button', { name: 'Sign in' }).click()
     await ben.page.getByRole('heading', { level: 1, name: 'Sign in' }).waitFor({ state: 'hidden' })
-    await ben.page.goto(stack.url)
+    await ben.page.goto(chat.stack.url)
     await ben.page.getByRole('link', { name: room }).waitFor()
-  })
-
-  it('had no error on any page', async () => {
-    await ann.leave()
-    await ben.leave()
   })
 })
 
 describe('every page', () => {
-  let stack: Stack
-  let browser: Browser
-  beforeAll(async () => {
-    ;[stack, browser] = await Promise.all([startStack({ replicas: 1 }), launchBrowser()])
-  })
-  afterAll(async () => {
-    await browser.close()
-    await stack.stop()
-  })
+  const chat = useChat()
 
   for (const [size, viewport] of Object.entries({
     wide: { width: 1280, height: 800 },
@@ -251,7 +234,7 @@ describe('every page', () => {
   })) {
     for (const colorScheme of ['light', 'dark'] as const) {
       it(`is accessible, ${size} and ${colorScheme}`, async () => {
-        const visitor = await Visitor.arrive(browser, stack.url, `Eve ${size} ${colorScheme}`, viewport)
+        const visitor = await chat.arrive(`Eve ${size} ${colorScheme}`, viewport)
         const { page } = visitor
         await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
         const judge = async (what: string) => {
@@ -261,7 +244,7 @@ describe('every page', () => {
           )
           expect({ what, overflow }).toEqual({ what, overflow: 0 })
         }
-        await page.goto(`${stack.url}/sign-in`)
+        await page.goto(`${chat.stack.url}/sign-in`)
         await page.getByLabel('Email').waitFor()
         await judge('sign-in')
         await visitor.signUp()
@@ -298,13 +281,13 @@ describe('every page', () => {
         await page.getByRole('dialog', { name: /^Leave Quiet/ }).waitFor()
         await judge('leaving')
         await page.keyboard.press('Escape')
-        await page.goto(`${stack.url}/profile`)
+        await page.goto(`${chat.stack.url}/profile`)
         await page.getByRole('button', { name: 'Save name' }).waitFor()
         await judge('profile')
-        await page.goto(`${stack.url}/mailbox`)
+        await page.goto(`${chat.stack.url}/mailbox`)
         await page.getByRole('heading', { level: 2, name: /^Welcome/ }).waitFor()
         await judge('mailbox')
-        await page.goto(`${stack.url}/rooms/${randomUUID()}`)
+        await page.goto(`${chat.stack.url}/rooms/${randomUUID()}`)
         await page.getByText('No such room').waitFor()
         await judge('no such room')
         await visitor.leave()
@@ -313,18 +296,15 @@ describe('every page', () => {
   }
 
   it('lets people find a room among many, whatever goes on meanwhile, and join it', async () => {
-    const db = new pg.Client({ connectionString: stack.databaseUrl })
-    await db.connect()
-    await db.query(
+    await chat.query(
       `insert into rooms (name, kind) select 'Shelf ' || lpad(n::text, 5, '0'), 'public' from generate_series(1, 10000) n`,
     )
-    const visitor = await Visitor.arrive(browser, stack.url, 'Moe Many')
-    await visitor.signUp()
+    const visitor = await chat.signUp('Moe Many')
     const { page } = visitor
     const ownRooms = () =>
       page.getByRole('navigation', { name: 'Rooms' }).locator('a[href^="/rooms/"]').allTextContents()
     await visitor.openRoom('Desk', 'Private')
-    await page.goto(stack.url)
+    await page.goto(chat.stack.url)
     await page.getByRole('link', { name: 'Desk' }).waitFor()
     const dialog = await visitor.browse()
     const links = dialog.getByRole('link')
@@ -355,19 +335,17 @@ describe('every page', () => {
     await dialog.waitFor({ state: 'hidden' })
     expect(await ownRooms()).toEqual(['Desk (private)', 'General'])
     await page.getByRole('button', { name: 'Join room' }).click()
-    await page.getByRole('textbox', { name: 'Message', exact: true }).waitFor()
+    await visitor.composer.waitFor()
     expect(await ownRooms()).toEqual(['Desk (private)', 'General', 'Shelf 07777'])
     await visitor.browse()
     await field.fill('shelf 07777')
     await dialog.getByText('No room to join has “shelf 07777” in its name.').waitFor()
-    await db.query(`delete from rooms where name like 'Shelf %'`)
-    await db.end()
+    await chat.query(`delete from rooms where name like 'Shelf %'`)
     await visitor.leave()
   })
 
   it('can be used with the keyboard alone', async () => {
-    const visitor = await Visitor.arrive(browser, stack.url, 'Kay Keys')
-    await visitor.signUp()
+    const visitor = await chat.signUp('Kay Keys')
     const { page } = visitor
     const tabTo = async (name: string) => {
       for (let presses = 0; presses < 40; presses += 1) {
@@ -399,8 +377,8 @@ describe('every page', () => {
     await page.getByRole('button', { name: 'Join room' }).waitFor()
     await tabTo('Join room')
     await page.keyboard.press('Enter')
-    await page.getByRole('textbox', { name: 'Message', exact: true }).waitFor()
-    await page.goto(stack.url)
+    await visitor.composer.waitFor()
+    await page.goto(chat.stack.url)
     await page.getByRole('link', { name: 'Deploys' }).waitFor()
     await tabTo('New room')
     await page.keyboard.press('Enter')
@@ -415,7 +393,7 @@ describe('every page', () => {
   })
 
   it('comes from nginx with the right headers, and its first load is under 40 KB', async () => {
-    const response = await fetch(`${stack.url}/sign-in`)
+    const response = await fetch(`${chat.stack.url}/sign-in`)
     const html = await response.text()
     expect(response.headers.get('content-security-policy')).toContain(
       "default-src 'none';script-src 'self';style-src 'self'",
@@ -424,7 +402,7 @@ describe('every page', () => {
     expect(assets).toHaveLength(2)
     let bytes = 0
     for (const path of assets) {
-      const asset = await fetch(stack.url + path, { headers: { 'accept-encoding': 'gzip' } })
+      const asset = await fetch(chat.stack.url + path, { headers: { 'accept-encoding': 'gzip' } })
       expect(asset.headers.get('server')).toMatch(/^nginx/)
       expect(asset.headers.get('cache-control')).toBe('public, max-age=31536000, immutable')
       expect(asset.headers.get('content-encoding')).toBe('gzip')
@@ -432,18 +410,18 @@ describe('every page', () => {
     }
     expect(bytes).toBeGreaterThan(5_000)
     expect(bytes).toBeLessThan(40_000)
-    const config = await fetch(`${stack.url}/assets/config.json`)
+    const config = await fetch(`${chat.stack.url}/assets/config.json`)
     expect(config.headers.get('cache-control')).toBe('no-cache')
     expect(await config.json()).toEqual({ domain: '', loginUrl: '/sign-in' })
-    expect((await fetch(`${stack.url}/metrics`)).status).toBe(404)
+    expect((await fetch(`${chat.stack.url}/metrics`)).status).toBe(404)
   })
 
   it('compresses assets for whoever takes it, and gives those of another version as well', async () => {
-    const html = await (await fetch(`${stack.url}/sign-in`)).text()
+    const html = await (await fetch(`${chat.stack.url}/sign-in`)).text()
     const script = /src="(\/assets\/[^"]+\.js)"/.exec(html)?.[1] ?? ''
-    const plain = await readFile(join(stack.assets, basename(script)), 'utf8')
+    const plain = await readFile(join(chat.stack.assets, basename(script)), 'utf8')
     const ask = async (encoding: string) => {
-      const answer = await fetch(stack.url + script, { headers: { 'accept-encoding': encoding } })
+      const answer = await fetch(chat.stack.url + script, { headers: { 'accept-encoding': encoding } })
       expect(await answer.text()).toBe(plain)
       const { headers } = answer
       return ['content-encoding', 'content-type', 'cache-control', 'vary', 'x-content-type-options'].map((name) =>
@@ -461,9 +439,9 @@ describe('every page', () => {
     expect(await ask('identity')).toEqual([null, ...forEver])
 
     // As if this nginx were of another version.
-    for (const end of ['', '.br', '.gz']) await rm(join(stack.assets, basename(script) + end))
+    for (const end of ['', '.br', '.gz']) await rm(join(chat.stack.assets, basename(script) + end))
     expect(await ask('identity')).toEqual([null, ...forEver])
     expect(await ask('gzip')).toEqual(['gzip', ...forEver])
-    expect((await fetch(`${stack.url}/assets/main.00000000000000000000.js`)).status).toBe(404)
+    expect((await fetch(`${chat.stack.url}/assets/main.00000000000000000000.js`)).status).toBe(404)
   })
 })

@@ -1,23 +1,13 @@
-import pg from 'pg'
-import type { Browser } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startStack, type Stack } from '../../tools/test/stack.js'
-import { launchBrowser, Visitor } from './browser.js'
+import { beforeAll, describe, expect, it } from 'vitest'
+import type { Visitor } from './browser.js'
+import { useChat } from './use-chat.js'
 
 describe('a long history', () => {
-  let stack: Stack
-  let browser: Browser
+  const chat = useChat({ replicas: 2 })
   let ann: Visitor
   let ben: Visitor
   beforeAll(async () => {
-    ;[stack, browser] = await Promise.all([startStack(), launchBrowser()])
-    ann = await Visitor.arrive(browser, stack.url, 'Ann Archer')
-    ben = await Visitor.arrive(browser, stack.url, 'Ben Baker')
-    for (const visitor of [ann, ben]) await visitor.signUp()
-  })
-  afterAll(async () => {
-    await browser.close()
-    await stack.stop()
+    ;[ann, ben] = await Promise.all([chat.signUp('Ann Archer'), chat.signUp('Ben Baker')])
   })
 
   /** Opens a room of both with so many messages of Ann's, `line 1` and so on. Returns its path. */
@@ -26,16 +16,13 @@ describe('a long history', () => {
     await ben.join(name)
     const path = new URL(ben.page.url()).pathname
     await ben.sees('Welcome, Ben Baker!')
-    const db = new pg.Client({ connectionString: stack.databaseUrl })
-    await db.connect()
-    await db.query(
+    await chat.query(
       `with room as (update rooms set head = $3 where id = $1 returning *)
        insert into messages (room_id, seq, id, author_id, body)
        select room.id, n, gen_random_uuid(), (select id from accounts where email = $2), 'line ' || n
          from room, generate_series(2, $3::bigint) n`,
       [path.split('/')[2], ann.email, count],
     )
-    await db.end()
     return path
   }
   const inPage = ({ page }: Visitor) => page.locator('[data-seq]').count()
@@ -51,7 +38,7 @@ describe('a long history', () => {
 
   it('shows no text that was deleted while somebody was away, on no page, nor in an answer to it', async () => {
     const path = await openRoom('Attic', 200)
-    await ben.page.goto(`${stack.url}${path}/110`)
+    await ben.page.goto(`${chat.stack.url}${path}/110`)
     await ben.sees('line 110')
     const message = ben.message('line 110').first()
     await message.hover()
@@ -63,7 +50,7 @@ describe('a long history', () => {
     await ben.page.context().setOffline(true)
     await ben.page.getByText('You are offline.').waitFor()
 
-    await ann.page.goto(`${stack.url}${path}/110`)
+    await ann.page.goto(`${chat.stack.url}${path}/110`)
     await ann.sees('line 110')
     await ann.message('line 110').first().hover()
     await ann.message('line 110').first().getByRole('button', { name: 'Delete' }).click()
@@ -80,7 +67,7 @@ describe('a long history', () => {
   it('can be entered anywhere at once, with few messages in the page', async () => {
     const path = await openRoom('Archive', 20_000)
     // On the newest page, but not on its screen.
-    await ben.page.goto(`${stack.url}${path}/19960`)
+    await ben.page.goto(`${chat.stack.url}${path}/19960`)
     await ben.page.locator('.message--highlighted').getByText('line 19960').waitFor()
     await ben.page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))))
     expect(await isOnScreen(ben, 'line 19960')).toBe(true)
@@ -88,7 +75,7 @@ describe('a long history', () => {
     ben.page.on('request', (request) => {
       if (/\/messages\?/.test(request.url())) asked.push(request.url())
     })
-    await ben.page.goto(`${stack.url}${path}/9000`)
+    await ben.page.goto(`${chat.stack.url}${path}/9000`)
     await ben.sees('line 9000')
     await expect.poll(() => isOnScreen(ben, 'line 9000')).toBe(true)
     expect(asked.length).toBeLessThanOrEqual(2)
@@ -142,10 +129,5 @@ describe('a long history', () => {
     expect(scrolled.most).toBeLessThanOrEqual(150)
     expect(Math.min(...scrolled.seqs)).toBeLessThan(19_700)
     expect(scrolled.seqs.at(-1)).toBeGreaterThan(19_950)
-  })
-
-  it('and no error on any page', async () => {
-    await ann.leave()
-    await ben.leave()
   })
 })

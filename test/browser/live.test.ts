@@ -1,24 +1,15 @@
-import type { Browser } from 'playwright-core'
 import sharp from 'sharp'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startStack, type Stack } from '../../tools/test/stack.js'
-import { launchBrowser, password, Visitor } from './browser.js'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { password, type Visitor } from './browser.js'
+import { useChat } from './use-chat.js'
 
 /** Two server replicas: what one of them is told, those who are connected to the other see. */
 describe('without a reload, people see', () => {
-  let stack: Stack
-  let browser: Browser
+  const chat = useChat({ replicas: 2 })
   let ann: Visitor
   let ben: Visitor
   beforeAll(async () => {
-    ;[stack, browser] = await Promise.all([startStack({ replicas: 2 }), launchBrowser()])
-    ann = await Visitor.arrive(browser, stack.url, 'Ann Archer')
-    ben = await Visitor.arrive(browser, stack.url, 'Ben Baker')
-    await Promise.all([ann.signUp(), ben.signUp()])
-  })
-  afterAll(async () => {
-    await browser.close()
-    await stack.stop()
+    ;[ann, ben] = await Promise.all([chat.signUp('Ann Archer'), chat.signUp('Ben Baker')])
   })
 
   const rooms = ({ page }: Visitor) => page.getByRole('navigation', { name: 'Rooms' })
@@ -40,8 +31,7 @@ describe('without a reload, people see', () => {
     await members(ann).filter({ hasText: 'Ben Baker online' }).waitFor()
     // The bot that greets him is one of them.
     await members(ann).filter({ hasText: 'Greeter' }).waitFor()
-    const cleo = await Visitor.arrive(browser, stack.url, 'Cleo Clay')
-    await cleo.signUp()
+    const cleo = await chat.signUp('Cleo Clay')
     await cleo.join('Garden')
     for (const person of [ann, ben]) await members(person).filter({ hasText: 'Cleo Clay' }).waitFor()
     await cleo.leaveRoom()
@@ -67,8 +57,8 @@ describe('without a reload, people see', () => {
     await ann.write('Who waters the roses?')
     await ben.sees('Who waters the roses?')
     const elsewhere = ann.context.request
-    const headers = { origin: stack.url }
-    await elsewhere.patch(`${stack.url}/api/me`, { headers, data: { name: 'Anna Archer' } })
+    const headers = { origin: chat.stack.url }
+    await elsewhere.patch(`${chat.stack.url}/api/me`, { headers, data: { name: 'Anna Archer' } })
     const roses = ben.message('Who waters the roses?')
     await roses.getByText('Anna Archer', { exact: true }).waitFor()
     await members(ben).filter({ hasText: 'Anna Archer' }).waitFor()
@@ -78,7 +68,7 @@ describe('without a reload, people see', () => {
     const buffer = await sharp({ create: { width: 64, height: 64, channels: 3, background: '#33aa55' } })
       .png()
       .toBuffer()
-    await elsewhere.put(`${stack.url}/api/me/avatar`, {
+    await elsewhere.put(`${chat.stack.url}/api/me/avatar`, {
       headers: { ...headers, 'content-type': 'image/png' },
       data: buffer,
     })
@@ -86,27 +76,15 @@ describe('without a reload, people see', () => {
     await members(ben).filter({ hasText: 'Anna Archer' }).locator('img').waitFor()
     await rooms(ann).locator('img').waitFor()
   })
-
-  it('and no error on any page', async () => {
-    await ann.leave()
-    await ben.leave()
-  })
 })
 
 describe('people who come to the chat', () => {
-  let stack: Stack
-  let browser: Browser
+  const chat = useChat()
   let ann: Visitor
   let ben: Visitor
   beforeAll(async () => {
-    ;[stack, browser] = await Promise.all([startStack({ replicas: 1 }), launchBrowser()])
-    ann = await Visitor.arrive(browser, stack.url, 'Ann Archer')
-    ben = await Visitor.arrive(browser, stack.url, 'Ben Baker')
-    await ann.signUp()
-  })
-  afterAll(async () => {
-    await browser.close()
-    await stack.stop()
+    ann = await chat.signUp('Ann Archer')
+    ben = await chat.arrive('Ben Baker')
   })
 
   const heading = ({ page }: Visitor, name: string) =>
@@ -131,8 +109,7 @@ describe('people who come to the chat', () => {
     expect(await newLine(ann).count()).toBe(0)
     await ann.page.getByRole('link', { name: 'General', exact: true }).click()
     await heading(ann, 'General')
-    const cleo = await Visitor.arrive(browser, stack.url, 'Cleo Clay')
-    await cleo.signUp()
+    const cleo = await chat.signUp('Cleo Clay')
     await cleo.join('Garden')
     await cleo.sees('Welcome, Cleo Clay!')
     await cleo.write('Which sort are they?')
@@ -147,7 +124,7 @@ describe('people who come to the chat', () => {
   })
 
   it('come back to the room of last time', async () => {
-    await ann.page.goto(stack.url)
+    await ann.page.goto(chat.stack.url)
     await heading(ann, 'Garden')
     await ann.page.getByRole('button', { name: 'Sign out' }).click()
     await ann.page.getByRole('dialog').getByRole('button', { name: 'Sign out' }).click()
@@ -165,10 +142,7 @@ describe('people who come to the chat', () => {
     const dialog = await ben.browse()
     await dialog.getByRole('link', { name: 'Garden', exact: true }).click()
     await ben.sees('Which sort are they?')
-    expect([
-      await newLine(ben).count(),
-      await page.getByRole('textbox', { name: 'Message', exact: true }).count(),
-    ]).toEqual([0, 0])
+    expect([await newLine(ben).count(), await ben.composer.count()]).toEqual([0, 0])
     await ann.write('Old ones, from my aunt.')
     await ben.sees('Old ones, from my aunt.')
     await ann.message('Old ones, from my aunt.').hover()
@@ -176,7 +150,7 @@ describe('people who come to the chat', () => {
     await ann.page.getByRole('dialog').getByRole('button', { name: 'Delete message' }).click()
     await ben.page.locator('[data-seq]').getByText('This message was deleted.').waitFor()
     await page.getByRole('button', { name: 'Join room' }).click()
-    await page.getByRole('textbox', { name: 'Message', exact: true }).waitFor()
+    await ben.composer.waitFor()
     await ben.write('They smell of summer.')
     await ann.sees('They smell of summer.')
   })
@@ -202,7 +176,7 @@ describe('people who come to the chat', () => {
         '',
       ])
     }
-    await ann.page.goto(stack.url)
+    await ann.page.goto(chat.stack.url)
     await heading(ann, 'Garden')
   })
 
@@ -211,7 +185,5 @@ describe('people who come to the chat', () => {
     await ben.page.getByRole('dialog', { name: 'Leave Garden?' }).getByRole('button', { name: 'Cancel' }).click()
     await ben.write('Still here.')
     await ann.sees('Still here.')
-    await ann.leave()
-    await ben.leave()
   })
 })

@@ -1,42 +1,30 @@
-import type { Browser, Locator, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startStack, type Stack } from '../../tools/test/stack.js'
+import type { Locator, Page } from 'playwright-core'
+import { describe, expect, it } from 'vitest'
 import { launchBrowser, Visitor } from './browser.js'
+import { useChat } from './use-chat.js'
 
 describe('what somebody reads', () => {
-  let stack: Stack
-  let browser: Browser
-  beforeAll(async () => {
-    ;[stack, browser] = await Promise.all([startStack({ replicas: 1 }), launchBrowser()])
-  })
-  afterAll(async () => {
-    await browser.close()
-    await stack.stop()
-  })
+  const chat = useChat()
 
   /** Two people with such names in a room with such a name, the first of them at a phone. */
   const meet = async (names: { ann: string; ben: string; room: string }) => {
-    const [ann, ben] = await Promise.all([
-      Visitor.arrive(browser, stack.url, 'Ann', { width: 390, height: 844 }),
-      Visitor.arrive(browser, stack.url, 'Ben'),
-    ])
+    const [ann, ben] = await Promise.all([chat.arrive('Ann', { width: 390, height: 844 }), chat.arrive('Ben')])
     for (const [visitor, name] of [
       [ann, names.ann],
       [ben, names.ben],
     ] as const) {
       await visitor.signUp()
-      const answer = await visitor.page.request.patch(`${stack.url}/api/me`, {
-        headers: { origin: stack.url },
+      const answer = await visitor.page.request.patch(`${chat.stack.url}/api/me`, {
+        headers: { origin: chat.stack.url },
         data: { name },
       })
       expect(answer.status()).toBe(200)
-      await visitor.page.goto(stack.url)
+      await visitor.page.goto(chat.stack.url)
     }
     await ben.openRoom(names.room)
     await ann.join(names.room)
     return { ann, ben }
   }
-  const box = (page: Page) => page.getByRole('textbox', { name: 'Message', exact: true })
 
   it('runs from right to left where it is written so', async () => {
     const names = { ann: 'דנה!', ben: 'אורי!', room: 'הגינה!' }
@@ -56,12 +44,12 @@ describe('what somebody reads', () => {
         return leftOf(node.textContent!.length - 1) < leftOf(0) ? 'from right to left' : 'from left to right'
       })
     const said = 'שלום לכולם!'
-    await box(ann.page).pressSequentially(said, { delay: 20 })
-    expect(await box(ann.page).evaluate((field) => getComputedStyle(field).direction)).toBe('rtl')
+    await ann.composer.pressSequentially(said, { delay: 20 })
+    expect(await ann.composer.evaluate((field) => getComputedStyle(field).direction)).toBe('rtl')
     const typing = page.locator('.typing')
     await typing.getByText(names.ann).waitFor()
     const seen: Record<string, string> = { typing: await runs(typing.getByText(names.ann)) }
-    await box(ann.page).press('Enter')
+    await ann.composer.press('Enter')
     await ben.sees(said)
     const message = ben.message(said)
     await message.hover()
@@ -69,8 +57,8 @@ describe('what somebody reads', () => {
     const reply = page.locator('.composer-reply')
     seen.replying = await runs(reply.getByText(names.ann, { exact: true }))
     seen['replying to'] = await runs(reply.getByText(said, { exact: true }))
-    await box(page).fill('תודה!')
-    await box(page).press('Enter')
+    await ben.composer.fill('תודה!')
+    await ben.composer.press('Enter')
     await ben.sees('תודה!')
     const quote = page.getByRole('button', { name: 'In reply to' })
     seen.quoted = await runs(quote.getByText(names.ann, { exact: true }))
@@ -147,7 +135,7 @@ describe('what somebody reads', () => {
     expect({ at: 'empty room', ...(await unfit(ann.page)) }).toEqual({ at: 'empty room', ...fine })
     const lines = (field: HTMLElement) =>
       Math.round((field.clientHeight - 12) / Number.parseFloat(getComputedStyle(field).lineHeight))
-    expect(await box(ann.page).evaluate(lines)).toBe(1)
+    expect(await ann.composer.evaluate(lines)).toBe(1)
     await ann.write('Hello')
     await ben.sees('Hello')
     for (const visitor of [ann, ben]) {
@@ -170,17 +158,17 @@ describe('what somebody reads', () => {
     }
     const { page } = ann
     // Longer than the client keeps quiet after it has said so once.
-    const typing = box(ben.page).pressSequentially('h'.repeat(50), { delay: 200 })
+    const typing = ben.composer.pressSequentially('h'.repeat(50), { delay: 200 })
     await page.locator('.typing').getByText('is typing').waitFor()
     expect({ at: 'typing', ...(await unfit(page)) }).toEqual({ at: 'typing', ...fine })
     expect(await page.locator('.typing').evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)).toBe(0)
     await typing
-    await page.goto(`${stack.url}/profile`)
+    await page.goto(`${chat.stack.url}/profile`)
     await page.getByRole('button', { name: 'Save name' }).waitFor()
     expect({ at: 'profile', ...(await unfit(page)) }).toEqual({ at: 'profile', ...fine })
     const other = 'Z'.repeat(60)
     names.room = other
-    await ben.page.goto(stack.url)
+    await ben.page.goto(chat.stack.url)
     await ben.openRoom(other)
     await ann.comeBack()
     const dialog = await ann.browse()
@@ -196,8 +184,8 @@ describe('what somebody reads', () => {
     const large = await launchBrowser('--blink-settings=defaultFontSize=32')
     const [fay, gus] = await Promise.all([
       // As the settings of a browser make it, and as a style of the reader's own does.
-      Visitor.arrive(large, stack.url, 'Fay'),
-      Visitor.arrive(browser, stack.url, 'Gus'),
+      Visitor.arrive(large, chat.stack.url, 'Fay'),
+      chat.arrive('Gus'),
     ])
     await gus.page.addInitScript(() =>
       addEventListener('DOMContentLoaded', () => {
@@ -218,7 +206,7 @@ describe('what somebody reads', () => {
       await page.setViewportSize({ width: 390, height: 844 })
       await expect.poll(share).toBe(1)
       expect(await overflow()).toBe(0)
-      await page.goto(`${stack.url}/profile`)
+      await page.goto(`${chat.stack.url}/profile`)
       const address = page.getByText(visitor.email)
       await address.waitFor()
       expect(await address.evaluate(({ clientWidth }) => clientWidth / innerWidth)).toBeGreaterThan(1 / 2)
@@ -230,9 +218,8 @@ describe('what somebody reads', () => {
   })
 
   it('gives the members of a room a panel in front of it on a phone, and a place beside it elsewhere', async () => {
-    const hal = await Visitor.arrive(browser, stack.url, 'Hal')
+    const hal = await chat.signUp('Hal')
     const { page } = hal
-    await hal.signUp()
     await hal.openRoom('Panels', 'Private')
     await page.getByRole('complementary', { name: 'Members' }).getByText('Hal').waitFor()
     await page.setViewportSize({ width: 390, height: 844 })
@@ -246,7 +233,7 @@ describe('what somebody reads', () => {
     expect(await hal.accessibilityProblems()).toEqual([])
     expect(await panel.evaluate((element) => element.contains(document.activeElement))).toBe(true)
     // What lies under it cannot be reached.
-    expect(await box(page).evaluate((field: HTMLElement) => (field.focus(), field === document.activeElement))).toBe(
+    expect(await hal.composer.evaluate((field: HTMLElement) => (field.focus(), field === document.activeElement))).toBe(
       false,
     )
     for (let presses = 0; presses < 12; presses += 1) {

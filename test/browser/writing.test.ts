@@ -1,35 +1,22 @@
 import { randomUUID } from 'node:crypto'
-import pg from 'pg'
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startStack, type Stack } from '../../tools/test/stack.js'
-import { launchBrowser, password, Visitor } from './browser.js'
+import type { Page } from 'playwright-core'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { password, type Visitor } from './browser.js'
+import { useChat } from './use-chat.js'
 
 describe('what somebody writes', () => {
-  let stack: Stack
-  let browser: Browser
+  const chat = useChat({ env: () => ({ LIMIT_POST: '10000/10' }) })
   let ann: Visitor
   let ben: Visitor
   let cid: Visitor
   const garden = `Garden ${randomUUID().slice(0, 8)}`
 
   beforeAll(async () => {
-    ;[stack, browser] = await Promise.all([
-      startStack({ replicas: 1, env: { LIMIT_POST: '10000/10' } }),
-      launchBrowser(),
-    ])
-    ;[ann, ben, cid] = (await Promise.all(
-      ['Ann', 'Ben', 'Cid'].map((name) => Visitor.arrive(browser, stack.url, name)),
-    )) as [Visitor, Visitor, Visitor]
-    await Promise.all([ann.signUp(), ben.signUp(), cid.signUp()])
+    ;[ann, ben, cid] = await Promise.all([chat.signUp('Ann'), chat.signUp('Ben'), chat.signUp('Cid')])
     await ann.openRoom('Attic', 'Private')
-    await ann.page.goto(stack.url)
+    await ann.page.goto(chat.stack.url)
     await ann.openRoom(garden)
     await Promise.all([ben.join(garden), cid.join(garden)])
-  })
-  afterAll(async () => {
-    await browser.close()
-    await stack.stop()
   })
 
   it('stays in every form while messages, presence and read marks come in', async () => {
@@ -39,15 +26,15 @@ describe('what somebody writes', () => {
     const reader = await ann.context.newPage()
     await reader.goto(page.url())
     // Loaded anew, so that its connection is heard from the beginning.
-    await page.goto(stack.url)
+    await page.goto(chat.stack.url)
 
     let count = 0
     let here = true
     const news = async () => {
       const [text, before] = [`news ${++count}`, heard.length]
       here = !here
-      await cid.page.goto(here ? stack.url : 'about:blank')
-      const box = ben.page.getByRole('textbox', { name: 'Message', exact: true })
+      await cid.page.goto(here ? chat.stack.url : 'about:blank')
+      const box = ben.composer
       await box.pressSequentially(text)
       await box.press('Enter')
       // The other tab reads it, and says so to this one.
@@ -93,7 +80,7 @@ describe('what somebody writes', () => {
     await page.getByRole('link', { name: garden }).click()
     await ann.write('Lunch at noom?')
     await ann.sees('Lunch at noom?')
-    const box = page.getByRole('textbox', { name: 'Message', exact: true })
+    const box = ann.composer
     await box.press('ArrowUp')
     const edit = page.getByRole('textbox', { name: 'Edit message' })
     await edit.fill('Lunch at noon?')
@@ -119,22 +106,19 @@ describe('what somebody writes', () => {
 
   it('can be seen, copied, sent again and discarded when the room is one’s own no more', async () => {
     const { page } = ann
-    const db = new pg.Client({ connectionString: stack.databaseUrl })
-    await db.connect()
-    await page.goto(stack.url)
+    await page.goto(chat.stack.url)
     await ann.openRoom('Cellar', 'Private')
     const roomId = new URL(page.url()).pathname.slice('/rooms/'.length)
-    const {
-      rows: [membership],
-    } = await db.query<{ account_id: string }>('delete from memberships where room_id = $1 returning account_id', [
-      roomId,
-    ])
+    const [membership] = await chat.query<{ account_id: string }>(
+      'delete from memberships where room_id = $1 returning account_id',
+      [roomId],
+    )
     await ann.write('Is anybody down here?')
     await page.getByText('Not sent:').waitFor()
     await ann.write('I will shut the door.')
     await expect.poll(() => page.getByText('Not sent:').count(), { timeout: 60_000 }).toBe(2)
 
-    await page.goto(stack.url)
+    await page.goto(chat.stack.url)
     await page.getByRole('link', { name: /Cellar.*unsent/ }).click()
     const unsent = page.getByRole('list', { name: 'Not sent' }).getByRole('listitem')
     await page.getByRole('heading', { level: 1, name: 'Cellar' }).waitFor()
@@ -148,8 +132,7 @@ describe('what somebody writes', () => {
     await expect.poll(() => unsent.count()).toBe(1)
 
     // Invited again, Ann sends the other one from here.
-    await db.query('insert into memberships (room_id, account_id) values ($1, $2)', [roomId, membership!.account_id])
-    await db.end()
+    await chat.query('insert into memberships (room_id, account_id) values ($1, $2)', [roomId, membership!.account_id])
     await unsent.getByRole('button', { name: 'Retry' }).click()
     await ann.sees('Is anybody down here?')
     await page.getByRole('link', { name: 'Cellar (private)', exact: true }).waitFor()
@@ -181,7 +164,7 @@ describe('what somebody writes', () => {
 
   it('is not cut off where it is too long, and counted as the server counts', async () => {
     const { page } = ann
-    const box = page.getByRole('textbox', { name: 'Message', exact: true })
+    const box = ann.composer
     // As from the clipboard, which `maxlength` would cut.
     const paste = (text: string) => page.keyboard.insertText(text)
     await box.focus()
@@ -220,7 +203,7 @@ describe('what somebody writes', () => {
   it('goes where somebody wanted to go who had to sign in first, after a reload too', async () => {
     const { page } = ben
     const wanted = page.url()
-    await page.goto(`${stack.url}/profile`)
+    await page.goto(`${chat.stack.url}/profile`)
     await page.getByRole('button', { name: 'Sign out' }).click()
     await page.getByRole('heading', { level: 1, name: 'Sign in' }).waitFor()
     await page.goto(wanted)
@@ -235,9 +218,5 @@ describe('what somebody writes', () => {
     await page.getByRole('button', { name: 'Sign in' }).click()
     await page.getByRole('heading', { level: 1, name: garden }).waitFor()
     expect(page.url()).toBe(wanted)
-  })
-
-  it('had no error on any page', async () => {
-    await Promise.all([ann.leave(), ben.leave(), cid.leave()])
   })
 })

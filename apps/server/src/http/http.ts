@@ -65,7 +65,7 @@ export function createOriginCheck(publicUrl: string | null): CheckOrigin {
 /** The browser client renders into it. */
 const shell = '    <div id="app"></div>\n    <noscript>Chat needs JavaScript.</noscript>'
 
-const nothingHere = `    <main class="profile">
+const nothingHere = `    <main class="page">
       <h1>There is nothing here.</h1>
       <p><a href="/">Back to the rooms</a></p>
     </main>`

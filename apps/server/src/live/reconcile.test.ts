@@ -1,16 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { createRandom } from '../../../../tools/test/random.js'
 import type { Message } from '../contract.js'
 import { createHeadWatch } from './reconcile.js'
-
-/** Small, seeded and good enough to shuffle with (mulberry32). */
-function random(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
-}
 
 describe('watching heads', () => {
   const roomId = 'a room'
@@ -124,7 +115,7 @@ describe('watching heads', () => {
 
   it('lets nobody stay behind, and tells nobody twice, whatever is lost or late, in a thousand random orders', async () => {
     for (let seed = 1; seed <= 1000; seed += 1) {
-      const chance = random(seed)
+      const chance = createRandom(seed)
       const { told, toldOf, watch, store, stored, change, arrive, arriveChange, version } = setting()
       const late: (() => void)[] = []
       const gone = { seqs: new Set<number>(), versions: new Set<number>() }

@@ -28,7 +28,7 @@ export function createMailRoutes({ db, onlyOwn, sessions }: MailRoutes): Router 
 }
 
 function list(mails: ReceivedMail[]): string {
-  return `    <main class="profile">
+  return `    <main class="page">
       <h1>Mailbox</h1>
       <p class="subtle">${mails.length === 0 ? 'No mail yet.' : 'Mail that this chat has sent, the newest first.'}</p>
 ${mails.map(article).join('')}    </main>`
@@ -36,7 +36,7 @@ ${mails.map(article).join('')}    </main>`
 
 function article({ to, subject, body, sentAt }: ReceivedMail): string {
   const time = sentAt.toISOString()
-  return `      <article class="card">
+  return `      <article class="sheet">
         <h2>${escapeHtml(subject)}</h2>
         <p class="subtle">To ${escapeHtml(to)}, <time datetime="${time}">${time.slice(0, 16).replace('T', ' ')} UTC</time></p>
         <p class="body">${escapeHtml(body)}</p>

@@ -12,7 +12,7 @@ export function Entrance({ signUp, onSignedIn }: { signUp: boolean; onSignedIn: 
     onSignedIn(await (signUp ? api.signUp({ name, email, password }) : api.signIn({ email, password })))
   return (
     <main class="entrance">
-      <div class="card">
+      <div class="sheet">
         <p class="brand">Chat</p>
         <h1>{title}</h1>
         <Form key={title} action={signUp ? 'Create account' : 'Sign in'} send={send}>

@@ -38,14 +38,14 @@ export function Profile({ chat }: { chat: Chat }) {
   }
 
   return (
-    <main class="profile">
+    <main class="page">
       <header class="profile-head">
         <Link to="/" class="icon-button" label="Back to rooms">
           <Icon name="back" />
         </Link>
         <h1>Profile</h1>
       </header>
-      <section class="card profile-who">
+      <section class="sheet profile-who">
         <Avatar person={{ ...chat.me.account, avatarUrl: preview ?? chat.me.account.avatarUrl }} large />
         <div>
           <p class="profile-name">
@@ -54,7 +54,7 @@ export function Profile({ chat }: { chat: Chat }) {
           <p class="subtle">{chat.me.account.email}</p>
         </div>
       </section>
-      <section class="card">
+      <section class="sheet">
         <h2>Picture</h2>
         <Form action="Save picture" send={(_, form) => changeAvatar(form)}>
           <Field
@@ -67,7 +67,7 @@ export function Profile({ chat }: { chat: Chat }) {
           />
         </Form>
       </section>
-      <section class="card">
+      <section class="sheet">
         <h2>Name</h2>
         <Form
           action="Save name"
@@ -79,7 +79,7 @@ export function Profile({ chat }: { chat: Chat }) {
           <Field label="Name" name="name" initial={chat.me.account.name} autocomplete="name" maxLength={60} />
         </Form>
       </section>
-      <section class="card">
+      <section class="sheet">
         <h2>Password</h2>
         <Form
           action="Change password"
@@ -100,7 +100,7 @@ export function Profile({ chat }: { chat: Chat }) {
           />
         </Form>
       </section>
-      <section class="card">
+      <section class="sheet">
         <h2>This device</h2>
         <Form action="Sign out" send={chat.signOut} />
       </section>

@@ -338,6 +338,17 @@ describe('posting', () => {
   })
 })
 
+describe('the list of rooms', () => {
+  it('keeps the order in which the server lists the rooms', async () => {
+    const names = ['General', 'room 9', 'room 10']
+    server.others = names.slice(1).map((name): Room => {
+      return { id: name, name, kind: 'public', joined: true, head: 0, version: 0, read: 0, unread: 0 }
+    })
+    await chat.rooms.reload()
+    expect(chat.rooms.list!.map(({ name }) => name)).toEqual(names)
+  })
+})
+
 describe('what is unread', () => {
   const unread = () => chat.rooms.list![0]!.unread
 

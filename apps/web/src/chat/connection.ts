@@ -1,4 +1,4 @@
-import { Manager, type Socket } from 'socket.io-client'
+import { io, type Socket } from 'socket.io-client'
 
 import type { ClientToServerEvents, ErrorBody, ServerToClientEvents } from '@chat/server/contract'
 
@@ -104,7 +104,4 @@ export function createConnection({
 }
 
 /** `domain` is the origin of the chat server; empty for the page's own. */
-export function connectTo(domain: string): ChatSocket {
-  const { protocol, hostname, port } = new URL(domain || location.origin)
-  return new Manager({ hostname, port, secure: protocol === 'https:', transports: ['websocket'] }).socket('/')
-}
+export const connectTo = (domain: string): ChatSocket => io(domain || location.origin, { transports: ['websocket'] })

@@ -6,7 +6,7 @@ import { createListeners, type Store } from './store.js'
 
 /** The rooms of the account, with what is unread in them. */
 export interface Rooms extends Store {
-  /** In the order of their names; null until they are known. */
+  /** Sorted by name, by the server. Null until loaded. */
   readonly list: Room[] | null
   readonly problem: string | null
   get: (roomId: string) => Room | undefined
@@ -51,7 +51,7 @@ export function createRooms({
     clearTimeout(timer)
     try {
       const answer = await api.rooms()
-      list = answer.rooms.map((room) => newerOf(get(room.id), room)).sort((a, b) => a.name.localeCompare(b.name))
+      list = answer.rooms.map((room) => newerOf(get(room.id), room))
       problem = null
     } catch (error) {
       if (isSignedOut(error)) return onSignedOut()

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 
 import type { Message, Page } from '@chat/server/contract'
 
+import { createRandom } from '../../../../tools/test/random.js'
 import { createTimeline, type Timeline } from './timeline.js'
 
 const says = (seq: number, change: Partial<Message> = {}): Message => ({
@@ -191,20 +192,12 @@ describe('a timeline', () => {
   })
 })
 
-/** mulberry32: the same seed gives the same story. */
-const dice = (seed: number) => () => {
-  seed = (seed + 0x6d2b79f5) | 0
-  let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
-  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-  return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-}
-
 /**
  * A room, a line that delays, loses, repeats and reorders everything, and a reader behind it. `look` is called after
  * every step.
  */
 const tell = (seed: number, steps: number, look: (timeline: Timeline, history: readonly Message[]) => void) => {
-  const random = dice(seed)
+  const random = createRandom(seed)
   const upTo = (n: number) => Math.floor(random() * n)
   const history: Message[] = []
   const timeline = createTimeline()

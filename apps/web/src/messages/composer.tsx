@@ -62,7 +62,7 @@ export function Composer({ chat, room, replying, original, onCancelReply, onPost
       {replying !== null && (
         <div class="composer-reply">
           <Icon name="reply" />
-          <p>
+          <p class="line">
             Replying to{' '}
             {original ? (
               <>
@@ -91,7 +91,7 @@ export function Composer({ chat, room, replying, original, onCancelReply, onPost
           }}
           onKeyDown={key}
         />
-        <button type="submit" class="send" aria-label="Send" aria-disabled={!sendable} title="Send">
+        <button type="submit" class="icon-button send" aria-label="Send" aria-disabled={!sendable} title="Send">
           <Icon name="send" />
         </button>
       </div>

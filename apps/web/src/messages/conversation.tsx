@@ -6,6 +6,7 @@ import type { Chat } from '../chat/chat.js'
 import { JoinBar } from '../rooms/join-bar.js'
 import { Link, navigate } from '../router.js'
 import { Confirm } from '../ui/dialog.js'
+import { formatCount } from '../ui/format.js'
 import { useChanges } from '../ui/hooks.js'
 import { Icon, IconButton } from '../ui/icon.js'
 import { Name } from '../ui/person.js'
@@ -21,6 +22,7 @@ import { useScroll } from './scroll.js'
 // A tab that stays open for days must not keep everything that was ever said in it.
 const longRun = 2000
 const keptRun = 1000
+const unreadNoun = { one: 'new message', other: 'new messages' }
 
 type ConversationProps = {
   chat: Chat
@@ -134,9 +136,8 @@ export function Conversation({ chat, room, linked, membersShown, onToggleMembers
       </div>
       <div class="pane-foot">
         {!scroll.atBottom && loaded && (
-          <button type="button" class="jump" onClick={() => void toNewest()}>
-            <Icon name="down" />{' '}
-            {room.unread ? `${room.unread} new ${room.unread === 1 ? 'message' : 'messages'}` : 'Newest messages'}
+          <button type="button" class="button button--primary jump" onClick={() => void toNewest()}>
+            <Icon name="down" /> {room.unread ? formatCount(room.unread, unreadNoun) : 'Newest messages'}
           </button>
         )}
         <TypingLine chat={chat} room={room} />
@@ -184,7 +185,7 @@ function RoomHead({
   onToggleMembers,
 }: Pick<ConversationProps, 'room' | 'membersShown' | 'onToggleMembers'>) {
   return (
-    <header class="pane-head">
+    <header class="head pane-head">
       <Link to="/" class="icon-button back" label="Back to rooms">
         <Icon name="back" />
       </Link>
@@ -209,7 +210,7 @@ function Beginning({ room, isEmpty }: { room: Room; isEmpty: boolean }) {
 
 function TypingLine({ chat, room }: Pick<ConversationProps, 'chat' | 'room'>) {
   useChanges(chat.typing)
-  return <p class="typing">{saying(chat.typing.in(room.id))}</p>
+  return <p class="line typing">{saying(chat.typing.in(room.id))}</p>
 }
 
 const saying = ([one, two, ...more]: Person[]) => {

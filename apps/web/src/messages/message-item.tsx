@@ -4,13 +4,12 @@ import type { Message, Person } from '@chat/server/contract'
 
 import type { Outbox, Outgoing } from '../chat/outbox.js'
 import { fits, Limit } from '../ui/form.js'
+import { formatTime } from '../ui/format.js'
 import { memo } from '../ui/hooks.js'
 import { Icon, IconButton } from '../ui/icon.js'
 import { Avatar, Name } from '../ui/person.js'
 import { Link } from '../router.js'
 import { Body } from './body.js'
-
-const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' })
 
 /** What a person can do with a message, all of them by its `seq`. */
 export interface Actions {
@@ -43,7 +42,7 @@ export const MessageItem = memo((props: MessageItemProps) => {
   const tabIndex = current ? 0 : -1
   const time = (
     <Link to={`/rooms/${roomId}/${seq}`} class="time" tabIndex={tabIndex}>
-      <time dateTime={postedAt}>{clock.format(new Date(postedAt))}</time>
+      <time dateTime={postedAt}>{formatTime(new Date(postedAt))}</time>
     </Link>
   )
   return (
@@ -91,10 +90,13 @@ function Quote({ of, tabIndex, onJump }: { of: Message | undefined; tabIndex: nu
       <span class="hidden">In reply to </span>
       {of ? (
         <>
-          <Name>{of.author.name}</Name> <span dir="auto">{of.deleted ? 'a deleted message' : of.body}</span>
+          <Name>{of.author.name}</Name>{' '}
+          <span class="line" dir="auto">
+            {of.deleted ? 'a deleted message' : of.body}
+          </span>
         </>
       ) : (
-        <span>an earlier message</span>
+        <span class="line">an earlier message</span>
       )}
     </button>
   )

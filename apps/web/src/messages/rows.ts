@@ -1,5 +1,7 @@
 import type { Message } from '@chat/server/contract'
 
+import { formatDay } from '../ui/format.js'
+
 /** A line of the conversation: the day changes, the unread begins, or somebody says something. */
 export type Row =
   | { kind: 'day'; key: string; label: string }
@@ -20,7 +22,7 @@ export function rowsOf(messages: readonly Message[], firstUnread: number | undef
     const unread = seq === firstUnread
     const day = new Date(postedAt).toDateString()
     const sameDay = previous && new Date(previous.postedAt).toDateString() === day
-    if (!sameDay) rows.push({ kind: 'day', key: `day ${day} ${seq}`, label: nameOf(new Date(postedAt), now) })
+    if (!sameDay) rows.push({ kind: 'day', key: `day ${day} ${seq}`, label: formatDay(new Date(postedAt), now) })
     if (unread) rows.push({ kind: 'unread', key: 'unread' })
     const leads =
       !sameDay ||
@@ -38,14 +40,4 @@ export function rowsOf(messages: readonly Message[], firstUnread: number | undef
 export function firstUnreadOf(messages: readonly Message[], readTo: number, me: string): number | undefined {
   const first = messages[0]?.seq ?? 0
   return messages.slice(Math.max(0, readTo + 1 - first)).find(({ author }) => author.id !== me && !author.bot)?.seq
-}
-
-const anyDay = new Intl.DateTimeFormat('en-GB', { dateStyle: 'full' })
-
-const nameOf = (day: Date, now: Date) => {
-  const yesterday = new Date(now)
-  yesterday.setDate(now.getDate() - 1)
-  if (day.toDateString() === now.toDateString()) return 'Today'
-  if (day.toDateString() === yesterday.toDateString()) return 'Yesterday'
-  return anyDay.format(day)
 }

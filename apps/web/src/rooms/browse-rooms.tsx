@@ -71,7 +71,7 @@ export function BrowseRooms({ chat, onClose }: { chat: Chat; onClose: () => void
         <ul ref={list} onClick={(event) => event.defaultPrevented && onClose()}>
           {rooms.map(({ id, name }) => (
             <li key={id}>
-              <Link to={`/rooms/${id}`} class="room">
+              <Link to={`/rooms/${id}`} class="entry room">
                 <Icon name="hash" />
                 <Name>{name}</Name>
               </Link>

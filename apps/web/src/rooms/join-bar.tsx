@@ -14,7 +14,7 @@ export function JoinBar({ chat, room }: { chat: Chat; room: Room }) {
     chat.conversations.receive(room.id, [], head, version)
   }
   return (
-    <div class="join">
+    <div class="sheet join">
       <Form action="Join room" send={join}>
         <p>
           You are reading <Name>{room.name}</Name>. Join to write in it.

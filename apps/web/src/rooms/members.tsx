@@ -7,6 +7,7 @@ import type { Chat } from '../chat/chat.js'
 import { navigate } from '../router.js'
 import { Confirm, Panel } from '../ui/dialog.js'
 import { Field, Form } from '../ui/form.js'
+import { compareNames } from '../ui/format.js'
 import { useChanges } from '../ui/hooks.js'
 import { IconButton } from '../ui/icon.js'
 import { Avatar, Name } from '../ui/person.js'
@@ -56,17 +57,17 @@ export function Members({
 
   const here = chat.members
     .get(room.id)
-    ?.sort((a, b) => Number(b.online) - Number(a.online) || a.name.localeCompare(b.name))
+    ?.sort((a, b) => Number(b.online) - Number(a.online) || compareNames(a.name, b.name))
   return (
     <Panel class="members" label="Members" beside={beside} onClose={onClose}>
-      <div class="members-head">
+      <div class="head">
         <h2>Members{here && <span class="subtle"> {here.length}</span>}</h2>
         <IconButton icon="close" label="Close members" onClick={onClose} />
       </div>
       {(!here || problem) && <Wait problem={problem} retry={() => void load()} />}
       <ul class="members-list">
         {here?.map((member) => (
-          <li key={member.id} class={member.online ? 'member member--online' : 'member'}>
+          <li key={member.id} class={member.online ? 'entry member member--online' : 'entry member'}>
             <Avatar person={member} />
             <Name>{member.name}</Name>
             <span class="hidden">{member.online ? ' online' : ' offline'}</span>

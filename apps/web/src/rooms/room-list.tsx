@@ -25,11 +25,11 @@ export function RoomList({ chat, openId }: { chat: Chat; openId: string | null }
 
   return (
     <nav class="sidebar" aria-label="Rooms">
-      <div class="sidebar-head">
+      <div class="head">
         <Heading class="brand">Rooms</Heading>
         <IconButton icon="plus" label="New room" onClick={() => setCreating(true)} />
       </div>
-      <button type="button" class="room sidebar-browse" onClick={() => setBrowsing(true)}>
+      <button type="button" class="entry room sidebar-browse" onClick={() => setBrowsing(true)}>
         <Icon name="search" />
         Browse rooms
       </button>
@@ -41,7 +41,7 @@ export function RoomList({ chat, openId }: { chat: Chat; openId: string | null }
             <li key={room.id}>
               <Link
                 to={`/rooms/${room.id}`}
-                class={`room${room.unread ? ' room--unread' : ''}`}
+                class={`entry room${room.unread ? ' room--unread' : ''}`}
                 current={room.id === openId}
               >
                 <Icon name={room.kind === 'private' ? 'lock' : 'hash'} />
@@ -59,7 +59,7 @@ export function RoomList({ chat, openId }: { chat: Chat; openId: string | null }
           ))}
           {[...left].map(([id, name = 'Another room']) => (
             <li key={id}>
-              <Link to={`/rooms/${id}`} class="room" current={id === openId}>
+              <Link to={`/rooms/${id}`} class="entry room" current={id === openId}>
                 <Icon name="pencil" />
                 <Name>{name}</Name>
                 <Unsent />
@@ -69,7 +69,7 @@ export function RoomList({ chat, openId }: { chat: Chat; openId: string | null }
         </ul>
       </div>
       <div class="sidebar-foot">
-        <Link to="/profile" class="me">
+        <Link to="/profile" class="entry me">
           <Avatar person={chat.me.account} />
           <span class="me-name">
             <Name>{chat.me.account.name}</Name> <small>Profile</small>

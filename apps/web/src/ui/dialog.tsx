@@ -47,7 +47,7 @@ export function Dialog({
   children: ComponentChildren
 }) {
   return (
-    <Overlay label={title} class="dialog" onClose={onClose}>
+    <Overlay label={title} class="sheet dialog" onClose={onClose}>
       <h2>{title}</h2>
       {children}
     </Overlay>

@@ -1,6 +1,8 @@
 import type { ComponentChildren } from 'preact'
 import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 
+import { formatCount } from './format.js'
+
 type FieldProps = {
   label: string
   name: string
@@ -77,7 +79,7 @@ export const fits = (text: string, max: number) => countOf(text) <= max
 export function Limit({ text, max }: { text: string; max: number }) {
   const left = max - countOf(text)
   if (left > max / 10) return null
-  const characters = `${Math.abs(left)} character${Math.abs(left) === 1 ? '' : 's'}`
+  const characters = formatCount(Math.abs(left), { one: 'character', other: 'characters' })
   return left < 0 ? (
     <p class="limit alert" role="alert">
       {characters} too many
