@@ -52,7 +52,7 @@ app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
 {{/* Refuses a service beside what the server does in its place, and several copies of what cannot be shared. */}}
 {{- define "app.check-built-in" -}}
 {{- $root := . -}}
-{{- range tuple (list "sessions" "redis" "session_redis") (list "bus" "rabbitmq" "amqp_uri") (list "storage" "s3" "s3.host") -}}
+{{- range tuple (list "sessions" "redis" "session_redis") (list "bus" "rabbitmq" "amqp_uri") (list "storage" "s3" "s3.endpoint") -}}
 {{- $part := index . 0 }}{{ $service := index . 1 }}{{ $address := index . 2 | printf "app.%s" -}}
 {{- if index $root.Values.builtIn $part -}}
 {{- if (index $root.Values $service).enabled }}{{ fail (printf "builtIn.%s does without %s. Set %s.enabled=false." $part $service $service) }}{{ end -}}
@@ -200,12 +200,12 @@ checksum/secrets: {{ print (include "app.given-secrets" .) $data | sha256sum }}
 {{- include "app.env.optional" (list . "CDN_PREFIX" "app.cdn_prefix") }}
 {{- end }}
 
-{{/* Host of S3: the release's own service, or the one that is named. */}}
-{{- define "app.s3-host" -}}
-{{- $host := include "app.pick" (list . "app.s3.host") -}}
-{{- if and .Values.s3.enabled $host }}{{ fail "app.s3.host names an S3 service, and s3.enabled makes one. Set s3.enabled=false to use yours." }}{{ end -}}
+{{/* Host of S3: the service of the release, or the one that app.s3.endpoint names. */}}
+{{- define "app.s3-endpoint" -}}
+{{- $endpoint := include "app.pick" (list . "app.s3.endpoint") -}}
+{{- if and .Values.s3.enabled $endpoint }}{{ fail "app.s3.endpoint names an S3 service, and s3.enabled makes one. Set s3.enabled=false to use yours." }}{{ end -}}
 {{- if .Values.s3.enabled }}s3{{ else -}}
-{{- required "s3.enabled is false and no other S3 service is named. Set app.s3.host, app.s3.access_key and app.s3.secret_key." $host -}}
+{{- required "s3.enabled is false and no other S3 service is named. Set app.s3.endpoint, app.s3.access_key and app.s3.secret_key." $endpoint -}}
 {{- end -}}
 {{- end }}
 
@@ -216,12 +216,13 @@ checksum/secrets: {{ print (include "app.given-secrets" .) $data | sha256sum }}
 
 {{/* The bucket for pictures and the keys to it, or the server's own volume. */}}
 {{- define "app.env.storage" -}}
+{{- if hasKey .Values.app.s3 "host" }}{{ fail "app.s3.host is called app.s3.endpoint now. Rename it in your values." }}{{ end -}}
 {{- if .Values.builtIn.storage -}}
 - {name: STORAGE, value: disk}
 - {name: DATA_DIR, value: /data}
 {{- else -}}
 - name: S3_ENDPOINT
-  value: {{ include "app.s3-host" . }}
+  value: {{ include "app.s3-endpoint" . }}
 - name: S3_PORT
   value: {{ include "app.s3-port" . | quote }}
 - name: S3_SSL

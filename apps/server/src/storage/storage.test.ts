@@ -14,7 +14,7 @@ import type { Storage } from './storage.js'
 const { TEST_S3_ENDPOINT, TEST_S3_PORT, TEST_S3_ACCESS_KEY, TEST_S3_SECRET_KEY } = process.env
 const s3 = (more: Partial<S3Config> = {}): S3Config => ({
   kind: 's3',
-  endPoint: TEST_S3_ENDPOINT ?? '127.0.0.1',
+  endpoint: TEST_S3_ENDPOINT ?? '127.0.0.1',
   port: Number(TEST_S3_PORT),
   ssl: false,
   accessKey: TEST_S3_ACCESS_KEY ?? 'key',
@@ -107,13 +107,13 @@ describe('S3', () => {
   it('that does not answer is an outage after some seconds, not a wait for ever', async () => {
     const silent = createServer(() => undefined).listen(0, '127.0.0.1')
     await once(silent, 'listening')
-    const storage = createMinioStorage(s3({ endPoint: '127.0.0.1', port: (silent.address() as AddressInfo).port }))
+    const storage = createMinioStorage(s3({ endpoint: '127.0.0.1', port: (silent.address() as AddressInfo).port }))
     await expect(storage.get(newKey())).rejects.toBeInstanceOf(Unavailable)
     silent.close()
   }, 10_000)
 
   it('that is not there is an outage', async () => {
-    const storage = createMinioStorage(s3({ endPoint: '127.0.0.1', port: 9 }))
+    const storage = createMinioStorage(s3({ endpoint: '127.0.0.1', port: 9 }))
     await expect(storage.put(newKey(), Buffer.from('x'), 'image/webp')).rejects.toBeInstanceOf(Unavailable)
   })
 })
