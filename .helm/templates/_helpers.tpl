@@ -65,14 +65,31 @@ app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
 {{- end -}}
 {{- end }}
 
-{{/* What every pod of ours says about itself. */}}
+{{/* Settings of every pod, with the name of its ServiceAccount: include "app.pod" "server". */}}
 {{- define "app.pod" -}}
-serviceAccountName: {{ index . 1 }}
+serviceAccountName: {{ . }}
 automountServiceAccountToken: false
-# The variables that Kubernetes would make of the Service `s3` (S3_PORT=tcp://…) mean something else to the apps.
+# Kubernetes would set S3_PORT=tcp://… for the Service `s3`. To the apps this variable means a port.
 enableServiceLinks: false
-# The group of the apps, for the volumes.
+# The group of the apps, which owns the files on the volumes.
 securityContext: {runAsNonRoot: true, fsGroup: 1000, seccompProfile: {type: RuntimeDefault}}
+{{- end }}
+
+{{/* Settings of a pod that runs one task and ends. */}}
+{{- define "app.task-pod" -}}
+{{ include "app.pod" "tasks" }}
+restartPolicy: Never
+{{- end }}
+
+{{/* Spreads the pods of a Deployment over the nodes: include "app.spread" (list $ "server"). */}}
+{{- define "app.spread" -}}
+topologySpreadConstraints:
+- maxSkew: 1
+  topologyKey: kubernetes.io/hostname
+  whenUnsatisfiable: ScheduleAnyway
+  labelSelector:
+    matchLabels: {{ include "app.selector" . | nindent 6 }}
+  matchLabelKeys: [pod-template-hash]
 {{- end }}
 
 {{/* What a container of ours may do: nothing but run as this user. */}}
