@@ -15,7 +15,7 @@ import { schemaPage } from './schema.js'
 
 /** One that a `# --` comment explains. */
 export interface Value {
-  /** As it is named on the command line, like `app.s3.host`. */
+  /** As it is named on the command line, like `app.s3.endpoint`. */
   path: string
   value: unknown
   meaning: string

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, inject, it, onTestFinished } from 'vitest'
 import { parse } from 'yaml'
-import { run } from '../../tools/kubernetes/run.js'
+import { run } from './kubernetes/run.js'
 import { chartName, conform, minors, parseResources, renderAnew, workloadsOf } from './chart.js'
 import { read, readWerfConfig } from './werf-config.js'
 

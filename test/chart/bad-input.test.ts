@@ -114,7 +114,7 @@ describe('a service outside', () => {
     ['postgres', 'app.database_url'],
     ['redis', 'app.session_redis'],
     ['rabbitmq', 'app.amqp_uri'],
-    ['s3', 'app.s3.host'],
+    ['s3', 'app.s3.endpoint'],
   ])('needs an address: %s', async (name, value) => {
     const message = await refusal({ [name]: { enabled: false } })
     expect(message).toContain(`${name}.enabled`)
@@ -126,6 +126,16 @@ describe('a service outside', () => {
     ['secret_key', { secret_key: { _default: '' } }],
   ])('needs keys to S3: %s', async (name, keys) => {
     expect(await refusal({ ...outside.s3, app: { s3: { ...outside.s3.app.s3, ...keys } } })).toContain(`app.s3.${name}`)
+  })
+
+  it.each([
+    ['S3 outside', { s3: { enabled: false } }],
+    ['S3 in the release', {}],
+    ['no S3', { s3: { enabled: false }, builtIn: { storage: true } }],
+  ])('is not named by the old value app.s3.host, with %s', async (_, values) => {
+    const { endpoint: host, ...keys } = outside.s3.app.s3
+    const message = await refusal({ ...values, app: { s3: { ...keys, host } } })
+    expect(message).toContain('app.s3.host is called app.s3.endpoint now.')
   })
 
   it.each(Object.entries(outside))('contradicts the one of the release: %s', async (name, { app }) => {
@@ -232,7 +242,7 @@ describe('a Secret made outside', () => {
       redis: { enabled: false },
       rabbitmq: { enabled: false },
       s3: { enabled: false },
-      app: { s3: { host: { _default: 's3.example.com' } } },
+      app: { s3: { endpoint: { _default: 's3.example.com' } } },
     }
     const { stderr } = await helm('template', values)
     expect(stderr).toBe('')

@@ -18,7 +18,7 @@ export const outside = {
     s3: { enabled: false },
     app: {
       s3: {
-        host: { _default: 's3.example.com' },
+        endpoint: { _default: 's3.example.com' },
         access_key: { _default: 'outside-access-key' },
         secret_key: { _default: 'outside-secret-key' },
       },

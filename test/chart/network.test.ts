@@ -5,8 +5,8 @@ import {
   type Namespace,
   type NetworkPolicy,
   type Port,
-} from '../../tools/kubernetes/network-policies.js'
-import { containersOf } from '../../tools/kubernetes/pod-security.js'
+} from './kubernetes/network-policies.js'
+import { containersOf } from './kubernetes/pods.js'
 import { builtIn, cases, everythingBuiltIn, everythingOutside, mailgun, outside } from './cases.js'
 import { parseResources, render, workloadsOf } from './chart.js'
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { containersOf } from '../../tools/kubernetes/pod-security.js'
+import { containersOf } from './kubernetes/pods.js'
 import { cases, given } from './cases.js'
 import { chart, parseResources, render, renderAnew, secretsOf, workloadsOf, type Resource } from './chart.js'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { selects, type Labels, type Selector } from '../../tools/kubernetes/network-policies.js'
+import { selects, type Labels, type Selector } from './kubernetes/network-policies.js'
 import { cases } from './cases.js'
 import { chartName, parseResources, render, workloadsOf, type Resource, type Workload } from './chart.js'
 

@@ -2,7 +2,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, inject, it } from 'vitest'
-import { run } from '../../tools/kubernetes/run.js'
+import { run } from './kubernetes/run.js'
 import { chart, images, parseResources, workloadsOf } from './chart.js'
 import { files, read } from './werf-config.js'
 

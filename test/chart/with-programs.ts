@@ -1,6 +1,6 @@
 import type { TestProject } from 'vitest/node'
-import { findHelm, findKubeconform } from '../../tools/kubernetes/programs.js'
-import { releases, schemaFolder, type Minor } from '../../tools/kubernetes/schemas.js'
+import { findHelm, findKubeconform } from './kubernetes/programs.js'
+import { releases, schemaFolder, type Minor } from './kubernetes/schemas.js'
 
 declare module 'vitest' {
   interface ProvidedContext {

@@ -71,7 +71,7 @@ describe('the chat, backed up and restored as docs/production.md tells', () => {
     expect(kept.messages).toHaveLength(7)
 
     await follow('Back up')
-    expect(await follow('Check the backup')).toMatch(/^avatars\/[\w-]+\.webp$/m)
+    expect(await follow('Check the backup')).toMatch(/^avatars\/avatars\/[\w-]+\.webp$/m)
   })
 
   it('loses what is done later, and then everything', async () => {

@@ -198,7 +198,9 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
     ann.account = await ann.ask<Account>('PUT', '/api/me/avatar', picture)
     await seesPictureOf(ann)
     const key = ann.account.avatarUrl?.split('/').at(-1) ?? ''
-    expect(await namespace.kubectl('exec', 'statefulset/s3', '--', 'find', '/data', '-name', key)).toContain(key)
+    expect(
+      await namespace.kubectl('exec', 'statefulset/s3', '--', 'find', '/data/avatars/avatars', '-name', key),
+    ).toContain(key)
   })
 
   it('lives through pictures made to fill its memory, within the limit that the kernel keeps', async () => {

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { releases } from '../../tools/kubernetes/schemas.js'
+import { releases } from '../chart/kubernetes/schemas.js'
 import { root, run } from './commands.js'
 import { imageNames } from './images.js'
 

@@ -142,7 +142,9 @@ export const chapters: Chapter[] = [
       const { avatarUrl } = await ann.ask<Account>('PUT', '/api/me/avatar', picture)
       expect((await ask(address, avatarUrl ?? '')).headers['content-type']).toBe('image/webp')
       const key = avatarUrl?.split('/').at(-1) ?? ''
-      expect(await namespace.kubectl('exec', 'statefulset/s3', '--', 'find', '/data', '-name', key)).toContain(key)
+      expect(
+        await namespace.kubectl('exec', 'statefulset/s3', '--', 'find', '/data/avatars/avatars', '-name', key),
+      ).toContain(key)
     },
   },
   {

@@ -8,6 +8,7 @@ import { createAssets } from './assets/assets.js'
 import { createAssetRoutes } from './assets/routes.js'
 import { createAvatars } from './avatars/avatars.js'
 import { createAvatarRoutes } from './avatars/routes.js'
+import { createFolderAndRoot } from './storage/folder.js'
 import type { Storage } from './storage/storage.js'
 import type { Config } from './config.js'
 import { createConsumers } from './consumers.js'
@@ -70,8 +71,8 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
     sockets.deliver(dispatch)
   }
   const news = createNews({ hints, deliver })
-  const avatars = createAvatars({ db, storage, log })
-  const assets = createAssets({ storage, directory: assetsDirectory })
+  const avatars = createAvatars({ db, storage: createFolderAndRoot(storage, 'avatars'), log })
+  const assets = createAssets({ storage: createFolderAndRoot(storage, 'assets'), directory: assetsDirectory })
   const { toPerson, toAccount } = createPeople(config)
   const accounts = createAccounts({ db })
   const sessions = createSessions({ config, db, redis, accounts, news })

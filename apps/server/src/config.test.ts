@@ -46,7 +46,7 @@ describe('the configuration', () => {
       bus: { kind: 'rabbitmq', uri: env.AMQP_URI },
       storage: {
         kind: 's3',
-        endPoint: 's3',
+        endpoint: 's3',
         port: 7070,
         ssl: false,
         accessKey: 'key',

@@ -9,7 +9,7 @@ const own = JSON.parse(readFileSync(new URL('../package.json', import.meta.url),
 
 export interface S3Config {
   kind: 's3'
-  endPoint: string
+  endpoint: string
   port: number
   ssl: boolean
   accessKey: string
@@ -158,7 +158,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       ? { kind: 'disk', dir: `${text('DATA_DIR') ?? '.data'}/avatars` }
       : {
           kind: 's3',
-          endPoint: required('S3_ENDPOINT', `Set it too, because ${s3} is set`),
+          endpoint: required('S3_ENDPOINT', `Set it too, because ${s3} is set`),
           port: whole('S3_PORT', s3Ssl ? 443 : 80, 1, 65535),
           ssl: s3Ssl,
           accessKey: required('S3_ACCESS_KEY', `Set it too, because ${s3} is set`),
@@ -166,7 +166,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
           bucket: text('S3_BUCKET') ?? 'avatars',
           region: text('S3_REGION') ?? 'us-east-1',
         }
-  if (storage.kind === 's3' && /[:/]/.test(storage.endPoint)) {
+  if (storage.kind === 's3' && /[:/]/.test(storage.endpoint)) {
     problems.push(
       'S3_ENDPOINT is wrong. Set it to a host name, S3_PORT to the port, and S3_SSL to true or false for TLS',
     )

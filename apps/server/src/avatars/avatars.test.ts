@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
 import { request, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { basename } from 'node:path'
 import { json } from 'node:stream/consumers'
 import express, { type RequestHandler } from 'express'
 import sharp from 'sharp'
@@ -16,6 +17,8 @@ import type { Storage } from '../storage/storage.js'
 vi.setConfig({ testTimeout: 120_000 })
 
 const stored = new Map<string, Buffer>()
+/** Names of the pictures in it, each of which may be in the folder and in the root. */
+const pictures = () => new Set([...stored.keys()].map((key) => basename(key)).filter((name) => name.endsWith('.webp')))
 const storage: Storage = {
   put: async (key, picture) => void stored.set(key, picture),
   get: async (key) => stored.get(key) ?? null,
@@ -62,6 +65,19 @@ describe('an avatar', () => {
     expect((await ann.ask<Account>('GET', '/api/me')).body.avatarUrl).toBe((body as Account).avatarUrl)
   })
 
+  it('is in the folder of avatars, and in the root for the release before', async () => {
+    const ann = await newPerson(chat.url)
+    const key = ((await upload(ann, png)).body as Account).avatarUrl?.split('/').at(-1)
+    expect([...stored.keys()].filter((each) => basename(each) === key).sort()).toEqual([key, `avatars/${key}`].sort())
+  })
+
+  it('is found where the release before has stored it', async () => {
+    const key = '22222222-2222-4222-8222-222222222222.webp'
+    stored.set(key, png)
+    expect((await fetch(`${chat.url}/avatars/${key}`)).status).toBe(200)
+    stored.delete(key)
+  })
+
   it('replaces the previous one, which is removed', async () => {
     const ann = await newPerson(chat.url)
     const first = ((await upload(ann, png)).body as Account).avatarUrl
@@ -72,22 +88,22 @@ describe('an avatar', () => {
   })
 
   it('leaves no unused picture when two are uploaded at once', async () => {
-    const before = stored.size
+    const before = pictures().size
     const ann = await newPerson(chat.url)
     const elsewhere = Object.assign(new Person((await chat.replica()).url), { cookie: ann.cookie })
     const uploads = await Promise.all([upload(ann, png), upload(elsewhere, png)])
     expect(uploads.map(({ status }) => status)).toEqual([200, 200])
-    expect(stored.size).toBe(before + 1)
+    expect(pictures().size).toBe(before + 1)
     const { avatarUrl } = (await ann.ask<Account>('GET', '/api/me')).body
     expect((await fetch(chat.url + avatarUrl)).status).toBe(200)
   })
 
   it('is not accepted without a session', async () => {
-    const before = stored.size
+    const before = pictures().size
     const stranger = await newPerson(chat.url)
     stranger.cookie = ''
     expect((await upload(stranger, png)).status).toBe(401)
-    expect(stored.size).toBe(before)
+    expect(pictures().size).toBe(before)
   })
 
   it.each([

@@ -1,34 +1,39 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { Unavailable } from '../platform/errors.js'
 import type { Storage } from './storage.js'
 
 /** Files in a folder, for a chat that runs on one machine. */
 export function createDiskStorage({ dir }: { dir: string }): Storage {
-  // Keys are made by the server. Should one ever come from elsewhere, it must not lead out of the folder.
+  // The server makes all keys. A key from elsewhere must not lead out of the directory either.
   function fileOf(key: string): string {
-    if (!/^[\w-]+(\.[\w-]+)+$/.test(key)) throw new Error('Not a key of a file')
+    if (!/^([\w-]+\/)?[\w-]+(\.[\w-]+)+$/.test(key)) throw new Error('Not a key of a file')
     return join(dir, key)
   }
 
   async function write(file: string, content: Buffer): Promise<void> {
-    // Nobody reads a file that is only half there.
+    // A reader must never see a half-written file.
     const draft = `${file}.${randomUUID()}.draft`
     try {
       await writeFile(draft, content)
       await rename(draft, file)
     } catch (error) {
       await rm(draft, { force: true })
-      if ((error as NodeJS.ErrnoException).code === 'ENOSPC')
-        throw new Unavailable(`The disk is full: free some of it for ${dir}`, error)
-      throw error
+      rethrow(error)
     }
+  }
+
+  function rethrow(error: unknown): never {
+    const isFull = (error as NodeJS.ErrnoException).code === 'ENOSPC'
+    throw isFull ? new Unavailable(`The disk is full: free some of it for ${dir}`, error) : error
   }
 
   return {
     async put(key, content) {
-      await write(fileOf(key), content)
+      const file = fileOf(key)
+      await mkdir(dirname(file), { recursive: true }).catch(rethrow)
+      await write(file, content)
     },
     async get(key) {
       try {

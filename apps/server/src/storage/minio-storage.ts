@@ -11,9 +11,9 @@ import type { Storage } from './storage.js'
 const callMs = 5_000
 
 /** Files in a bucket of any S3 service. */
-export function createMinioStorage({ endPoint, port, ssl, accessKey, secretKey, bucket, region }: S3Config): Storage {
+export function createMinioStorage({ endpoint, port, ssl, accessKey, secretKey, bucket, region }: S3Config): Storage {
   const client = new Client({
-    endPoint,
+    endPoint: endpoint,
     port,
     useSSL: ssl,
     accessKey,

@@ -8,13 +8,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { S3Config } from '../config.js'
 import { Unavailable } from '../platform/errors.js'
 import { createDiskStorage } from './disk-storage.js'
+import { createFolder, createFolderAndRoot } from './folder.js'
 import { createMinioStorage } from './minio-storage.js'
 import type { Storage } from './storage.js'
 
 const { TEST_S3_ENDPOINT, TEST_S3_PORT, TEST_S3_ACCESS_KEY, TEST_S3_SECRET_KEY } = process.env
 const s3 = (more: Partial<S3Config> = {}): S3Config => ({
   kind: 's3',
-  endPoint: TEST_S3_ENDPOINT ?? '127.0.0.1',
+  endpoint: TEST_S3_ENDPOINT ?? '127.0.0.1',
   port: Number(TEST_S3_PORT),
   ssl: false,
   accessKey: TEST_S3_ACCESS_KEY ?? 'key',
@@ -71,7 +72,88 @@ describe.each(storages)('pictures in $name', ({ create }) => {
   })
 })
 
-describe('a folder of pictures', () => {
+describe.each(storages)('a folder in $name', ({ create }) => {
+  let storage: Storage
+  beforeAll(async () => {
+    storage = create()
+    await storage.prepare()
+  })
+
+  it('has files of its own', async () => {
+    const [avatars, assets] = [createFolder(storage, 'avatars'), createFolder(storage, 'assets')]
+    const key = newKey()
+    await avatars.put(key, Buffer.from('picture'), 'image/webp')
+    expect(await avatars.get(key)).toEqual(Buffer.from('picture'))
+    expect(await storage.get(`avatars/${key}`)).toEqual(Buffer.from('picture'))
+    expect(await storage.get(key)).toBeNull()
+    expect(await assets.get(key)).toBeNull()
+
+    await assets.remove(key)
+    expect(await avatars.get(key)).not.toBeNull()
+    await avatars.remove(key)
+    expect(await avatars.get(key)).toBeNull()
+    await avatars.remove(key)
+  })
+
+  it('shares the place of the whole storage', async () => {
+    await createFolder(storage, 'avatars').check()
+    const folder = createFolder(create(), 'avatars')
+    await expect(folder.check()).rejects.toThrow()
+    await folder.prepare()
+    await folder.check()
+  })
+})
+
+describe.each(storages)('an update from files in the root to folders, in $name', ({ create }) => {
+  let root: Storage
+  let folder: Storage
+  let both: Storage
+  beforeAll(async () => {
+    root = create()
+    await root.prepare()
+    folder = createFolder(root, 'avatars')
+    both = createFolderAndRoot(root, 'avatars')
+  })
+
+  it('finds what the release before has stored', async () => {
+    const key = newKey()
+    await root.put(key, Buffer.from('before'), 'image/webp')
+    expect(await both.get(key)).toEqual(Buffer.from('before'))
+  })
+
+  it('stores what the releases before and after find', async () => {
+    const key = newKey()
+    await both.put(key, Buffer.from('now'), 'image/webp')
+    expect(await root.get(key)).toEqual(Buffer.from('now'))
+    expect(await folder.get(key)).toEqual(Buffer.from('now'))
+    await root.remove(key)
+    expect(await both.get(key)).toEqual(Buffer.from('now'))
+  })
+
+  it('removes a file from both places', async () => {
+    const [key, old] = [newKey(), newKey()]
+    await both.put(key, Buffer.from('now'), 'image/webp')
+    await root.put(old, Buffer.from('before'), 'image/webp')
+    for (const each of [key, old]) {
+      await both.remove(each)
+      for (const storage of [root, folder, both]) expect(await storage.get(each)).toBeNull()
+    }
+  })
+
+  it('leaves a file in the root when the folder takes none', async () => {
+    const key = newKey()
+    const halfBroken: Storage = {
+      ...root,
+      put: (name, ...rest) => (name.includes('/') ? Promise.reject(new Error('full')) : root.put(name, ...rest)),
+    }
+    await expect(createFolderAndRoot(halfBroken, 'avatars').put(key, Buffer.from('now'), 'image/webp')).rejects.toThrow(
+      'full',
+    )
+    expect(await both.get(key)).toEqual(Buffer.from('now'))
+  })
+})
+
+describe('a directory of files', () => {
   it('is never left for another', async () => {
     const outside = join(dir, 'outside.webp')
     await writeFile(outside, 'not a picture of anybody')
@@ -81,6 +163,10 @@ describe('a folder of pictures', () => {
       '../outside.webp',
       outside,
       '..\\outside.webp',
+      'avatars/../../outside.webp',
+      'avatars/..',
+      './inside.webp',
+      'a/b/c.webp',
       'a\0.webp',
       '.webp',
       'Ä.webp',
@@ -107,13 +193,13 @@ describe('S3', () => {
   it('that does not answer is an outage after some seconds, not a wait for ever', async () => {
     const silent = createServer(() => undefined).listen(0, '127.0.0.1')
     await once(silent, 'listening')
-    const storage = createMinioStorage(s3({ endPoint: '127.0.0.1', port: (silent.address() as AddressInfo).port }))
+    const storage = createMinioStorage(s3({ endpoint: '127.0.0.1', port: (silent.address() as AddressInfo).port }))
     await expect(storage.get(newKey())).rejects.toBeInstanceOf(Unavailable)
     silent.close()
   }, 10_000)
 
   it('that is not there is an outage', async () => {
-    const storage = createMinioStorage(s3({ endPoint: '127.0.0.1', port: 9 }))
+    const storage = createMinioStorage(s3({ endpoint: '127.0.0.1', port: 9 }))
     await expect(storage.put(newKey(), Buffer.from('x'), 'image/webp')).rejects.toBeInstanceOf(Unavailable)
   })
 })

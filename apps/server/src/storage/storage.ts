@@ -1,6 +1,9 @@
-/** Where files are kept, by key: pictures of people, and the assets of every version. */
+/**
+ * Where files are kept, by key: avatars, and the assets of every version. A key is a name, or a folder and a name:
+ * `avatars/NAME`, `assets/NAME`.
+ */
 export interface Storage {
-  /** Stores a file under a key; whoever puts the same one again changes nothing. */
+  /** Stores a file under a key. Storing the same file again changes nothing. */
   put(key: string, content: Buffer, contentType: string): Promise<void>
   /** The file, or null when there is none under this key. */
   get(key: string): Promise<Buffer | null>

@@ -1,8 +1,17 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
-import { cache, goModule } from '../services/programs.js'
+import { cache, goModule } from '../../../tools/services/programs.js'
 
 /** The releases of Kubernetes that charts are checked against, each by its newest patch on Go's module proxy. */
 export const releases = { '1.32': '1.32.13', '1.34': '1.34.4' } as const
@@ -46,7 +55,13 @@ export function schemaFolder(minor: Minor): string {
     const name = [kind, ...group.split('.').slice(0, 1), version].filter((part) => part !== '').join('-')
     writeFileSync(join(place, `${name.toLowerCase()}.json`), JSON.stringify(schema))
   }
-  renameSync(draft, folder)
+  try {
+    renameSync(draft, folder)
+  } catch (error) {
+    rmSync(draft, { recursive: true })
+    // Another process made the same schemas in the meantime.
+    if (!existsSync(folder)) throw error
+  }
   return folder
 }
 

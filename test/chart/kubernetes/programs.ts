@@ -1,4 +1,4 @@
-import { buildGoProgram, findProgram } from '../services/programs.js'
+import { buildGoProgram, findProgram } from '../../../tools/services/programs.js'
 
 /** Helm 3 from PATH, else built once (about a minute on two cores). @throws when Go is missing. */
 export async function findHelm(): Promise<string> {
