@@ -19,23 +19,23 @@ export default defineConfig(
       // Express awaits async handlers; event emitters are given functions that catch.
       '@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: false }],
       '@typescript-eslint/require-await': 'off',
-      // What a library hands to a callback is passed on as it is.
+      // Some code rejects with the value that a library gave to a callback, even if it is not an Error.
       '@typescript-eslint/prefer-promise-reject-errors': 'off',
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowNullish: true }],
-      // One reader of the environment per process: config.ts.
+      // In each process only config.ts reads the environment.
       'no-restricted-properties': ['error', { object: 'process', property: 'env', message: 'Read it in config.ts.' }],
       'no-restricted-imports': [
         'error',
         {
           patterns: [
-            { group: ['**/dist/**'], message: 'Import the source.' },
-            { regex: '\\w/queries', message: 'Ask the rules of another slice, not its queries.' },
+            { group: ['**/dist/**'], message: 'Import the source, not the build.' },
+            { regex: '\\w/queries', message: 'Call the rules of another feature, not its queries.' },
           ],
         },
       ],
     },
   },
-  // Runs on any Node, before there are types.
+  // These files run on every version of Node.js, before packages are installed.
   {
     files: ['tools/*.js'],
     extends: [tseslint.configs.disableTypeChecked],

@@ -1,13 +1,13 @@
 import { defineConfig } from 'vitest/config'
 
-// With it the apps find each other's sources instead of their builds.
+// With these conditions the apps import each other's sources instead of their builds.
 const conditions = ['source', 'module', 'node', 'development|production']
 const sources = { resolve: { conditions }, ssr: { resolve: { conditions, externalConditions: ['source', 'node'] } } }
 const patience = { testTimeout: 30_000, hookTimeout: 60_000 }
 
 /**
- * `npx vitest run <path>` runs what is under a path on the built-in defaults, the browser tests on real services.
- * `npm test` runs everything, the apps a second time on real services (tools/test/run.ts).
+ * `npx vitest run <path>` runs the tests below a path: on the built-in adapters, and browser tests on real services.
+ * `npm test` runs all tests, and those of server and worker a second time on real services (tools/test/run.ts).
  */
 export default defineConfig({
   test: {
@@ -18,13 +18,13 @@ export default defineConfig({
           name: 'apps',
           include: ['apps/**/*.test.{ts,tsx}'],
           globalSetup: 'tools/test/with-embedded-database.ts',
-          // The embedded server has a single database, so its test files take turns.
+          // The embedded server has a single database, so its test files run one after the other.
           fileParallelism: Boolean(process.env.TEST_DATABASE_URL),
           ...patience,
         },
       },
       { ...sources, test: { name: 'tools', include: ['tools/**/*.test.ts'], ...patience } },
-      // The first run builds Helm and kubeconform where they are missing, and downloads what Kubernetes says about itself.
+      // The first run builds Helm and kubeconform if they are missing, and downloads the API schemas of Kubernetes.
       {
         ...sources,
         test: {

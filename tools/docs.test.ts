@@ -36,11 +36,11 @@ describe('docs/reference/variables.md', () => {
     )
   const explained = [...read('.env.example').matchAll(/^#? ?([A-Z][A-Z0-9_]+)=/gm)].map(([, name = '']) => name)
 
-  it('has the variables of .env.example, which are those of config.ts, each once', () => {
+  it('lists each variable of .env.example once', () => {
     expect(variables.map(({ name }) => name).sort()).toEqual(explained.sort())
   })
 
-  // Between them they ask for every variable: outside services, and what is built in.
+  // One configuration with external services and one with built-in adapters: together they read every variable.
   const needed = { DATABASE_URL: 'postgres://chat@localhost/chat', COOKIE_SECRET: 'sixteen characters or more' }
   const mailgun = { MAILGUN_APIKEY: 'key', MAILGUN_DOMAIN: 'mg.example.com', MAILGUN_FROM: 'us@example.com' }
   const s3 = { S3_ENDPOINT: 's3', S3_ACCESS_KEY: 'key', S3_SECRET_KEY: 'secret' }
@@ -49,7 +49,7 @@ describe('docs/reference/variables.md', () => {
   const production = { NODE_ENV: 'production', PUBLIC_URL: 'https://chat.example.com' }
 
   it.each(variables.filter(({ defaults }) => defaults.length > 0))(
-    'tells the default of $name',
+    'names the right default of $name',
     ({ name, defaults: [usual = '', inProduction = usual] }) => {
       const base = name === 'DATA_DIR' ? builtIn : outside
       for (const [env, value] of [
@@ -58,19 +58,19 @@ describe('docs/reference/variables.md', () => {
       ] as const) {
         expect(readConfig({ ...env, [name]: value })).toEqual(readConfig(env))
       }
-      // It would show.
+      // Another value does change the configuration.
       expect(readConfigOrProblem({ ...base, [name]: 'http://else.where' })).not.toEqual(readConfig(base))
     },
   )
 
   it.each(variables.filter(({ byDefault }) => /required/.test(byDefault)))(
-    'says that $name is required, as it is',
+    'says that $name is required, and config.ts requires it',
     ({ name }) => {
       expect(readConfigOrProblem({ ...outside, ...production, [name]: '' })).toContain(`${name} is missing`)
     },
   )
 
-  it('says of all others that there is no default', () => {
+  it('says that all other variables have no default', () => {
     for (const { name, byDefault, defaults } of variables) {
       if (defaults.length === 0)
         expect
@@ -79,12 +79,12 @@ describe('docs/reference/variables.md', () => {
     }
   })
 
-  it('names values that there are', () => {
+  it('names only values that exist', () => {
     const values = explainedIn(read('.helm/values.yaml')).map(({ path }) => path)
     expect(variables.flatMap(({ inChart }) => codeIn(inChart)).filter((value) => !values.includes(value))).toEqual([])
   })
 
-  it('says of each variable whether the chart sets it', () => {
+  it('says for each variable whether the chart sets it', () => {
     const templates = files
       .filter((file) => file.startsWith('.helm/templates/'))
       .map(read)
@@ -95,7 +95,7 @@ describe('docs/reference/variables.md', () => {
     )
   })
 
-  it('tells what reads the variables of tests and pipelines', () => {
+  it('names the file that reads each variable of tests and pipelines', () => {
     const others = tables.flatMap(({ header, rows }) => (header.includes('read by') ? rows : []))
     expect(others.length).toBeGreaterThan(5)
     for (const [name = '', reader = '', meaning = ''] of others) {
@@ -107,7 +107,7 @@ describe('docs/reference/variables.md', () => {
 
 describe('the documentation', () => {
   const pages = files.filter((file) => /^((README|CONTRIBUTING|CHANGELOG)\.md|docs\/.+\.md)$/.test(file))
-  /** Named by pages though they are not there: readers make them, or leave it. */
+  /** Files that the pages name although they do not exist: readers may create them. */
   const missing = ['.helm/secret-values.yaml']
   const folders = new Set(files.flatMap((file) => parentsOf(file)))
   const isThere = (path: string) => files.includes(path) || folders.has(path)
@@ -129,17 +129,17 @@ describe('the documentation', () => {
     expect(broken).toEqual([])
   })
 
-  it.each(pages)('names only files in %s that there are', (page) => {
+  it.each(pages)('names only existing files in %s', (page) => {
     const wrong = pathsIn(read(page)).filter((path) => {
       const wanted = path.replace(/\/$/, '')
       const places = [wanted, posix.join(dirname(page), wanted)]
-      // A feature's file may be named without the app it is part of.
+      // A page may name a file of a feature without the path of its app.
       return !places.some(isThere) && !files.some((file) => file.endsWith(`/${wanted}`)) && !missing.includes(wanted)
     })
     expect(wrong).toEqual([])
   })
 
-  it('would find a file that is not there', () => {
+  it('finds the name of a missing file', () => {
     expect(pathsIn('`apps/server/src/gone.ts`, `platform/gone.ts`, `docs/gone`')).toEqual([
       'apps/server/src/gone.ts',
       'platform/gone.ts',
@@ -149,7 +149,7 @@ describe('the documentation', () => {
     expect(pathsIn('| in the guide | now |\n|---|---|\n| `src/js/index.js` | `docs/gone` |')).toEqual(['docs/gone'])
   })
 
-  /** Paths in backticks, but for what the guide had, and what builds leave. */
+  /** Paths in backticks, except those of the guide for werf 1.1 and those of build output. */
   function pathsIn(page: string): string[] {
     const ofGuide = tablesIn(page).flatMap(({ header, rows }) =>
       isOfGuide(header[0]) ? rows.flatMap(([first = '']) => codeIn(first)) : [],
@@ -161,7 +161,7 @@ describe('the documentation', () => {
       return isThere(code.split('/')[0] ?? '') || /\.(tsx?|js|json|md|sql|ya?ml|tpl|conf|sh)$/.test(code)
     })
   }
-  /** In English and in Russian. */
+  /** True for the heading of the column with the words of the guide, in English or Russian. */
   function isOfGuide(title = ''): boolean {
     return /guide|руководств|пособи|гайд/i.test(title)
   }
@@ -175,7 +175,7 @@ function readConfigOrProblem(env: NodeJS.ProcessEnv): Config | string {
   }
 }
 
-/** Paths of all that is no map, and of empty maps. */
+/** Paths of all values that are not maps, and of empty maps. */
 function leavesOf(value: unknown, path: string[] = []): string[] {
   const isMap = typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length > 0
   return isMap ? Object.entries(value).flatMap(([key, child]) => leavesOf(child, [...path, key])) : [path.join('.')]

@@ -13,9 +13,9 @@ import { migrate } from '../apps/server/src/platform/schema.js'
 import { startPostgres } from './embedded/postgres.js'
 import { schemaPage } from './schema.js'
 
-/** One that a `# --` comment explains. */
+/** A value with a `# --` comment that explains it. */
 export interface Value {
-  /** As it is named on the command line, like `app.s3.endpoint`. */
+  /** The name on the command line, like `app.s3.endpoint`. */
   path: string
   value: unknown
   meaning: string
@@ -49,13 +49,13 @@ async function schemaOfMigrations(): Promise<string> {
   }
 }
 
-/** The page, from what the chart says now. */
+/** The text of docs/reference/values.md for the present chart. */
 export function valuesPage(): string {
   const ofChart = explainedIn(readValues('.helm/values.yaml'))
   const known = new Set(ofChart.map(({ path }) => path))
   const subcharts = readdirSync(join(root, '.helm/charts')).sort()
   const sections = subcharts.map((name) => {
-    // A subchart's own global is the chart's.
+    // The global values of a subchart are those of the chart.
     const values = explainedIn(readValues(`.helm/charts/${name}/values.yaml`))
     const seenFromChart = values.map((value) => ({ ...value, path: value.path.replace(/^(?!global\.)/, `${name}.`) }))
     return `## ${name}\n\n${table(seenFromChart.filter(({ path }) => !known.has(path)))}`
@@ -75,7 +75,7 @@ export function valuesPage(): string {
   )
 }
 
-/** Every value with a `# --` comment right above it, in their order. The rest of the comments is for readers of the file. */
+/** Every value with a `# --` comment directly above it, in the order of the file. Other comments are for readers of the file. */
 export function explainedIn(yaml: string): Value[] {
   const values = parse(yaml) as Values
   const parents: { name: string; indent: number }[] = []

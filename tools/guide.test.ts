@@ -21,7 +21,7 @@ const english = pages.filter((page) => !page.endsWith('.ru.md'))
 const chapters = [...new Set(files.flatMap((file) => /^docs\/guide\/\d\d-[^/]+(?=\/)/.exec(file) ?? []))].sort()
 const exercises = files.filter((file) => /^docs\/guide\/[^/]+\/exercise-\d\.diff$/.test(file))
 
-/** What a chapter's pages say in the one language and in the other. */
+/** The headings and links of a chapter's page, in English and in Russian. */
 const forms = [
   {
     page: 'README.md',
@@ -37,7 +37,7 @@ const forms = [
   },
 ]
 
-/** Solutions that bring their test along, with the project of vitest.config.ts and the file that has it. */
+/** Solutions that contain their own test, with its project in vitest.config.ts and its file. */
 const proven: { exercise: string; project: string; test: string }[] = [
   {
     exercise: 'docs/guide/08-e-mail/exercise-1.diff',
@@ -53,7 +53,7 @@ const proven: { exercise: string; project: string; test: string }[] = [
 ]
 
 describe('the guide', () => {
-  it('has its chapters numbered without a hole, and its pages', () => {
+  it('numbers its chapters without a gap, and each has its pages', () => {
     expect(chapters.length).toBeGreaterThanOrEqual(16)
     expect(chapters.map((chapter) => Number(posix.basename(chapter).slice(0, 2)))).toEqual(
       chapters.map((_, index) => index + 1),
@@ -62,7 +62,7 @@ describe('the guide', () => {
     expect(exercises.length).toBeGreaterThanOrEqual(chapters.length)
   })
 
-  it.each(['README.md', 'README.ru.md'])('has all of it in its index, in order: %s', (name) => {
+  it.each(['README.md', 'README.ru.md'])('lists all pages in its index, in order: %s', (name) => {
     const targets = linksIn(read(`docs/guide/${name}`)).map(({ target }) => posix.join('docs/guide', target))
     expect(targets.filter((target) => chapters.includes(dirname(target)))).toEqual(
       chapters.map((chapter) => `${chapter}/${name}`),
@@ -82,7 +82,7 @@ describe.each(chapters)('%s', (chapter) => {
   const own = files.filter((file) => file.startsWith(`${chapter}/`)).map((file) => file.slice(chapter.length + 1))
   const diffs = own.filter((name) => name.endsWith('.diff'))
 
-  it('has its pages, its state and its exercises', () => {
+  it('has its pages, its values and its exercises', () => {
     expect(own).toEqual(expect.arrayContaining(['README.md', 'README.ru.md', 'values.yaml', 'exercise-1.diff']))
     expect(diffs).toEqual(diffs.map((_, index) => `exercise-${index + 1}.diff`))
   })
@@ -95,7 +95,7 @@ describe.each(chapters)('%s', (chapter) => {
       text: expect.stringMatching(new RegExp(`^${Number(posix.basename(chapter).slice(0, 2))}\\. \\S`)) as string,
     })
     expect(others.filter(({ level }) => level < 3).map(({ text }) => text)).toEqual(headings)
-    // A paragraph, and the ways to the others.
+    // A paragraph, and the links to the other pages.
     const [, opening = '', links = ''] = page.split('\n\n')
     expect(opening.length).toBeGreaterThan(80)
     expect(links).toMatch(ways)
@@ -117,7 +117,7 @@ describe.each(chapters)('%s', (chapter) => {
     expect(tables.map(({ header }) => header)).toEqual([table])
     const rows = tables.flatMap((each) => each.rows)
     expect(rows.length).toBeGreaterThanOrEqual(4)
-    // What is new has nothing in the guide, and what is the same needs no reason.
+    // A new item has no counterpart in the guide, and an unchanged item needs no reason.
     expect(rows.filter((row) => row.length !== 3 || row[1] === '' || row[0] === row[2])).toEqual([])
 
     const tasks = sectionOf(page, exercisesHeading)
@@ -132,7 +132,7 @@ describe.each(chapters)('%s', (chapter) => {
     ).toEqual(diffs.map((diff) => [diff]))
   })
 
-  it('deploys its own state', () => {
+  it('deploys with its own values', () => {
     const commands = blocksIn(read(`${chapter}/README.md`))
       .filter(({ language }) => language === 'bash')
       .map(({ text }) => text)
@@ -151,7 +151,7 @@ describe.each(english)('%s', (page) => {
     read(file).replace(/^\[(По-русски|In English)\]\((\S+)\)/m, '[]($2)'),
   ) as [string, string]
 
-  it('is in step with its Russian twin', () => {
+  it('has the same structure as its Russian version', () => {
     const [mine, its] = both
     expect(headingsIn(its).map(({ level }) => level)).toEqual(headingsIn(mine).map(({ level }) => level))
     expect(blocksIn(its)).toEqual(blocksIn(mine))
@@ -165,7 +165,7 @@ describe.each(english)('%s', (page) => {
     expect(rows[1]).toEqual(rows[0])
   })
 
-  it('leads to pages in the language of its own', () => {
+  it('links to pages in its own language', () => {
     const [, ...mine] = linksIn(both[0]).map(({ target }) => target)
     expect(mine.filter((target) => /\.ru\.md(#|$)/.test(target))).toEqual([])
     const [, ...its] = linksIn(both[1]).map(({ target }) => target.replace(/#.*/, ''))
@@ -174,17 +174,17 @@ describe.each(english)('%s', (page) => {
     expect(its.filter(hasTwin)).toEqual([])
   })
 
-  it('is English, and its twin is Russian', () => {
+  it('is in English, and its other version is in Russian', () => {
     const [mine, its] = both.map(wordsIn) as [string[], string[]]
     expect(mine.filter((text) => cyrillicIn(text) > 0)).toEqual([])
     const long = its.filter((text) => (text.match(/\p{L}/gu) ?? []).length >= 40)
     expect(long.length).toBeGreaterThan(4)
-    // Names of things are English there too.
+    // Technical names are English in both.
     expect(long.filter((text) => cyrillicIn(text) < 0.3)).toEqual([])
     expect(cyrillicIn(its.join(' '))).toBeGreaterThan(0.7)
   })
 
-  it('names scripts and states that there are', () => {
+  it('names only scripts and values files that exist', () => {
     const blocks = blocksIn(read(page))
       .map(({ text }) => text)
       .join('\n')
@@ -201,8 +201,8 @@ describe.each(english)('%s', (page) => {
   })
 })
 
-describe('what the guide is checked for', () => {
-  it('is found where it is', () => {
+describe('the checks of the guide', () => {
+  it('find the text that they check', () => {
     const all = english
       .flatMap((page) => blocksIn(read(page)))
       .map(({ text }) => text)
@@ -224,29 +224,29 @@ describe.each(exercises)('%s', (exercise) => {
     after,
   }))
 
-  it('is a change of this repository, and can be applied to it', () => {
+  it('changes only this repository, and applies to it', () => {
     expect(touched.length).toBeGreaterThan(0)
     expect(diff).toMatch(/^[+-](?![+-]{2} )/m)
     expect(touched.filter(({ before, after }) => before !== after)).toEqual([])
-    // Without the repository around it, so that nothing but the files counts, and they stay as they are.
+    // In a copy outside the repository: git then checks only these files, and the originals stay unchanged.
     const folder = emptyFolder()
     for (const { before } of touched.filter(({ before }) => files.includes(before))) copy(before, folder)
     git(folder, 'apply', '--check', '--whitespace=error', join(root, exercise))
-    // It could fail.
+    // The check can fail.
     git(folder, 'apply', join(root, exercise))
     expect(() => git(folder, 'apply', '--check', join(root, exercise))).toThrow()
   })
 })
 
 describe('solutions', () => {
-  it('are tried three at least', () => {
+  it('are at least three', () => {
     expect(proven.length).toBeGreaterThanOrEqual(3)
     expect(proven.filter(({ exercise }) => !exercises.includes(exercise))).toEqual([])
   })
 
-  it.each(proven)('do what they promise: $exercise', { timeout: 300_000 }, async ({ exercise, project, test }) => {
+  it.each(proven)('pass their own tests: $exercise', { timeout: 300_000 }, async ({ exercise, project, test }) => {
     const folder = checkout()
-    // First the tests alone, which ask for what is not there yet.
+    // First apply only the tests: they fail without the solution.
     git(folder, 'apply', '--include=*.test.*', join(root, exercise))
     const before = await vitest(folder, project, test)
     expect(before.success, before.output).toBe(false)
@@ -257,7 +257,7 @@ describe('solutions', () => {
   })
 })
 
-/** The text of a page by paragraphs, list items and rows, without code and addresses. */
+/** The text of a page as a list of paragraphs, list items and rows, without code and URLs. */
 function wordsIn(page: string): string[] {
   const parts = proseOf(page).split(/\n\s*\n|\n(?=[|-]|\d+\. )/)
   return parts
@@ -270,7 +270,7 @@ function wordsIn(page: string): string[] {
     .filter((part) => part !== '')
 }
 
-/** Which part of the letters is Cyrillic. What stands in quotation marks may be a name in the guide. */
+/** The share of Cyrillic letters, from 0 to 1. Quoted text is ignored, because it may be a name in the guide. */
 function cyrillicIn(text: string): number {
   const letters = text.replaceAll(/“[^”]*”/g, '').match(/\p{L}/gu) ?? []
   return letters.length === 0
@@ -289,12 +289,12 @@ function copy(file: string, folder: string) {
   copyFileSync(join(root, file), join(folder, file))
 }
 
-/** All that would be committed, with the packages that are installed here. */
+/** A folder with every file of the repository, and links to the installed packages. */
 function checkout(): string {
   const folder = emptyFolder()
   for (const file of files.filter((file) => existsSync(join(root, file)))) copy(file, folder)
   git(folder, 'init', '--quiet')
-  // The apps find each other in this folder, and not where they are linked to.
+  // The apps must find each other in this folder, not in the original repository.
   const packages = join(folder, 'node_modules')
   mkdirSync(join(packages, '@chat'), { recursive: true })
   for (const name of readdirSync(join(root, 'node_modules')))
@@ -304,7 +304,7 @@ function checkout(): string {
   return folder
 }
 
-/** Git in a folder that is not part of what is around it. */
+/** Runs git in a folder as if it were outside every repository. */
 function git(folder: string, ...args: string[]) {
   const env = {
     PATH: process.env.PATH,
@@ -315,7 +315,7 @@ function git(folder: string, ...args: string[]) {
   return execFileSync('git', args, { cwd: folder, env, encoding: 'utf8', stdio: 'pipe' })
 }
 
-/** Runs a test file of a checkout on the built-in adapters. */
+/** Runs one test file of a checkout, on the built-in adapters. */
 function vitest(
   folder: string,
   project: string,

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
-/** This test is cloned and renamed too. */
+/** This test is also part of a clone, where the project has another name. */
 const { name: oldName } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { name: string }
 const leftOut = ['node_modules', 'dist', '.git', '.data', '.cache', '.env']
 

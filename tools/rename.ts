@@ -1,13 +1,13 @@
 /**
- * `npm run rename -- <name>`: for those who clone this as a template. Gives the product another name in tracked files:
- * the packages and their scope, the titles people read, the werf project and the chart. Names of the protocol, like the
- * cookie, the queues and the events, are kept: clients and other tools rely on them.
+ * `npm run rename -- <name>`: gives a clone of this template another name. It changes tracked files: the packages and
+ * their scope, the titles that people read, the werf project and the chart. It keeps the names of the protocol (the
+ * cookie, the queues, the events), because clients and other tools rely on them.
  */
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 
 interface Place {
-  /** Files that are looked at. */
+  /** Files that the pattern applies to. */
   files: RegExp
   pattern: RegExp
   replacement: string
@@ -23,16 +23,16 @@ try {
 function rename(name: string) {
   process.chdir(git('rev-parse', '--show-toplevel').trim())
   const { name: oldName } = JSON.parse(readFileSync('package.json', 'utf8')) as { name: string }
-  // It becomes a package, a Kubernetes namespace and a part of image names.
+  // The name is used for a package, for a Kubernetes namespace and in image names.
   if (!/^[a-z][a-z0-9-]{0,38}[a-z0-9]$/.test(name) || name.includes('--')) {
     throw new Error(
-      `usage: npm run rename -- <name>\nA name has 2 to 40 lower-case letters, digits and single dashes, and begins with a letter, not "${name}".`,
+      `usage: npm run rename -- <name>\nA name has 2 to 40 lower-case letters, digits and single dashes, and begins with a letter. "${name}" does not.`,
     )
   }
-  if (name === oldName) throw new Error(`It is called ${name} already.`)
+  if (name === oldName) throw new Error(`The project is already called ${name}.`)
   if (git('status', '--porcelain') !== '')
     throw new Error(
-      'There are uncommitted changes. Commit or stash them first, so that the renaming can be looked at and undone.',
+      'There are uncommitted changes. Commit or stash them first, so that you can review and undo the renaming.',
     )
 
   const changed = git('ls-files', '-z')
@@ -65,7 +65,7 @@ function placesOf(oldName: string, name: string): Place[] {
       pattern: new RegExp(`^( +PROJECT: )${from}\\b`, 'gm'),
       replacement: `$1${name}`,
     },
-    // the title, wherever it stands in text and not in code
+    // the title in texts, not in code
     {
       files: /\.(tsx?|md|example)$/,
       pattern: new RegExp(`((?:>|["'\`#·] {0,2}))${escaped(titleOf(oldName))}\\b`, 'g'),
@@ -74,7 +74,7 @@ function placesOf(oldName: string, name: string): Place[] {
   ]
 }
 
-/** False when nothing in the file has the old name. */
+/** Returns false if the file does not contain the old name. */
 function renameIn(file: string, places: Place[]): boolean {
   const mine = places.filter(({ files }) => files.test(file))
   if (mine.length === 0) return false

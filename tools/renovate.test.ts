@@ -17,7 +17,7 @@ const packages = Object.assign(
     .map(({ dependencies, devDependencies }) => ({ ...dependencies, ...devDependencies })),
 ) as Record<string, string>
 
-/** Images that files start from, without their tags. */
+/** The base images of files, without their tags. */
 function imagesIn(text: string): string[] {
   const own = new Set([...text.matchAll(/ AS (\S+)$/gm)].map(([, name]) => name))
   const found = [...text.matchAll(/(?:^FROM |^from: |\b(?:image|name): "?)([^\s:"$]+):[\w.-]+/gm)].map(
@@ -26,7 +26,7 @@ function imagesIn(text: string): string[] {
   return found.filter((name) => !own.has(name))
 }
 
-/** What a manager of ours finds, by file. */
+/** What one of our custom managers finds in each file. */
 function foundBy({ managerFilePatterns, matchStrings }: Renovate['customManagers'][number]): Record<string, string[]> {
   const patterns = managerFilePatterns.map((pattern) => new RegExp(pattern.slice(1, -1)))
   const mine = files.filter((file) => patterns.some((pattern) => pattern.test(file)))
@@ -37,7 +37,7 @@ function foundBy({ managerFilePatterns, matchStrings }: Renovate['customManagers
 }
 
 describe('the configuration of Renovate', () => {
-  it('groups and pins only what is used', () => {
+  it('groups and pins only packages that are used', () => {
     const images = ['Dockerfile', 'compose.yaml', '.gitlab-ci.yml', 'werf.yaml'].flatMap((file) => imagesIn(read(file)))
     const used = [...Object.keys(packages), ...images]
     expect(
@@ -59,7 +59,7 @@ describe('the configuration of Renovate', () => {
     matchPackageNames.map((name) => ({ name, allowedVersions })),
   )
   const ofNpm = pins.filter(({ name, allowedVersions }) => name in packages && allowedVersions !== '')
-  it.each(ofNpm)('pins $name to what is installed', ({ name, allowedVersions }) => {
+  it.each(ofNpm)('pins $name to the installed version', ({ name, allowedVersions }) => {
     const wanted = packages[name] ?? ''
     const below = /^<(\d+)$/.exec(allowedVersions)?.[1]
     if (below === undefined) expect(wanted).toBe(allowedVersions)
@@ -71,7 +71,7 @@ describe('the configuration of Renovate', () => {
     const from = [...read('werf.yaml').matchAll(/^from: (\S+:\S+)$/gm)].map(([, image]) => image)
     expect(from.length).toBeGreaterThan(1)
     expect(werf).toEqual({ 'werf.yaml': from })
-    // The same as with Docker's compose file, which has them as one word.
+    // The same as in the Compose file, which writes image and tag as one word.
     const ofCompose = [...read('compose.yaml').matchAll(/^ +image: (docker\.io\/(?!library\/nginx)\S+)$/gm)].map(
       ([, image]) => image,
     )

@@ -1,6 +1,6 @@
 /**
- * Runs before the scripts that need what it looks for, and before anything is imported: what is missing is told in a
- * sentence. Written for any Node.
+ * Checks the version of Node.js and the installed packages, and says in one sentence what is missing. It runs before
+ * scripts that need both, imports no package, and works with every version of Node.js.
  */
 import { readFileSync } from 'fs'
 import { createRequire } from 'module'
@@ -8,10 +8,10 @@ import { createRequire } from 'module'
 const { engines } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
 const [major, minor] = process.versions.node.split('.').map(Number)
 
-// As package.json says it. A package that reads such ranges may not be there yet.
+// The same range as in package.json. A package that parses ranges may not be installed yet.
 if (!(major === 20 ? minor >= 19 : major === 22 ? minor >= 12 : major > 22)) {
   fail(
-    `Chat needs Node.js ${engines.node}, and this is ${process.versions.node}. Install a newer one from https://nodejs.org and try again.`,
+    `Chat needs Node.js ${engines.node}, and this is ${process.versions.node}. Install a newer version from https://nodejs.org and try again.`,
   )
 }
 try {

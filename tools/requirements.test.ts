@@ -11,7 +11,7 @@ interface Package {
 
 const { engines, scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as Package
 
-describe('what a script needs', () => {
+describe('the check before a script', () => {
   let elsewhere: string
   beforeAll(() => {
     elsewhere = mkdtempSync(join(tmpdir(), 'chat-requirements-'))
@@ -20,7 +20,7 @@ describe('what a script needs', () => {
   })
   afterAll(() => rmSync(elsewhere, { recursive: true }))
 
-  /** Lets a Node of this version look. */
+  /** Runs the check as this version of Node.js would. */
   function look(version: string, where = '.') {
     const older = `data:text/javascript,Object.defineProperty(process,"versions",{value:{node:"${version}"}})`
     const { status, stderr } = spawnSync(process.execPath, ['--import', older, join(where, 'tools/requirements.js')], {
@@ -29,27 +29,27 @@ describe('what a script needs', () => {
     return { status, stderr }
   }
 
-  it.each(['20.19.0', '20.20.2', '22.12.0', '23.0.0', '24.1.0', '30.0.0'])('is there with Node.js %s', (version) => {
+  it.each(['20.19.0', '20.20.2', '22.12.0', '23.0.0', '24.1.0', '30.0.0'])('accepts Node.js %s', (version) => {
     expect(look(version)).toEqual({ status: 0, stderr: '' })
   })
 
   it.each(['14.21.3', '18.20.8', '20.18.3', '21.7.3', '22.11.0'])(
-    'is a newer Node.js than %s, which one sentence says',
+    'refuses Node.js %s, and says in one sentence which version is needed',
     (version) => {
       expect(engines.node).toBe('^20.19 || >=22.12')
-      const sentence = `Chat needs Node.js ^20.19 || >=22.12, and this is ${version}. Install a newer one from https://nodejs.org and try again.`
+      const sentence = `Chat needs Node.js ^20.19 || >=22.12, and this is ${version}. Install a newer version from https://nodejs.org and try again.`
       expect(look(version)).toEqual({ status: 1, stderr: `\n${sentence}\n` })
     },
   )
 
-  it('are its packages, and one sentence says how to get them', () => {
+  it('says in one sentence how to install missing packages', () => {
     expect(look(process.versions.node, elsewhere)).toEqual({
       status: 1,
       stderr: '\nThe packages of Chat are not installed yet. Run this first: npm install\n',
     })
   })
 
-  it('is looked at before anything else, by npm as well', () => {
+  it('runs before everything else, and npm checks the version too', () => {
     for (const script of ['prestart', 'predev', 'pretest'])
       expect(scripts[script]).toMatch(/^node tools\/requirements\.js/)
     expect(readFileSync('.npmrc', 'utf8')).toContain('engine-strict=true')

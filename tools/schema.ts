@@ -8,11 +8,11 @@ interface Table {
 }
 
 /**
- * The text of docs/reference/schema.sql, from what a migrated database says of itself. It knows tables, constraints and
- * indexes, which is all that the migrations make.
+ * The text of docs/reference/schema.sql, read from the catalogue of a migrated database. It supports tables, constraints
+ * and indexes; the migrations create nothing else.
  */
 export async function schemaPage(db: Db): Promise<string> {
-  // Oids grow: they are the order in which the migrations make the tables.
+  // Oids increase, so this is the order in which the migrations create the tables.
   const tables = await db.query<Table>(`
     select
       quote_ident(relname) as name,
@@ -51,7 +51,7 @@ export async function schemaPage(db: Db): Promise<string> {
   return `-- Written by \`npm run docs\`: the whole schema, as the migrations leave it. The reasons are in migrations/.\n\n${statements.join('\n\n')}\n`
 }
 
-/** Keywords as the migrations write them; names and texts in quotes stay. */
+/** Writes keywords in lower case, as the migrations do; leaves quoted names and texts as they are. */
 function inLowerCase(sql: string): string {
   return sql.replaceAll(/'[^']*'|"[^"]*"|[A-Z]+/g, (part) => (/^['"]/.test(part) ? part : part.toLowerCase()))
 }

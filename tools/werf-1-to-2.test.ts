@@ -7,7 +7,7 @@ const page = read('docs/reference/werf-1-to-2.md')
 const tables = tablesIn(page)
 const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
 
-/** What the guide uses, by the table that has it: its chapters are not in this repository. */
+/** The terms that the guide uses, by the table that must list them. The chapters of that guide are not in this repository. */
 const guide: Record<string, string[]> = {
   Commands: [
     ...[
@@ -146,20 +146,20 @@ describe('the page from werf 1.1 to werf 2', () => {
     for (const { header } of tables) expect(header).toEqual(['in the guide', 'now', 'why'])
   })
 
-  it.each(Object.entries(guide))('has all of the guide below "%s"', (heading, terms) => {
+  it.each(Object.entries(guide))('lists every term of the guide below "%s"', (heading, terms) => {
     const rows = tables.find((table) => table.heading === heading)?.rows ?? []
     const told = rows.flatMap(([first = '']) => codeIn(first))
     expect(terms.length).toBeGreaterThan(10)
     expect(terms.filter((term) => !told.some((code) => mentions(code, term)))).toEqual([])
   })
 
-  it('says of each what is done now', () => {
+  it('says for each term what replaces it', () => {
     for (const { rows } of tables)
       for (const row of rows)
         expect(row, row[0]).toEqual([expect.any(String), expect.stringMatching(/./), expect.any(String)])
   })
 
-  it('names npm scripts that there are', () => {
+  it('names only npm scripts that exist', () => {
     const now = tables.flatMap(({ rows }) =>
       rows.flatMap(([, second = '', third = '']) => codeIn(`${second} ${third}`)),
     )
@@ -172,7 +172,7 @@ describe('the page from werf 1.1 to werf 2', () => {
     expect(called.filter((name) => !(name in scripts))).toEqual([])
   })
 
-  it('says what there is no more only of what is not used here', () => {
+  it('calls nothing obsolete that this repository still uses', () => {
     const used = files.filter((file) => /^(\.gitlab-ci\.yml|\.github\/|werf.*\.yaml$|\.helm\/)/.test(file))
     const text = used.map(read).join('\n')
     const gone = words(
@@ -183,7 +183,7 @@ describe('the page from werf 1.1 to werf 2', () => {
     expect(used).not.toContain('.helm/requirements.yaml')
   })
 
-  it('shows an image for werf.yaml that has no key of its own making', () => {
+  it('shows an image that uses only keys of werf.yaml', () => {
     const [image = ''] = [...page.matchAll(/^```yaml\n(---\nimage: [^]*?)^```$/gm)].map(([, text = '']) => text)
     const own = parseAllDocuments(read('werf.yaml')).flatMap((document) => Object.keys(document.toJS() as object))
     const keys = parseAllDocuments(image).flatMap((document) => Object.keys(document.toJS() as object))
@@ -191,7 +191,7 @@ describe('the page from werf 1.1 to werf 2', () => {
     expect(keys.filter((key) => !own.includes(key))).toEqual([])
   })
 
-  it('shows a template that calls only what the chart has', () => {
+  it('shows a template that calls only templates of the chart', () => {
     const [template = ''] = [...page.matchAll(/^```yaml\n(apiVersion: [^]*?)^```$/gm)].map(([, text = '']) => text)
     const chart = files
       .filter((file) => file.startsWith('.helm/templates/'))
@@ -203,7 +203,7 @@ describe('the page from werf 1.1 to werf 2', () => {
   })
 })
 
-/** `werf …` with its flags apart, each as it has to be found. */
+/** Splits `werf …` into the command and its flags, each in the form that the page must contain. */
 function commandsIn(lines: string[]): string[] {
   return lines.flatMap((line) => [
     /^werf( [a-z][a-z-]*)+(?= |$)/.exec(line)?.[0] ?? line,
@@ -227,7 +227,7 @@ function words(list: string): string[] {
   return list.split(' ')
 }
 
-/** Not as a part of a longer word. */
+/** True if the page contains the term, but not as a part of a longer word. */
 function mentions(code: string, term: string): boolean {
   const escaped = term.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)
   return new RegExp(`(?<![\\w-])${escaped}(?![\\w-])`).test(code)

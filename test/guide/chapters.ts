@@ -5,47 +5,47 @@ import { until } from '../cluster/commands.js'
 import type { Namespace } from '../cluster/namespace.js'
 import { ask, Person, type Address } from '../cluster/people.js'
 
-/** Where the reader stands: the cluster after the last chapter. */
+/** The state of the reader: the cluster after the last chapter. */
 export interface Walk {
   namespace: Namespace
   address: Address
-  /** A second environment, in a namespace of its own. */
+  /** The URL of a second environment, in another namespace. */
   elsewhere: Address
-  /** Who has signed up there, by name. */
+  /** The people who have signed up, by name. */
   people: Map<string, Person>
-  /** Runs the chapter's blocks of commands as they are printed: those that deploy, or those that are named. */
+  /** Runs blocks of the chapter as printed: those that match the pattern, by default those that deploy. */
   follow(blocks?: RegExp): Promise<void>
   /** Changes a file of the checkout, and commits it. */
   change(file: string, edit: (text: string) => string): Promise<void>
-  /** What a command of the chapter has left in a file. */
+  /** Reads a file that a command of the chapter has written. */
   read: (file: string) => string
   buildTests(): Promise<void>
-  /** The image that holds the tests, once it is built. */
+  /** The image with the tests, after `buildTests`. */
   testsImage?: string
 }
 
 export interface Chapter {
   /** Its folder in docs/guide. */
   name: string
-  /** What the page of the chapter promises. */
+  /** What the page promises to the reader. */
   promise: string
-  /** Finds the promise kept, or throws. */
+  /** Throws if the promise is not true. */
   look: (walk: Walk) => Promise<void>
-  /** What keeps the promise from being kept in the state before. */
+  /** The error of `look` in the state before the chapter. */
   lacks: RegExp
-  /** What the page does by hand, for who skips it. */
+  /** Does the manual steps of the page when the chapter is skipped. */
   skip?: (walk: Walk) => Promise<unknown>
-  /** How the reader gets there, when it is not by the commands that deploy alone. */
+  /** Does the steps of the chapter, if they are more than the commands that deploy. */
   go?: (walk: Walk) => Promise<unknown>
-  /** What the page clears away. */
+  /** Does the steps with which the page cleans up. */
   leave?: (walk: Walk) => Promise<unknown>
 }
 
-/** In the guide's order. Argo CD's cycle has a test of its own: test/cluster/argo-cd.test.ts */
+/** In the order of the guide. Argo CD has a separate test: test/cluster/argo-cd.test.ts */
 export const chapters: Chapter[] = [
   {
     name: '01-hello-world',
-    promise: 'one process shows the page to who forwards its port',
+    promise: 'one process serves the HTML page through a forwarded port',
     lacks: /services "server" not found/,
     async look(walk) {
       expect(await insideAsk(walk, 'readyz')).toBe('ready\n')
@@ -55,7 +55,7 @@ export const chapters: Chapter[] = [
   },
   {
     name: '02-local-build',
-    promise: 'what the reader changes in the sources is in the image',
+    promise: 'the image contains the changes of the reader',
     lacks: /to match .*second-version/,
     async look(walk) {
       const [stylesheet = ''] = /assets\/main\.\w+\.css/.exec(await insideAsk(walk, '')) ?? []
@@ -83,13 +83,13 @@ export const chapters: Chapter[] = [
   },
   {
     name: '04-deploy',
-    promise: 'people reach the chat by its name, sign up and talk',
+    promise: 'people open the chat by its host name, sign up and post messages',
     lacks: /404/,
     look: (walk) => peopleTalk(walk),
   },
   {
     name: '05-dependencies',
-    promise: 'an image built after a change of the sources shares its packages with the one before',
+    promise: 'an image built after a change of the sources shares its packages with the previous image',
     lacks: /there is no other image/,
     async look(walk) {
       const refs = await walk.namespace.kubectl(
@@ -106,7 +106,7 @@ export const chapters: Chapter[] = [
       const [old, current] = await Promise.all([before, now].map(layersOf))
       const fresh = current!.filter(({ digest }) => old!.every((layer) => layer.digest !== digest))
       expect(fresh.length).toBeGreaterThan(0)
-      // Packages are some ten times that.
+      // The packages are about ten times larger.
       expect(fresh.reduce((sum, { size }) => sum + size, 0)).toBeLessThan(3_000_000)
     },
     async go(walk) {
@@ -116,7 +116,7 @@ export const chapters: Chapter[] = [
   },
   {
     name: '06-assets',
-    promise: 'an nginx hands out the assets, compressed, and the configuration of the environment',
+    promise: 'an nginx serves the compressed assets and the configuration of the environment',
     lacks: /to deeply equal \[ 'postgres', 'server', 'web' \]/,
     async look(walk) {
       expect(await containers(walk)).toEqual(['postgres', 'server', 'web'])
@@ -132,7 +132,7 @@ export const chapters: Chapter[] = [
   },
   {
     name: '07-files',
-    promise: 'a picture is an object in the bucket',
+    promise: 'an avatar is an object in the bucket',
     lacks: /statefulsets.apps "s3" not found/,
     async look({ namespace, address }) {
       const ann = await Person.signUp(address, 'Ann')
@@ -149,11 +149,11 @@ export const chapters: Chapter[] = [
   },
   {
     name: '08-e-mail',
-    promise: 'mail to a newcomer leaves by Mailgun',
+    promise: 'Mailgun sends the welcome mail',
     lacks: /expected 200 to be 404/,
     async look({ address, read }) {
       const ann = await Person.signUp(address, 'Ann')
-      // The mailbox is a page of its own, for who has no Mailgun.
+      // Without Mailgun, the mailbox is an HTML page.
       expect((await ask(address, '/mailbox', { headers: ann.headers })).status).toBe(404)
       await until('the mail at the stand-in', () =>
         expect(read('mailgun.txt').split(`to: '${ann.email}'`)).toHaveLength(2),
@@ -162,8 +162,8 @@ export const chapters: Chapter[] = [
   },
   {
     name: '09-redis',
-    promise: 'what happens on one copy of the server arrives on another at once',
-    lacks: /out of the database/,
+    promise: 'an event on one replica of the server reaches another replica at once',
+    lacks: /from the database/,
     async look(walk) {
       const { namespace, address } = walk
       await namespace.kubectl('scale', 'deployment/server', '--replicas=2')
@@ -171,9 +171,9 @@ export const chapters: Chapter[] = [
       const { ann, ben } = await twoPeople(walk)
       try {
         await ann.connect()
-        await until('Ben to be on another copy than Ann', async () => {
+        await until('Ben to be on another replica than Ann', async () => {
           ben.leave()
-          await ask(address, '/version') // whoever takes turns would send him to the same one each time
+          await ask(address, '/version') // an ingress that alternates between two replicas would send him to the same one each time
           await ben.connect()
           expect(await socketsPerPod(namespace)).toEqual(['1', '1'])
         })
@@ -181,8 +181,8 @@ export const chapters: Chapter[] = [
         await ann.type()
         const { id } = await ann.post('Are you there, Ben?')
         await until('the message on Ben’s screen', () => expect(ben.screen.map((message) => message.id)).toContain(id))
-        // Each copy finds messages in the database. That somebody is typing, it can only be told.
-        if (!ben.typists.has(ann.account.id)) throw new Error('The message came out of the database.')
+        // A replica finds messages in the database, but learns only from a hint that a person is typing.
+        if (!ben.typists.has(ann.account.id)) throw new Error('The message came from the database, not from a hint.')
       } finally {
         for (const person of [ann, ben]) person.leave()
       }
@@ -190,7 +190,7 @@ export const chapters: Chapter[] = [
   },
   {
     name: '10-database',
-    promise: 'what people have written outlives the pod of the database',
+    promise: 'messages survive the loss of the database pod',
     lacks: /relation "accounts" does not exist/,
     async look({ namespace, address }) {
       const ann = await Person.signUp(address, 'Ann')
@@ -212,7 +212,7 @@ export const chapters: Chapter[] = [
         ann.leave()
       }
     },
-    // A StatefulSet cannot change its volume, and the migrations have to run once more, in the new database.
+    // A StatefulSet cannot change its volume, and the migrations must run again in the new database.
     skip: ({ namespace }) =>
       namespace.kubectl(
         'delete',
@@ -223,15 +223,15 @@ export const chapters: Chapter[] = [
   },
   {
     name: '11-fixtures',
-    promise: 'the demo people are there',
+    promise: 'the demo accounts exist',
     lacks: /401/,
     look: ({ address }) => signInAsDemo(address, 201),
-    // By itself it happens with a first deploy only.
+    // Without this command, only a first deploy creates them.
     go: (walk) => walk.follow(/werf converge|kubectl config|cli\.js fixtures/),
   },
   {
     name: '12-tests',
-    promise: 'the linters run in the cluster, in the image that holds them',
+    promise: 'the linters run in the cluster, in the image with the tests',
     lacks: /eslint: not found/,
     async look({ namespace, testsImage }) {
       const image =
@@ -254,7 +254,7 @@ export const chapters: Chapter[] = [
       await namespace.kubectl('run', 'lint', '--image', image, '--restart=Never', '--overrides', overrides)
       try {
         await until(
-          'the linters to be done',
+          'the linters to finish',
           async () => expect(await phaseOf(namespace, 'lint')).toMatch(/Succeeded|Failed/),
           600_000,
         )
@@ -270,7 +270,7 @@ export const chapters: Chapter[] = [
   },
   {
     name: '13-applications',
-    promise: 'events wait in RabbitMQ for a worker, whatever happens to the server',
+    promise: 'events wait in RabbitMQ for a worker, even if the server stops',
     lacks: /"worker" not found/,
     async look(walk) {
       const { namespace, address } = walk
@@ -284,7 +284,7 @@ export const chapters: Chapter[] = [
       expect(await greetings()).toEqual([])
       await namespace.kubectl('scale', 'deployment/worker', '--replicas=1')
       await until('the greeting', async () => expect(await greetings()).toHaveLength(1))
-      // RabbitMQ counts them every few seconds.
+      // RabbitMQ updates its counts every few seconds.
       const queues = () =>
         namespace.kubectl(
           'exec',
@@ -302,11 +302,11 @@ export const chapters: Chapter[] = [
   },
   {
     name: '14-environments',
-    promise: 'a branch has an environment of its own, with its own people, and fixtures at once',
+    promise: 'a branch has its own environment, with its own accounts and with fixtures from the start',
     lacks: /expected 404/,
     async look({ address, elsewhere }) {
       expect((await ask(elsewhere, '/')).status).toBe(200)
-      await until('the demo people', () => signInAsDemo(elsewhere, 201))
+      await until('the demo accounts', () => signInAsDemo(elsewhere, 201))
       const [here, there] = await Promise.all([Person.signUp(address, 'Here'), Person.signUp(elsewhere, 'There')])
       for (const [{ headers }, where] of [
         [here, elsewhere],
@@ -320,7 +320,7 @@ export const chapters: Chapter[] = [
   },
   {
     name: '16-scheduled-job',
-    promise: 'what has expired is forgotten by night',
+    promise: 'a nightly task deletes expired rows',
     lacks: /cronjobs.batch "upkeep" not found/,
     async look({ namespace }) {
       await sql(
@@ -334,17 +334,17 @@ export const chapters: Chapter[] = [
   },
 ]
 
-/** What `docker login` has left, once somebody has signed in. */
+/** The configuration file that `docker login` writes. */
 export const dockerConfig = JSON.stringify({ auths: { 'registry.example.com': { auth: 'cmVhZGVyOnBhc3N3b3Jk' } } })
-/** What the page of the version `reworded` says to who has no JavaScript. */
+/** The text for browsers without JavaScript, after the change of the reader. */
 const newWords = 'This chat needs JavaScript.'
 
-/** One request to the server as `kubectl port-forward` makes it, past every Ingress. */
+/** Sends one request directly to the server, as through `kubectl port-forward`, without an Ingress. */
 function insideAsk({ namespace }: Walk, path: string): Promise<string> {
   return namespace.kubectl('get', '--raw', `/api/v1/namespaces/${namespace.name}/services/server:http/proxy/${path}`)
 }
 
-/** The containers of all pods that are there to stay. */
+/** The containers of all pods, except those of Jobs. */
 async function containers({ namespace }: Walk): Promise<string[]> {
   const names = await namespace.kubectl(
     'get',
@@ -355,7 +355,7 @@ async function containers({ namespace }: Walk): Promise<string[]> {
   return names.split(' ').sort()
 }
 
-/** Two people see the page, sign up, and one hears what the other says. */
+/** Two people open the chat and sign up; one receives the message of the other. */
 export async function peopleTalk(walk: Walk): Promise<void> {
   expect((await ask(walk.address, '/')).status).toBe(200)
   const { ann, ben } = await twoPeople(walk)
@@ -376,7 +376,7 @@ async function twoPeople(walk: Walk): Promise<{ ann: Person; ben: Person; room: 
   return { ann, ben, room }
 }
 
-/** The one who signed up in a chapter before, as long as the chat knows the session: one address may not sign up for ever. */
+/** The person who signed up in an earlier chapter, if the session is still valid. The limit of new accounts per IP address requires this. */
 async function personIn({ address, people }: Walk, name: string): Promise<Person> {
   const known = people.get(name)
   if (known !== undefined && (await ask(address, '/api/me', { headers: known.headers })).status === 200) return known
@@ -385,7 +385,7 @@ async function personIn({ address, people }: Walk, name: string): Promise<Person
   return person
 }
 
-/** One of fixtures/demo.sql. */
+/** Signs in with a demo account of fixtures/demo.sql. */
 async function signInAsDemo(address: Address, status: number): Promise<void> {
   const headers = { origin: `http://${address.host}`, 'content-type': 'application/json' }
   const body = JSON.stringify({ email: 'anna@example.com', password: 'anna loves helm' })
@@ -400,7 +400,7 @@ async function socketsPerPod(namespace: Namespace): Promise<(string | undefined)
   return (await Promise.all(metrics)).map((text) => /^chat_sockets (\d+)$/m.exec(text)?.[1])
 }
 
-/** The first column of the first row. */
+/** Runs a query, and returns the first column of the first row. */
 async function sql(namespace: Namespace, query: string): Promise<string> {
   return (
     await namespace.kubectl(
@@ -424,7 +424,7 @@ async function phaseOf(namespace: Namespace, pod: string): Promise<string> {
   return namespace.kubectl('get', 'pod', pod, '-o', 'jsonpath={.status.phase}')
 }
 
-/** An image's layers, as its registry tells them, with their sizes in bytes. */
+/** The layers of an image and their sizes in bytes, from the registry. */
 async function layersOf(ref: string): Promise<{ digest: string; size: number }[]> {
   const [, host = '', repository = '', tag = ''] = /^([^/]+)\/(.+):([^:]+)$/.exec(ref) ?? []
   const accept = [

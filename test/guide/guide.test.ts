@@ -16,21 +16,21 @@ import { openShell, type Shell } from './shell.js'
 
 const surroundings = readSurroundings(process.env)
 const werf = findProgram('werf')
-/** `GUIDE_CHAPTERS="04 07"` walks these and no others. */
+/** `GUIDE_CHAPTERS="04 07"` runs only these chapters. */
 const chosen = process.env.GUIDE_CHAPTERS?.split(' ') ?? chapters.map(({ name }) => name.slice(0, 2))
 const walked = chapters.filter(({ name }) => chosen.includes(name.slice(0, 2)))
 if (walked.length < chosen.length)
   throw new Error(
-    `GUIDE_CHAPTERS is "${chosen.join(' ')}", and can be of ${chapters.map(({ name }) => name.slice(0, 2)).join(' ')}.`,
+    `GUIDE_CHAPTERS is "${chosen.join(' ')}". Choose from ${chapters.map(({ name }) => name.slice(0, 2)).join(' ')}.`,
   )
-/** Made by commands of the pages, besides the one they are all about. */
+/** Other namespaces that commands of the pages create. */
 const others = ['chat-review-outside', 'elsewhere', 'chat-review-fixtures', 'chat-review-x']
 
 /**
- * One namespace, one release, upgraded chapter by chapter: what a chapter promises is not kept before it, and is kept after it. The commands are
- * the page's own, to the letter, each chapter's in a shell that knows nothing but what preparation.md sets.
+ * One release in one namespace, upgraded chapter by chapter. The promise of a chapter is false before it and true after it. The test runs the exact
+ * commands of each page, in a new shell that has only the variables of preparation.md.
  */
-describe(`the guide, walked with ${werf === undefined ? 'Helm' : 'werf'},`, () => {
+describe(`the guide, run with ${werf === undefined ? 'Helm' : 'werf'},`, () => {
   const scratch = mkdtempSync(join(tmpdir(), 'chat-guide-'))
   const failures = join(scratch, 'failures')
   let checkout: Version
@@ -40,7 +40,7 @@ describe(`the guide, walked with ${werf === undefined ? 'Helm' : 'werf'},`, () =
   let walk: Walk
 
   beforeAll(async () => {
-    // Pages name it, so there is one walk at a time in a cluster.
+    // The pages name this namespace, so only one test can run in a cluster at a time.
     namespace = await until(
       'the namespace chat-local to be free',
       () => createNamespace(scratch, 'chat-local'),
@@ -80,9 +80,9 @@ describe(`the guide, walked with ${werf === undefined ? 'Helm' : 'werf'},`, () =
     })
     afterAll(() => shell.close())
 
-    it(`does not find it done before: ${promise}`, () => expect(look(walk)).rejects.toThrow(lacks))
+    it(`is not yet true: ${promise}`, () => expect(look(walk)).rejects.toThrow(lacks))
 
-    it('brings it about', async () => {
+    it('becomes true with the commands of the chapter', async () => {
       for (const { skip } of chapters.filter((one) => one.name > chapter && one.name < name)) await skip?.(walk)
       chapter = name
       await go(walk)
@@ -99,19 +99,19 @@ describe(`the guide, walked with ${werf === undefined ? 'Helm' : 'werf'},`, () =
     )
     expect(steps.length).toBeGreaterThan(0)
     for (const step of steps) await take(step)
-    // Servers on their way out still do what the chapter before has promised.
+    // Servers that are stopping still behave as in the previous chapter.
     const there = new Set((await namespace.pods('server')).map(({ metadata }) => metadata.uid))
     await namespace.gone(before.filter(({ metadata }) => !there.has(metadata.uid)))
-    // A controller hears of an Ingress, and of who is ready behind it, a moment after Helm does.
+    // The ingress controller learns of an Ingress and of ready pods a moment after Helm.
     if ((await namespace.kubectl('get', 'ingress', '-o', 'name')) === '') return
     await until('the ingress to lead to the server', async () =>
       expect((await ask(walk.address, '/')).status).toBe(200),
     )
   }
 
-  /** One block of a page, which ends as the page says. */
+  /** Runs one block of a page, and checks that it ends as the page says. */
   async function take(step: Step): Promise<void> {
-    // A migration that fails: werf says so at once, Helm when its patience is over.
+    // For a failed migration werf shows the error at once, but Helm only after its timeout.
     if (werf === undefined && step.error?.includes('failed release')) return
     writeFileSync(failures, '')
     const output = await shell.run(step.text)
@@ -123,13 +123,13 @@ describe(`the guide, walked with ${werf === undefined ? 'Helm' : 'werf'},`, () =
     expect(output).toContain(refusalIn(step) ?? '')
   }
 
-  /** What preparation.md sets, in the home of somebody who has signed in to a registry. */
+  /** The variables of preparation.md, and a home directory with the credentials of a registry. */
   function preparedShell(): NodeJS.ProcessEnv {
     const home = join(scratch, 'home')
     mkdirSync(join(home, '.docker'), { recursive: true })
     writeFileSync(join(home, '.docker/config.json'), dockerConfig)
     writeFileSync(join(home, '.gitconfig'), '[user]\nname = Chat\nemail = chat@example.com\n')
-    // Pages set its namespace.
+    // A copy, because commands of the pages change its namespace.
     const kubeconfig = join(home, 'kubeconfig')
     copyFileSync(process.env.KUBECONFIG ?? '', kubeconfig)
     const program =

@@ -2,12 +2,12 @@ import { execFileSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import { blocksIn } from '../../tools/test/markdown.js'
 
-/** A block of shell commands, as a page prints it. */
+/** A block of shell commands on a page. */
 export interface Step {
   text: string
-  /** What the page shows of the error that it ends with. */
+  /** The error with which the block ends, as shown on the page. */
   error?: string
-  /** Whether the page has nothing like "Not run here" about it. */
+  /** False if the page says "Not run here" after the block. */
   isRun: boolean
 }
 
@@ -21,12 +21,12 @@ export function stepsOf(page: string): Step[] {
   })
 }
 
-/** Why the chart refuses it, in its own words; nothing when the error comes later than that. */
+/** The sentence with which the chart refuses the deploy; undefined if the error comes from a later step. */
 export function refusalIn({ error }: { error?: string }): string | undefined {
   return /(?:execution error at \(chat\/[^)]+\): |render chart: … )(.+)$/.exec(error ?? '')?.[1]
 }
 
-/** The arguments of each `werf converge` or `helm upgrade` in a block, as a shell that was just opened hands them on. The last one ends with the error. */
+/** The arguments of each `werf converge` or `helm upgrade` in a block, as a new shell passes them. The last command ends with the error. */
 export function deploysIn(
   { text, error }: Step,
   env: Record<string, string>,
@@ -41,7 +41,7 @@ export function deploysIn(
   })
 }
 
-/** What `werf converge` is told, for Helm. @throws when there is a flag that Helm has nothing for. */
+/** Translates the flags of `werf converge` for Helm. @throws if Helm has no such flag. */
 export function forHelm(args: string[]): { env?: string; secretValues: string[]; flags: string[] } {
   const text = { type: 'string', multiple: true } as const
   const forWerf = {

@@ -6,8 +6,8 @@ import { buildImages, type Images } from '../cluster/images.js'
 import { forHelm } from './pages.js'
 
 /**
- * `werf converge` and `werf dismiss` where there is no werf: the images of the commit in this folder, by whatever builds here, and Helm, told
- * the same flags. It refuses every other command, and each flag that Helm has nothing for.
+ * Replaces `werf converge` and `werf dismiss` if werf is not installed. It builds the images of the commit in this folder with the available builder,
+ * and runs Helm with the same flags. It refuses every other command, and each flag that Helm does not have.
  */
 const [command = '', ...args] = process.argv.slice(2)
 const { WERF_ENV = '', WERF_REPO = '', SCRATCH = '' } = process.env
@@ -16,7 +16,7 @@ const name = `chat-${WERF_ENV}`
 try {
   if (command === 'converge') await converge()
   else if (command === 'dismiss') await dismiss()
-  else throw new Error(`werf ${command} is nothing that Helm can do instead.`)
+  else throw new Error(`Helm cannot replace werf ${command}.`)
 } catch (error) {
   process.stdout.write(`${error instanceof Error ? error.message : String(error)}\n`)
   process.exitCode = 1
@@ -62,7 +62,7 @@ async function dismiss(): Promise<void> {
   await run('kubectl', ['delete', 'namespace', namespace, '--timeout=180s'], { timeoutMs: 200_000 })
 }
 
-/** Built once for each commit. */
+/** Builds the images once for each commit. */
 async function imagesHere(): Promise<Images> {
   const { stdout: commit } = await run('git', ['rev-parse', 'HEAD'], { cwd: process.cwd() })
   const file = join(SCRATCH, `images-${commit.trim()}.json`)

@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import { mustBeWritable } from './disk.js'
 import type { Processes } from './processes.js'
 
-/** A build of this project, and how to tell that it has to be done again. */
+/** A build of this project, and how to find out that it is out of date. */
 interface Build {
   name: string
   /** Files and folders; a folder stands for everything in it. */
   inputs: string[]
-  /** Written by the build at its end. */
+  /** The file that the build writes last. */
   output: string
   command: { file: string; args: string[] }
 }
@@ -19,7 +19,7 @@ const tsc = (app: string) => ({
 })
 const settings = ['tsconfig.json', 'package-lock.json']
 
-/** In the order in which they need each other. */
+/** In the order of their dependencies. */
 const serverBuilds: Build[] = [
   {
     name: 'server',
@@ -65,7 +65,7 @@ export const webBuild: Build = {
 /** What webpack writes with `--mode development`. */
 export const developmentBundle = 'apps/web/dist/assets/main.js'
 
-/** Builds what is not there or not current, the web client beside the server. */
+/** Runs the builds that are missing or out of date. The web client is built in parallel with the server. */
 export async function buildWhatIsStale(processes: Processes, env: NodeJS.ProcessEnv) {
   const builds = [serverBuilds.filter(isStale), [webBuild].filter(isStale)]
   const names = builds.flat().map(({ name }) => name)
@@ -80,18 +80,18 @@ export async function buildWhatIsStale(processes: Processes, env: NodeJS.Process
   )
 }
 
-/** Is the output missing, older than any of its inputs, or made for development only? */
+/** True if the output is missing, older than one of its inputs, or a development build. */
 function isStale({ inputs, output }: Build): boolean {
   const built = statSync(output, { throwIfNoEntry: false })?.mtimeMs
   return built === undefined || isDevelopmentBuild(output) || inputs.some((input) => newest(input) > built)
 }
 
-/** The web client's files carry a hash in their names, but not when they are rebuilt at each change. */
+/** A production build puts a hash into the names of the web client's files; a development build does not. */
 function isDevelopmentBuild(output: string): boolean {
   return output === webBuild.output && existsSync(developmentBundle)
 }
 
-/** In milliseconds; tests do not count. A deleted file shows in the time of its folder. */
+/** The newest time of change, in milliseconds, without tests. Deleting a file changes the time of its folder. */
 function newest(path: string): number {
   const stat = statSync(path, { throwIfNoEntry: false })
   if (stat === undefined || /\.test\.tsx?$/.test(path)) return 0

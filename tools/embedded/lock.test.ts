@@ -26,7 +26,7 @@ describe('the lock', () => {
     await rm(folder, { recursive: true })
   })
 
-  /** Another process that takes the lock when told, and says how that went. */
+  /** Another process that takes the lock on command, and reports the result. */
   async function rival(): Promise<{ process: ChildProcess; take: () => Promise<string> }> {
     const program = join(folder, `rival-${children.length}.mts`)
     await writeFile(
@@ -48,7 +48,7 @@ describe('the lock', () => {
     }
   }
 
-  it('is refused while another process has it, and tells who that is', async () => {
+  it('is refused while another process holds it, and names this process', async () => {
     const other = await rival()
     expect(await other.take()).toBe('taken')
     const refusal = await takeLock(file).catch((error: unknown) => error)
@@ -57,7 +57,7 @@ describe('the lock', () => {
     expect(Date.parse((refusal as LockHeld).holder.since)).not.toBeNaN()
   })
 
-  it('can be taken again once it is given back', async () => {
+  it('can be taken again after it was released', async () => {
     const giveBack = await takeLock(file)
     await expect(takeLock(file)).rejects.toThrow(LockHeld)
     giveBack()
@@ -74,7 +74,7 @@ describe('the lock', () => {
     expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({ pid: process.pid })
   })
 
-  it('is taken over when another process has the number of the dead one', async () => {
+  it('is taken over when a new process has the number of the ended one', async () => {
     const giveBack = await takeLock(file)
     giveBack()
     const alive: Holder = {
@@ -95,7 +95,7 @@ describe('the lock', () => {
     expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({ pid: process.pid })
   })
 
-  it('waits for a holder that is about to leave', async () => {
+  it('waits for a process that is about to release it', async () => {
     const other = await rival()
     await other.take()
     const waiting = takeLock(file, { patienceMs: 30_000 })
@@ -104,7 +104,7 @@ describe('the lock', () => {
     expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({ pid: process.pid })
   })
 
-  it('goes to exactly one of several that find it abandoned at the same moment', async () => {
+  it('goes to exactly one of several processes that find it stale at the same time', async () => {
     const dead = await rival()
     await dead.take()
     dead.process.kill('SIGKILL')

@@ -3,14 +3,14 @@ import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } 
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Who holds a lock, as its file tells. */
+/** The process that holds a lock, as written in the lock file. */
 export interface Holder {
   pid: number
-  /** When the process began, as the system tells it: another process that got the same number later has another one. */
+  /** The start time of the process, as the system reports it. It differs for a later process with the same number. */
   began: string
   /** When the lock was taken, ISO 8601. */
   since: string
-  /** What it is held for, in words for people: an address. */
+  /** What the process does with the lock, for people: the URL of the chat. */
   note: string
 }
 
@@ -22,10 +22,10 @@ export class LockHeld extends Error {
 }
 
 /**
- * Takes the lock at `file` for this process. A lock whose holder is dead is taken over.
- * @param options.patienceMs how long to wait for a holder that is alive.
- * @returns the function that gives it back.
- * @throws LockHeld when a living process has it.
+ * Takes the lock at `file` for this process. If the process that holds it has ended, takes over the lock.
+ * @param options.patienceMs how long to wait for a process that is still running.
+ * @returns the function that releases the lock.
+ * @throws LockHeld if a running process holds it.
  */
 export async function takeLock(
   file: string,
@@ -43,7 +43,7 @@ export async function takeLock(
   writeFileSync(draft, JSON.stringify(mine))
   try {
     for (;;) {
-      // A hard link appears whole or not at all, and fails where there is one already.
+      // Creating a hard link is atomic, and fails if the lock file exists.
       if (succeeds(() => linkSync(draft, file), 'EEXIST')) return () => giveBack(file, mine)
       const holder = readHolder(file)
       if (holder === undefined) continue
@@ -56,17 +56,17 @@ export async function takeLock(
   }
 }
 
-/** Is the process that wrote this still running, and not another one with the same number? */
+/** True if the process that wrote this still runs, and not another process with the same number. */
 function isAlive(holder: Holder): boolean {
   try {
     process.kill(holder.pid, 0)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false // EPERM: it lives, and is somebody else's
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false // EPERM: it runs, and belongs to another user
   }
   return beganOf(holder.pid) === holder.began
 }
 
-/** Two that find the same stale lock must not both remove it: the second would remove the lock of the first. */
+/** If two processes find the same stale lock, only one may remove it: the second would remove the new lock of the first. */
 function removeStale(file: string, stale: Holder) {
   const aside = `${file}.stale.${process.pid}`
   if (!succeeds(() => renameSync(file, aside), 'ENOENT')) return
@@ -80,7 +80,7 @@ function giveBack(file: string, mine: Holder) {
   if (holder?.pid === mine.pid && holder.since === mine.since) rmSync(file, { force: true })
 }
 
-/** Undefined when the file is gone; what cannot be read counts as a holder that is dead. */
+/** Undefined if the file is gone. A file that cannot be read counts as a process that has ended. */
 function readHolder(file: string): Holder | undefined {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as Holder
@@ -93,7 +93,7 @@ function readHolder(file: string): Holder | undefined {
 
 function beganOf(pid: number): string {
   try {
-    // Linux: the 22nd field, counted behind the name, which may itself contain spaces and brackets.
+    // Linux: the 22nd field. Count after the name, because the name may contain spaces and brackets.
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
     return `${boot}/${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]}`
@@ -109,7 +109,7 @@ function beganOf(pid: number): string {
   }
 }
 
-/** False when it fails with this one code. */
+/** False if `work` fails with this code. Throws all other errors. */
 function succeeds(act: () => void, expected: string): boolean {
   try {
     act()

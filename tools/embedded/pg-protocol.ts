@@ -1,9 +1,9 @@
 /**
- * The parts of PostgreSQL's wire protocol that a pooler needs: telling messages apart, greeting, saying no.
+ * The parts of PostgreSQL's wire protocol that a pooler needs: splitting messages, greeting, refusing.
  * https://www.postgresql.org/docs/current/protocol-message-formats.html
  */
 
-/** Types of the messages a client sends, as their first byte. */
+/** Types of the messages that a client sends; the type is the first byte. */
 export const fromClient = {
   bind: 0x42,
   close: 0x43,
@@ -19,25 +19,25 @@ export const fromClient = {
   terminate: 0x58,
 } as const
 
-/** What the first message of a connection asks for; it has a code where the others have a type. */
+/** What the first message of a connection asks for. It has a code instead of a type. */
 export const startupCode = { protocol3: 196608, cancel: 80877102, ssl: 80877103, gss: 80877104 } as const
 
 const readyForQuery = 0x5a
 const largestStartup = 10_000
 const largestMessage = 64 * 1024 * 1024
 
-/** Cuts a stream of bytes into whole messages, each with its header. */
+/** Splits a stream of bytes into complete messages, each with its header. */
 export class MessageReader {
-  /** Until the reader's owner sets this, messages are read as startup messages: they have no type byte. */
+  /** While this is false, messages are startup messages, which have no type byte. The caller sets it. */
   isStarted = false
   #chunks: Buffer[] = []
   #size = 0
-  /** Bytes to wait for before it is worth looking again: a large message arrives in hundreds of chunks. */
+  /** The number of bytes that complete the next message. Saves work when a large message arrives in hundreds of chunks. */
   #wanted = 0
 
   /**
-   * Calls `take` for each message that is complete with this chunk.
-   * @throws RangeError for a length that no client would send: this is something else than PostgreSQL's protocol.
+   * Calls `take` for each message that this chunk completes.
+   * @throws RangeError for an impossible length: the client does not use PostgreSQL's protocol.
    */
   read(chunk: Buffer, take: (message: Buffer) => void) {
     this.#chunks.push(chunk)
@@ -82,24 +82,24 @@ export function query(sql: string): Buffer {
   return message(fromClient.query, `${sql}\0`)
 }
 
-/** "You are in": nobody is asked for a password. */
+/** Accepts a connection without a password. */
 export function greeting(parameters: Record<string, string>): Buffer {
   return Buffer.concat([
     message(0x52, Buffer.alloc(4)), // AuthenticationOk
     ...Object.entries(parameters).map(([name, value]) => message(0x53, `${name}\0${value}\0`)), // ParameterStatus
-    message(0x4b, Buffer.alloc(8)), // BackendKeyData: cancelling is not possible, so the key means nothing
+    message(0x4b, Buffer.alloc(8)), // BackendKeyData: requests cannot be cancelled, so the key is not used
     message(readyForQuery, 'I'),
   ])
 }
 
-/** An error after which the connection ends. */
+/** An error that ends the connection. */
 export function fatal(sqlState: string, text: string): Buffer {
   return message(0x45, `SFATAL\0VFATAL\0C${sqlState}\0M${text}\0\0`)
 }
 
 /**
- * The last ReadyForQuery in an answer: `I`dle, in a `T`ransaction, in a failed one (`E`). Undefined when there is
- * none, because the client has not asked for it yet.
+ * The last ReadyForQuery in an answer: `I`dle, in a `T`ransaction, in a failed one (`E`). Undefined if there is
+ * none, because the client has not sent a Sync yet.
  */
 export function readyStatus(answer: Buffer): string | undefined {
   let status: string | undefined

@@ -29,7 +29,7 @@ async function client(): Promise<pg.Client> {
   return connected
 }
 
-/** Speaks the protocol message by message, as no library would. */
+/** A client that sends single messages of the protocol, which libraries do not allow. */
 class Wire {
   #received = Buffer.alloc(0)
   private constructor(readonly socket: Socket) {
@@ -50,7 +50,7 @@ class Wire {
     return wire
   }
 
-  /** Types of the messages that arrive, up to and with the first of this type. */
+  /** Types of the messages that arrive, up to and including the first one of this type. */
   async until(type: string): Promise<string> {
     for (;;) {
       let types = ''
@@ -80,7 +80,7 @@ const flush = message(fromClient.flush)
 const sync = message(fromClient.sync)
 
 describe('many connections on one embedded database', () => {
-  it('keep the sum of all money, whatever their clients do', async () => {
+  it('keep the sum of all money, even if clients fail or disconnect', async () => {
     const pools = [1, 2, 3].map(() => new pg.Pool({ connectionString: url, max: 8 }))
     const pool = (turn: number) => pools[turn % 3] as pg.Pool
     await pool(0).query('create table purses (id int primary key, coins int not null)')
@@ -124,7 +124,7 @@ describe('many connections on one embedded database', () => {
     await Promise.all(pools.map((each) => each.end()))
   })
 
-  it('wait for a transaction to end, and see what it committed', async () => {
+  it('wait for the end of a transaction, and see what it committed', async () => {
     const [ann, ben] = [await client(), await client()]
     await ann.query('create table notes (text text)')
     await ann.query('begin')
@@ -135,7 +135,7 @@ describe('many connections on one embedded database', () => {
     await Promise.all([ann.end(), ben.end()])
   })
 
-  it('go on after an error inside a transaction, which changes nothing', async () => {
+  it('continue after an error inside a transaction, which changes nothing', async () => {
     const ann = await client()
     await ann.query('create table counters (n int)')
     await ann.query('begin')
@@ -148,7 +148,7 @@ describe('many connections on one embedded database', () => {
     await Promise.all([ann.end(), ben.end()])
   })
 
-  it('carry a parameter of several megabytes, there and back', async () => {
+  it('transport a parameter of several megabytes in both directions', async () => {
     const ann = await client()
     const text = 'ё'.repeat(3_000_000)
     const { rows } = await ann.query<{ text: string }>('select $1::text as text', [text])
@@ -156,7 +156,7 @@ describe('many connections on one embedded database', () => {
     await ann.end()
   })
 
-  it('are told that COPY FROM STDIN is not to be had, and stay usable', async () => {
+  it('get an error for COPY FROM STDIN, and stay usable', async () => {
     const ann = await client()
     await ann.query('create table copies (n int)')
     await expect(ann.query('copy copies from stdin')).rejects.toThrow(/not supported by the embedded database/)
@@ -236,7 +236,7 @@ describe('the wire protocol', () => {
     await ben.end()
   })
 
-  it('refuses encryption and then goes on without', async () => {
+  it('refuses encryption, and continues without it', async () => {
     const wire = await Wire.connect()
     wire.socket.write(startup(80877103))
     const [answer] = (await once(wire.socket, 'data')) as [Buffer]
@@ -266,7 +266,7 @@ describe('the wire protocol', () => {
     await ben.end()
   })
 
-  it('hangs up at a message that the backend would hang at', async () => {
+  it('disconnects at a message for which the backend would wait for ever', async () => {
     const wire = await Wire.started()
     wire.socket.write(Buffer.concat([message(0x3f, 'what?'), query('select 1')]))
     expect(await wire.until('E')).toBe('E')

@@ -11,21 +11,21 @@ import {
   startupCodeOf,
 } from './pg-protocol.js'
 
-/** One PostgreSQL session without a network: takes whole messages of the wire protocol, returns what it answers. */
+/** One PostgreSQL session without a network: takes complete messages of the wire protocol, and returns its answers. */
 export type Backend = (messages: Buffer) => Promise<Buffer>
 
 export interface Pooler {
   server: Server
-  /** Takes no new clients, ends the present ones, rolls back what they left open. */
+  /** Accepts no new clients, disconnects the others, and rolls back their open transactions. */
   close(): Promise<void>
 }
 
 /**
- * Puts many connections on one backend, pooled per transaction as PgBouncer does: a client has the backend to itself
- * from its first message until the backend is idle again, and the others wait in line. So everything that outlives a
- * transaction is shared by all: no SET, no LISTEN, no named statements, no session locks, no temporary tables.
- * @param parameters what clients are told about the backend when they connect: `server_version` and the like.
- * @param onFault called with an error of the backend itself (not of a statement): it cannot be used any more.
+ * Shares one backend between many connections, pooled per transaction as PgBouncer does. A client has the backend alone
+ * from its first message until the backend is idle again; the other clients wait in a queue. All clients would share
+ * whatever lives longer than a transaction, so they must not use it: no SET, no LISTEN, no named statements, no session locks, no temporary tables.
+ * @param parameters sent to each client when it connects: `server_version` and others.
+ * @param onFault called with an error of the backend itself (not of a statement); the backend is then unusable.
  */
 export function createPooler(
   backend: Backend,
@@ -37,11 +37,11 @@ export function createPooler(
 
   function serve(socket: Socket) {
     const reader = new MessageReader()
-    /** Messages the backend need not see yet: nothing is answered before a Query, Sync or Flush. */
+    /** Messages that can wait: the backend answers only after a Query, Sync or Flush. */
     let batch: Buffer[] = []
-    /** Set while this client has the backend. */
+    /** Set while this client uses the backend. */
     let endTurn: (() => void) | undefined
-    /** Batches in the order they came; each starts when the one before is answered. */
+    /** Batches in the order of their arrival; each starts after the answer to the previous one. */
     let work = Promise.resolve()
 
     const run = async (messages: Buffer) => {
@@ -57,7 +57,7 @@ export function createPooler(
     const start = (first: Buffer) => {
       const code = startupCodeOf(first)
       if (code === startupCode.ssl || code === startupCode.gss) socket.write('N')
-      // A statement runs to its end before the next bytes are read, so a request to cancel always comes too late.
+      // The backend finishes a statement before it reads more bytes, so a request to cancel always comes too late.
       else if (code === startupCode.cancel) socket.end()
       else if (code >>> 16 !== 3) socket.end(fatal('0A000', 'unsupported frontend protocol'))
       else {
@@ -71,8 +71,8 @@ export function createPooler(
       switch (received[0]) {
         case fromClient.query:
         case fromClient.execute:
-          // COPY FROM STDIN would read more than there is and take the whole backend down. A CopyFail right behind
-          // turns it into an error of that statement; after any other statement it is ignored.
+          // COPY FROM STDIN would read past the end and crash the backend. A CopyFail directly after it makes it an
+          // error of that statement; after every other statement the backend ignores the CopyFail.
           batch.push(
             received,
             message(fromClient.copyFail, 'COPY FROM STDIN is not supported by the embedded database\0'),
@@ -89,13 +89,13 @@ export function createPooler(
         case fromClient.copyData:
         case fromClient.copyDone:
         case fromClient.copyFail:
-          return // the statement has failed already, see above
+          return // the statement has already failed, see above
         case fromClient.terminate:
           socket.end()
           return
         case undefined:
         default:
-          // The backend would wait for ever at a message that it does not know.
+          // The backend would wait for ever after an unknown message.
           socket.end(fatal('08P01', 'unknown message type'))
           return
       }
@@ -108,7 +108,7 @@ export function createPooler(
 
     const gone = new Promise<void>((resolve) =>
       socket.once('close', () => {
-        // Sync first: after an error in a batch without one, the backend skips everything else.
+        // First a Sync: after an error in a batch without a Sync, the backend skips all other messages.
         const rollback = Buffer.concat([message(fromClient.sync), query('rollback')])
         void enqueue(async () => {
           if (endTurn !== undefined) await run(rollback)
@@ -124,7 +124,7 @@ export function createPooler(
       try {
         reader.read(chunk, (received) => (reader.isStarted ? take(received) : start(received)))
       } catch {
-        socket.destroy() // not PostgreSQL's protocol
+        socket.destroy() // the client does not use PostgreSQL's protocol
       }
     })
   }
@@ -136,7 +136,7 @@ export function createPooler(
       server.close()
       for (const socket of sockets.keys()) {
         socket.end(fatal('57P01', 'terminating connection due to administrator command'))
-        setTimeout(() => socket.destroy(), 500) // for a client that does not hang up
+        setTimeout(() => socket.destroy(), 500) // if the client does not close the connection
       }
       await Promise.all(sockets.values())
       await takeTurn()
@@ -144,7 +144,7 @@ export function createPooler(
   }
 }
 
-/** First come, first served: resolves when it is one's turn, to the function that ends it. */
+/** A queue. Resolves when the turn of the caller begins, to the function that ends this turn. */
 function createLine(): () => Promise<() => void> {
   let last = Promise.resolve()
   return async () => {

@@ -1,7 +1,7 @@
 /**
- * The embedded PostgreSQL: PGlite behind a pooler, in a process of its own. `fork(this, [folder])` with an IPC channel: it
- * sends `{ url }` when it is ready, and closes the database when the channel closes, for whatever reason. When it fails it
- * says why on standard error, in a sentence for people.
+ * The embedded PostgreSQL: PGlite behind a pooler, in a separate process. Start it by `fork(this, [folder])` with an IPC
+ * channel. It sends `{ url }` when it is ready, and closes the database when the channel closes. If it fails, it explains
+ * the reason in a sentence on standard error.
  */
 import { PGlite } from '@electric-sql/pglite'
 import { fork } from 'node:child_process'
@@ -16,7 +16,7 @@ import { createPooler } from './pooler.js'
 
 const [folder = '', isDraft] = process.argv.slice(2)
 
-// Ctrl-C reaches every process of the terminal at once, but the database has to be the last to go.
+// Ctrl-C signals every process of the terminal at once, but the database must stop last.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
 const left = once(process, 'disconnect')
 let isOpen = false
@@ -28,10 +28,10 @@ if (isDraft === 'draft') {
 }
 process.on('uncaughtException', fail).on('unhandledRejection', fail)
 
-// Two PGlites on one folder lose rows without a word. A predecessor that is just closing is waited for.
+// Two PGlites on one folder lose rows without an error. Wait for a previous process that is still closing.
 const unlock = await takeLock(`${folder}.lock`, { patienceMs: 10_000 })
 if (!existsSync(folder)) await make()
-// PGlite would take a folder without this file for an empty one, and write over what is there.
+// PGlite treats a folder without this file as empty, and overwrites its content.
 if (!existsSync(join(folder, 'PG_VERSION'))) throw new Error('PG_VERSION is missing')
 
 const db = await PGlite.create(folder)
@@ -52,7 +52,7 @@ await db.close()
 unlock()
 process.exit(0)
 
-/** Creating a database takes three times the memory of running one; it goes back to the system with the process. */
+/** Creates the database in a separate process: this needs three times the memory of running it, and the end of the process frees it. */
 async function make() {
   const draft = `${folder}.new`
   rmSync(draft, { recursive: true, force: true })
@@ -66,10 +66,10 @@ async function make() {
   await exited
   rmSync(draft, { recursive: true, force: true })
   if (!process.connected) process.exit(0)
-  throw new Error('it could not be made')
+  throw new Error('it could not be created')
 }
 
-/** PGlite's own errors are the numbers and addresses of a program in WebAssembly: what people can do is found out here. */
+/** PGlite's own errors are numbers and addresses of a WebAssembly program. This finds out what people can do. */
 function fail(error: unknown): never {
   process.stderr.write(`${reasonOf(error)}\n`)
   process.exit(1)
@@ -78,19 +78,19 @@ function fail(error: unknown): never {
 function reasonOf(error: unknown): string {
   const where = resolve(folder)
   if (error instanceof LockHeld)
-    return `The database in ${where} is held by process ${error.holder.pid}. Stop that one first.`
+    return `The database in ${where} is in use by process ${error.holder.pid}. Stop this process first.`
   try {
-    mustBeWritable(join(folder, '..'), 'Then start again: what is stored is kept.')
+    mustBeWritable(join(folder, '..'), 'Then start again: no stored data is lost.')
   } catch (obstacle) {
     return (obstacle as Error).message
   }
-  if (isOpen) return `The embedded PostgreSQL has failed: ${wordsOf(error)}. Start again: what is stored is kept.`
+  if (isOpen) return `The embedded PostgreSQL has failed: ${wordsOf(error)}. Start again: no stored data is lost.`
   if (!existsSync(folder))
-    return `The database in ${where} could not be made. Start again; if that does not help, look whether there is memory left.`
-  return `The database in ${where} is damaged. Put back a copy of this folder, or remove it to begin with an empty chat. What was found: ${wordsOf(error)}`
+    return `The database in ${where} could not be created. Start again; if this does not help, check how much memory is free.`
+  return `The database in ${where} is damaged. Restore a copy of this folder, or delete the folder to start with an empty chat. The problem:  ${wordsOf(error)}`
 }
 
-/** The first line, short: PostgreSQL's own words when it still had some. */
+/** The first line of the message, at most 200 characters. */
 function wordsOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).split('\n')[0]!.slice(0, 200)
 }

@@ -27,7 +27,7 @@ describe('the embedded database', { timeout: 120_000 }, () => {
     return { postgres, client }
   }
 
-  it('loses nothing that was committed when it is killed, and nothing else appears', async () => {
+  it('keeps exactly the committed data when it is killed', async () => {
     const first = await start()
     await first.client.query('create table kept (n int)')
     let committed = 0
@@ -43,13 +43,13 @@ describe('the embedded database', { timeout: 120_000 }, () => {
 
     const again = await start()
     const { rows } = await again.client.query<{ n: number }>('select n from kept order by n')
-    // One more may have been committed without our having heard of it.
+    // The database may have committed one more row before it could confirm it.
     expect(rows.length - committed).toBeOneOf([0, 1])
     expect(rows.map(({ n }) => n)).toEqual(rows.map((_, index) => index + 1))
     await again.client.end()
   })
 
-  it('ends an open transaction when it is stopped, and keeps the rest for the next start', async () => {
+  it('rolls back an open transaction when it is stopped, and keeps the rest for the next start', async () => {
     const first = await start()
     await first.client.query('create table kept (n int)')
     await first.client.query('insert into kept values (1)')
@@ -62,7 +62,7 @@ describe('the embedded database', { timeout: 120_000 }, () => {
     await again.client.end()
   })
 
-  it('is waited for however long it takes to be made, and says so', async () => {
+  it('is created without a time limit, and says that it is not ready yet', async () => {
     const said: string[] = []
     const postgres = startPostgres(join(folder, 'postgres'), { say: (text) => said.push(text), sayEveryMs: 50 })
     started.push(postgres)
@@ -72,10 +72,10 @@ describe('the embedded database', { timeout: 120_000 }, () => {
     await vi.waitFor(() => expect(said.length).toBeGreaterThan(before + 20), { timeout: 60_000 })
     process.kill(maker, 'SIGCONT')
     expect(await postgres.url).toMatch(/^postgresql:/)
-    expect(said[0]).toMatch(/^The database is still being made \(\d+ s\)\. On a slow machine this takes minutes\.$/)
+    expect(said[0]).toMatch(/^The database is still being created \(\d+ s\)\. On a slow machine this takes minutes\.$/)
   })
 
-  it('is left at once while it is being made, and made anew by the next start', async () => {
+  it('stops at once while it is being created, and the next start creates it again', async () => {
     const first = startPostgres(join(folder, 'postgres'))
     const maker = await vi.waitFor(() => makerIn(folder), { timeout: 60_000 })
     process.kill(maker, 'SIGSTOP')
@@ -88,12 +88,12 @@ describe('the embedded database', { timeout: 120_000 }, () => {
 
   it.each([
     [
-      'the file by which PGlite knows a database is gone',
+      'the file by which PGlite recognises a database is missing',
       (postgres: string) => rm(join(postgres, 'PG_VERSION')),
       'PG_VERSION is missing',
     ],
     ['a file was cut short', (postgres: string) => truncate(join(postgres, 'global/pg_control')), ''],
-  ])('is not written over when it is damaged, and the sentence says what to do: %s', async (_what, damage, found) => {
+  ])('is not overwritten when it is damaged, and the error says what to do: %s', async (_what, damage, found) => {
     const first = await start()
     await first.client.end()
     await first.postgres.stop()
@@ -102,20 +102,20 @@ describe('the embedded database', { timeout: 120_000 }, () => {
     const problem: unknown = await startPostgres(join(folder, 'postgres')).url.catch((error: unknown) => error)
     const { message } = problem as Error
     expect(message).toContain(
-      `The database in ${join(folder, 'postgres')} is damaged. Put back a copy of this folder, or remove it to begin with an empty chat.`,
+      `The database in ${join(folder, 'postgres')} is damaged. Restore a copy of this folder, or delete the folder to start with an empty chat.`,
     )
     expect(message).toContain(found)
     expect(message.split('\n')).toHaveLength(1)
     expect(await readdir(join(folder, 'postgres/base'))).toEqual(before)
   })
 
-  it('opens a folder only once at a time', async () => {
+  it('refuses a second process on the same folder', async () => {
     const { postgres } = await start()
-    await expect(startPostgres(join(folder, 'postgres')).url).rejects.toThrow(`held by process ${postgres.pid}`)
+    await expect(startPostgres(join(folder, 'postgres')).url).rejects.toThrow(`in use by process ${postgres.pid}`)
   })
 })
 
-/** The process that makes a database. @throws when there is none. */
+/** The number of the process that creates a database. @throws if there is none. */
 function makerIn(folder: string): number {
   return Number(execFileSync('pgrep', ['-f', `${folder}/postgres.new draft`], { encoding: 'utf8' }).split('\n')[0])
 }

@@ -7,19 +7,19 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 
 export interface EmbeddedPostgres {
   /**
-   * `postgresql://…`, on 127.0.0.1, as soon as it can be used, however long that takes.
-   * Rejects when another process has the folder, or the database cannot be made or opened.
+   * `postgresql://…`, on 127.0.0.1. Resolves when the database is ready, without a time limit.
+   * Rejects if another process uses the folder, or the database cannot be created or opened.
    */
   url: Promise<string>
   pid: number
-  /** Rejects if it ends without having been told to. */
+  /** Rejects if the process ends before `stop` is called. */
   failed: Promise<never>
-  /** Closes the database and resolves when its process is gone. */
+  /** Closes the database, and resolves when its process has ended. */
   stop(): Promise<void>
 }
 
 interface Options {
-  /** Hears, every so often, that the database is not there yet. */
+  /** Called regularly with a message while the database is not ready. */
   say?: (text: string) => void
   sayEveryMs?: number
 }
@@ -27,8 +27,8 @@ interface Options {
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 
 /**
- * Starts the embedded PostgreSQL on a folder, which is created when it is missing. Many connections may be opened, and
- * what a transaction pooler forbids is forbidden here too (see pooler.ts).
+ * Starts the embedded PostgreSQL on a folder, and creates the folder if it is missing. It accepts many connections, with the
+ * restrictions of a transaction pooler (see pooler.ts).
  */
 export function startPostgres(folder: string, { say, sayEveryMs = 10_000 }: Options = {}): EmbeddedPostgres {
   const child = fork(fileURLToPath(new URL('./postgres-process.ts', import.meta.url)), [folder], {
@@ -42,17 +42,17 @@ export function startPostgres(folder: string, { say, sayEveryMs = 10_000 }: Opti
   const exited = once(child, 'exit') as Promise<[number | null, string | null]>
   const failed = exited.then(async ([code, signal]): Promise<never> => {
     if (isStopping) return new Promise(() => undefined)
-    // Its last words may arrive after its end. A helper of tsx may keep the pipe open a little longer.
+    // The last output may arrive after the end of the process. A helper of tsx may keep the pipe open a little longer.
     await Promise.race([once(child, 'close'), sleep(1_000)])
     throw new Error(complaint.trim() || `The embedded PostgreSQL ended by itself (${signal ?? `exit code ${code}`}).`)
   })
-  failed.catch(() => undefined) // whoever cares awaits it
+  failed.catch(() => undefined) // callers await it if they need it
 
   const begun = performance.now()
   const waiting = setInterval(() => {
     const seconds = Math.round((performance.now() - begun) / 1000)
     say?.(
-      `The database is still being ${existsSync(folder) ? 'opened' : 'made'} (${seconds} s). On a slow machine this takes minutes.`,
+      `The database is still being ${existsSync(folder) ? 'opened' : 'created'} (${seconds} s). On a slow machine this takes minutes.`,
     )
   }, sayEveryMs)
   const url = Promise.race([once(child, 'message') as Promise<[{ url: string }]>, failed]).then(
@@ -68,7 +68,7 @@ export function startPostgres(folder: string, { say, sayEveryMs = 10_000 }: Opti
       isStopping = true
       clearInterval(waiting)
       if (child.connected) child.disconnect()
-      // The journal makes this safe: what was committed is found again at the next start.
+      // This is safe because of the journal: the next start finds all committed data.
       const lastResort = setTimeout(() => child.kill('SIGKILL'), 5_000)
       await exited
       clearTimeout(lastResort)

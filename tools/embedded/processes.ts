@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { Writable } from 'node:stream'
 
 export interface Command {
-  /** What it is called when something has to be said about it. */
+  /** The name in messages. */
   name: string
   /** A JavaScript file and its arguments. */
   file: string
@@ -12,26 +12,26 @@ export interface Command {
 }
 
 export interface Processes {
-  /** Runs a command to its end. @throws when its exit code is not 0. */
+  /** Runs a command and waits for its end. @throws if its exit code is not 0. */
   run(command: Command): Promise<void>
-  /** Starts a command that is meant to go on. Returns a promise that rejects when it ends, unless it was told to. */
+  /** Starts a command that keeps running. Returns a promise that rejects if it ends before `stop` is called. */
   start(command: Command): Promise<never>
-  /** Asks all of them to stop and resolves when they are gone. Nothing can be started any more. */
+  /** Stops all processes, and resolves when they have ended. After this, no process can be started. */
   stop(): Promise<void>
 }
 
-/** A child that has not stopped by then is killed; it gives itself less (STOP_TIMEOUT_MS). */
+/** A child that has not stopped after this time is killed. Its own limit is shorter (STOP_TIMEOUT_MS). */
 const patienceMs = 7_000
 
-// Ends the process when its parent is gone, however that went: nothing is left behind that holds a port.
+// Ends the process when its parent has ended for any reason, so that no process is left that uses a port.
 const followTheParent = `data:text/javascript,${encodeURIComponent(
   `process.once('disconnect', () => process.kill(process.pid, 'SIGTERM')); process.channel?.unref()`,
 )}`
 
 /**
- * The processes under the launcher. Each has a process group of its own, so that Ctrl-C reaches the launcher alone and
- * it decides who stops when.
- * @param output where standard output goes; undefined: to the launcher's own.
+ * The processes that the launcher starts. Each has its own process group, so that Ctrl-C signals only the launcher, which
+ * then stops the processes in the right order.
+ * @param output receives their standard output; undefined: the launcher's standard output.
  */
 export function createProcesses(output: Writable | undefined): Processes {
   const running: { end: () => Promise<void> }[] = []
@@ -69,7 +69,7 @@ export function createProcesses(output: Writable | undefined): Processes {
       const ended = begin(command).then((): never => {
         throw new Error(`The ${command.name} has ended.`)
       })
-      ended.catch(() => undefined) // whoever cares awaits it
+      ended.catch(() => undefined) // callers await it if they need it
       return ended
     },
     async stop() {

@@ -11,9 +11,9 @@ const launcher = fileURLToPath(new URL('./start.ts', import.meta.url))
 
 interface Launch {
   process: ChildProcess
-  /** Everything printed so far. */
+  /** All output so far. */
   output: () => string
-  /** Where the chat is, once it says that it is ready. */
+  /** The URL of the chat; resolves when the chat says that it is ready. */
   address: Promise<string>
   exitCode: Promise<number | null>
 }
@@ -61,7 +61,7 @@ describe('npm start', { timeout: 120_000 }, () => {
     return fetch(`${address}/api/session`, { method: 'POST', headers, body: JSON.stringify({ email, password }) })
   }
 
-  it('prints where the chat is and how to sign in, stops when asked, and keeps everything for the next start', async () => {
+  it('prints the URL and the demo accounts, stops on a signal, and keeps all data for the next start', async () => {
     const first = launch()
     const address = await first.address
     expect(await (await fetch(address)).text()).toContain('<title>Chat</title>')
@@ -92,7 +92,7 @@ describe('npm start', { timeout: 120_000 }, () => {
     expect((await stat(join(folder, 'cookie-secret'))).mode & 0o777).toBe(0o600)
   })
 
-  it('says who is running when it is started a second time', async () => {
+  it('names the running process when it is started a second time', async () => {
     const first = launch()
     await first.address
     const second = launch()
@@ -100,7 +100,7 @@ describe('npm start', { timeout: 120_000 }, () => {
     expect(second.output()).toMatch(new RegExp(`running already: process ${first.process.pid}, since .+, at http://`))
   })
 
-  it('leaves nothing behind when it is killed', async () => {
+  it('leaves no process behind when it is killed', async () => {
     const first = launch()
     const address = await first.address
     first.process.kill('SIGKILL')
@@ -109,7 +109,7 @@ describe('npm start', { timeout: 120_000 }, () => {
     expect(await second.address).toBe(address)
   })
 
-  it('ends when the server does', async () => {
+  it('ends when the server ends', async () => {
     const first = launch()
     await first.address
     const [, pid = ''] = /"pid":(\d+),[^\n]*"name":"server"/.exec(first.output()) ?? []
@@ -118,7 +118,7 @@ describe('npm start', { timeout: 120_000 }, () => {
     expect(first.output()).toContain('The server has failed (SIGKILL)')
   })
 
-  it('says so when the port is taken, and leaves no lock', async () => {
+  it('says that the port is in use, and leaves no lock', async () => {
     const other = createServer().listen(0, '127.0.0.1')
     await once(other, 'listening')
     const { port } = other.address() as AddressInfo
@@ -129,15 +129,15 @@ describe('npm start', { timeout: 120_000 }, () => {
     other.close()
   })
 
-  it('says so when its folder is none', async () => {
+  it('says that it cannot write to its folder if this is a file', async () => {
     const refused = launch({ DATA_DIR: launcher })
     expect(await refused.exitCode).toBe(1)
     expect(refused.output()).toBe(
-      `\nChat cannot write to the folder ${launcher}. Allow it to. Or set DATA_DIR to a folder elsewhere.\n`,
+      `\nChat cannot write to the folder ${launcher}. Give yourself write permission. Or set DATA_DIR to another folder.\n`,
     )
   })
 
-  // Disks of its own, which only its process sees.
+  // Each test mounts a disk that only its own process sees.
   describe.runIf(spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'none', tmpdir()]).status === 0)(
     'on a disk',
     () => {
@@ -149,15 +149,15 @@ describe('npm start', { timeout: 120_000 }, () => {
         `mount -t tmpfs -o ${options} none ${folder}; exec "$0" "$@"`,
       ]
 
-      it('that is read-only, asks for the right to write', async () => {
+      it('that is read-only, asks for write permission', async () => {
         const refused = launch({}, onDisk('ro'))
         expect(await refused.exitCode).toBe(1)
         expect(refused.output()).toBe(
-          `\nChat cannot write to the folder ${folder}. Allow it to. Or set DATA_DIR to a folder elsewhere.\n`,
+          `\nChat cannot write to the folder ${folder}. Give yourself write permission. Or set DATA_DIR to another folder.\n`,
         )
       })
 
-      it('that fills up while it runs, says so, and goes on when there is room again', async () => {
+      it('that fills up while the chat runs, says so, and continues when there is space again', async () => {
         const running = launch({ LIMIT_SIGN_IN: '1000/1' }, onDisk('size=110m'))
         const address = await running.address
         const filling = `/proc/${running.process.pid}/root${folder}/filling`
@@ -171,11 +171,11 @@ describe('npm start', { timeout: 120_000 }, () => {
         await expect.poll(status, { timeout: 60_000 }).toBe(201)
       })
 
-      it('that is too small, says how much it needs', async () => {
+      it('that is too small, says how much space it needs', async () => {
         const refused = launch({}, onDisk('size=20m'))
         expect(await refused.exitCode).toBe(1)
         expect(refused.output()).toBe(
-          `\nThe disk is full: ${folder} has 20 MB left, and Chat needs 64 MB. Free some. Or set DATA_DIR to a folder elsewhere.\n`,
+          `\nThe disk is full: ${folder} has 20 MB left, and Chat needs 64 MB. Free some space. Or set DATA_DIR to another folder.\n`,
         )
       })
     },

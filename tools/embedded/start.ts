@@ -1,6 +1,6 @@
 /**
- * `npm start`, and with --watch `npm run dev`: everything a chat needs, on this machine alone. Sets the variables that
- * a pod gets from its chart and starts the unchanged apps.
+ * `npm start`, and with --watch `npm run dev`: runs the whole chat on this machine. Sets the variables that the chart sets
+ * in a pod, and starts the unchanged apps.
  */
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -30,7 +30,7 @@ const signalled = new Promise<void>((resolve) => {
 const processes = createProcesses(
   process.stdout.isTTY ? pretty({ ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss' }) : undefined,
 )
-/** What has been opened, to be closed in reverse order. */
+/** Functions that close what was opened; called in reverse order. */
 const opened: (() => Promise<void> | void)[] = []
 
 try {
@@ -43,7 +43,7 @@ try {
 for (const close of opened.reverse()) await close()
 process.exit()
 
-/** Never returns: it throws when something has failed. */
+/** Never returns; throws when a process has failed. */
 async function start(): Promise<never> {
   if (!env.DATABASE_URL && env.NODE_ENV === 'production') {
     throw new Error(
@@ -52,13 +52,13 @@ async function start(): Promise<never> {
   }
   const address = await claimAddress()
   env.COOKIE_SECRET ||= cookieSecret()
-  env.METRICS_PORT ||= '0' // any free one, so that two checkouts can run side by side
+  env.METRICS_PORT ||= '0' // a free port, so that two checkouts can run side by side
   env.STOP_TIMEOUT_MS ||= '6000'
 
   const postgres = env.DATABASE_URL ? undefined : startPostgres(join(data, 'postgres'), { say })
   opened.push(() => postgres?.stop())
   opened.push(() => processes.stop())
-  const [url] = await Promise.all([postgres?.url, isWatching ? undefined : buildWhatIsStale(processes, env)]) // watched, they run from their sources
+  const [url] = await Promise.all([postgres?.url, isWatching ? undefined : buildWhatIsStale(processes, env)]) // with --watch, the apps run from their sources
   env.DATABASE_URL ||= url
 
   await processes.run({ name: 'migration', env, ...program('server/cli', ['migrate']) })
@@ -77,19 +77,19 @@ async function start(): Promise<never> {
   return Promise.race(failures)
 }
 
-/** Takes the lock on the data, then makes sure that nobody else listens where the chat is going to. */
+/** Takes the lock on the data folder, then checks that the port is free. Returns the URL of the chat. */
 async function claimAddress(): Promise<string> {
   const host = env.HOST || '127.0.0.1'
   const wanted = Number(env.PORT || 8080)
   if (!Number.isInteger(wanted) || wanted < 0 || wanted > 65535)
     throw new Error(`PORT must be a number from 0 to 65535, not "${env.PORT}".`)
   const note = `http://${host}:${wanted}`
-  mustBeWritable(data, 'Or set DATA_DIR to a folder elsewhere.')
+  mustBeWritable(data, 'Or set DATA_DIR to another folder.')
   const release = await takeLock(join(data, 'lock'), { note }).catch((error: unknown) => {
     if (!(error instanceof LockHeld)) throw error
     const { pid, since, note: where } = error.holder
     throw new Error(
-      `This chat is running already: process ${pid}, since ${new Date(since).toLocaleString()}, at ${where}. Stop that one first, or set DATA_DIR to another folder.`,
+      `This chat is running already: process ${pid}, since ${new Date(since).toLocaleString()}, at ${where}. Stop that process first, or set DATA_DIR to another folder.`,
     )
   })
   opened.push(release)
@@ -106,14 +106,14 @@ async function claimAddress(): Promise<string> {
   return `http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${port}`
 }
 
-/** Made once, so that sessions outlive a restart. */
+/** Created only once, so that sessions survive a restart. */
 function cookieSecret(): string {
   const file = join(data, 'cookie-secret')
   if (!existsSync(file)) writeFileSync(file, randomBytes(32).toString('base64url'), { mode: 0o600 })
   return readFileSync(file, 'utf8')
 }
 
-/** A program of the apps, `server/main`: from its build, or straight from its source. */
+/** The command for a program of the apps, like `server/main`: its build, or with --watch its source. */
 function program(name: string, args: string[] = []) {
   const [app, file] = name.split('/')
   return isWatching
@@ -121,7 +121,7 @@ function program(name: string, args: string[] = []) {
     : { file: `apps/${app}/dist/${file}.js`, args }
 }
 
-/** A program that goes on, and starts again when its source changes. */
+/** A program that keeps running; with --watch it restarts when its source changes. */
 function service(name: string) {
   const { file, args } = program(name)
   return { file, args: isWatching ? ['watch', ...args] : args }
@@ -146,8 +146,8 @@ function welcome(address: string): string {
     '  Sign in as',
     ...people.map(([, email = '', password]) => `    ${email.padEnd(nameWidth)}  password: ${password}`),
     '',
-    env.MAILGUN_APIKEY ? '  Mails are sent through Mailgun.' : `  Mails can be read at ${address}/mailbox`,
-    '  Ctrl-C stops it; everything is kept for the next start.',
+    env.MAILGUN_APIKEY ? '  Mailgun sends the mail.' : `  Read the mail at ${address}/mailbox`,
+    '  Ctrl-C stops the chat. The next start has all data again.',
     '',
   ].join('\n')
 }

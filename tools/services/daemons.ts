@@ -14,41 +14,41 @@ export interface Daemon {
   /** A program and its arguments. */
   command: string[]
   env?: NodeJS.ProcessEnv
-  /** Whom it runs as when we are root. */
+  /** The user it runs as, if this process is root. */
   user?: string | undefined
-  /** Asks it to stop. SIGTERM when left out. */
+  /** The signal that stops it. Default: SIGTERM. */
   stopSignal?: NodeJS.Signals
-  /** Does it answer? Asked again until it does; throwing means no. */
+  /** Checks whether it answers; called until the result is true. An error counts as false. */
   isReady: () => Promise<boolean>
 }
 
 export interface Running {
   pid: number
-  /** Resolves when it has ended. */
+  /** Stops it, and resolves when it has ended. */
   stop(signal?: NodeJS.Signals): Promise<void>
 }
 
 export interface Daemons {
-  /** A folder that is removed at the end. */
+  /** A temporary folder; `stop` removes it. */
   scratch: string
-  /** A folder in it, owned by `user` when we are root. */
+  /** Creates a folder in it, owned by `user` if this process is root. */
   folder(name: string, user?: string): string
-  /** Starts one and resolves when it is ready. @throws with the end of its log when it does not get ready. */
+  /** Starts a program, and resolves when it is ready. @throws with the end of its log if it does not get ready. */
   start(daemon: Daemon): Promise<Running>
-  /** Stops all of them, newest first, and removes the scratch folder. */
+  /** Stops all programs, the newest first, and removes the temporary folder. */
   stop(): Promise<void>
 }
 
-/** RabbitMQ on two busy cores needs half a minute. */
+/** How long to wait until a program is ready. RabbitMQ on two busy cores needs 30 s. */
 const patienceMs = 120_000
 
 /**
- * Long-running programs that live no longer than this process, however it ends: a reaper holds the other end of a pipe,
- * and when that closes it stops them and removes their folder.
+ * Long-running programs that stop when this process ends for any reason. A second process, the reaper, reads from a pipe.
+ * When the pipe closes, the reaper stops the programs and removes their folder.
  */
 export function createDaemons(): Daemons {
   const scratch = mkdtempSync(join(tmpdir(), 'chat-services-'))
-  chmodSync(scratch, 0o711) // so that other users get to their own folder in it
+  chmodSync(scratch, 0o711) // so that other users can reach their own folder in it
   const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
   const reaper = spawn(
     process.execPath,
@@ -122,7 +122,7 @@ async function hasEnded(child: ChildProcess): Promise<string> {
   })
 }
 
-/** Connects, says something, and tells whether the answer begins as expected. */
+/** Connects, sends a text, and returns whether the answer begins as expected. */
 export async function answers(port: number, say: Buffer | string, expected: string): Promise<boolean> {
   const socket = connect(port, '127.0.0.1')
   try {

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs Debian packages without letting them start or enable a service, or create a database: install.sh <package>...
+# Installs Debian packages, and prevents them from starting or enabling a service and from creating a database: install.sh <package>...
 set -eu
 export DEBIAN_FRONTEND=noninteractive
 

@@ -1,4 +1,4 @@
-/** `npm run services`: starts the services and keeps them until Ctrl-C, to run single tests against them. */
+/** `npm run services`: starts the services for single tests, and stops them on Ctrl-C. */
 import { once } from 'node:events'
 import { startServices } from './services.js'
 

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 
 export const isRoot = process.getuid?.() === 0
 
-/** Where Debian keeps servers, which is not always in a user's PATH. */
+/** Folders with programs. Some folders in which Debian installs servers are not in a user's PATH. */
 const places = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/usr/lib/rabbitmq/bin']
 
 /** The path of the first of these programs that is installed. */
@@ -15,7 +15,7 @@ export function findProgram(...names: string[]): string | undefined {
   return names.flatMap((name) => places.map((place) => join(place, name))).find(isExecutable)
 }
 
-/** PostgreSQL's server programs, newest version first; Debian keeps them out of PATH. */
+/** The path of a PostgreSQL server program, of the newest version. Debian does not install these programs in PATH. */
 export function findPostgres(name: 'initdb' | 'postgres'): string | undefined {
   const root = '/usr/lib/postgresql'
   const versions = existsSync(root) ? readdirSync(root).sort((a, b) => Number(b) - Number(a)) : []
@@ -31,19 +31,19 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** Numbers of a system user when we are root and may become that one; undefined: stay who we are. */
+/** The ids of a system user if this process is root; undefined: do not change the user. */
 export function idsOf(user: string | undefined): { uid: number; gid: number } | undefined {
   if (!isRoot || user === undefined) return undefined
   const id = (flag: string) => Number(execFileSync('id', [flag, user], { encoding: 'utf8' }))
   return { uid: id('-u'), gid: id('-g') }
 }
 
-/** Installs Debian packages. @throws with the command to run when we may not. */
+/** Installs Debian packages. @throws with the command to run if this process has no permission. */
 export async function installPackages(packages: string[]) {
   const command = `apt-get update && apt-get install --no-install-recommends ${packages.join(' ')}`
   if (findProgram('apt-get') === undefined) {
     throw new Error(
-      `These are missing and there is no apt-get to install them with: ${packages.join(', ')}. Install them, start Docker, or give addresses (see tools/services/services.ts).`,
+      `These packages are missing, and there is no apt-get to install them: ${packages.join(', ')}. Install them, start Docker, or set the variables of the services (see docs/reference/variables.md).`,
     )
   }
   const become = isRoot ? [] : ['sudo', '-n']
@@ -56,10 +56,10 @@ export async function installPackages(packages: string[]) {
   const script = fileURLToPath(new URL('./install.sh', import.meta.url))
   const [program = '', ...args] = [...become, 'sh', script, ...packages]
   if (!(await succeeds(program, args, 'inherit')))
-    throw new Error(`Installing packages failed. Try it by hand:\n  ${command}`)
+    throw new Error(`Installing packages failed. Run this command by hand:\n  ${command}`)
 }
 
-/** A program that is built from Go's module proxy: its package, and the Go it asks for. */
+/** A program that Go builds from a module: its package, and the version of Go that it needs. */
 export interface GoProgram {
   name: string
   package: string
@@ -74,15 +74,15 @@ const versitygw: GoProgram = {
   go: '1.25',
 }
 
-/** What the tests build or make of downloads is kept outside the checkout. */
+/** The folder for programs that the tests build or download; it is outside the checkout. */
 export const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'chat')
 
-/** The S3 server. @throws when Go is missing or too old. */
+/** Builds the S3 server, and returns its path. @throws if Go is missing or too old. */
 export function buildVersitygw(): Promise<string> {
   return buildGoProgram(versitygw, 'start Docker, or set TEST_S3_ENDPOINT')
 }
 
-/** The path of a program, built once into the cache. @throws when Go is missing or too old, with what else can be done. */
+/** Builds a program once into the cache, and returns its path. @throws if Go is missing or too old, with an alternative. */
 export async function buildGoProgram(
   { name, package: path, version, go: wanted }: GoProgram,
   instead: string,
@@ -93,7 +93,7 @@ export async function buildGoProgram(
 
   const go = findGo(
     wanted,
-    `${name}, which the tests need, is built with Go ${wanted} or newer: install it from https://go.dev/dl/, or ${instead}.`,
+    `The tests need ${name}, and building it needs Go ${wanted} or newer. Install Go from https://go.dev/dl/, or ${instead}.`,
   )
   process.stdout.write(`Building ${name} ${version}, once.\n`)
   const env = { ...process.env, GOBIN: folder, GOFLAGS: '' }
@@ -102,7 +102,7 @@ export async function buildGoProgram(
   return binary
 }
 
-/** The folder with a Go module's files, downloaded once. @throws when Go is missing or too old, or there is no such module. */
+/** Downloads a Go module once, and returns the folder with its files. @throws if Go is missing or too old, or the module does not exist. */
 export function goModule(path: string, version: string, advice: string): string {
   const go = findGo('1.21', advice)
   const output = execFileSync(go, ['mod', 'download', '-json', `${path}@${version}`], {
@@ -126,7 +126,7 @@ function isOlder(version: string, wanted: string): boolean {
   return major < wantedMajor || (major === wantedMajor && minor < wantedMinor)
 }
 
-/** Does this command end with exit code 0? */
+/** Runs a command, and returns whether its exit code is 0. */
 export async function succeeds(
   program: string,
   args: string[],

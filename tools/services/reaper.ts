@@ -1,6 +1,7 @@
 /**
- * Outlives whoever started it, by a moment: `reaper.ts <folder>` reads lines of `pid signal` (or `pid gone`, since
- * numbers are used again) until its input ends, then stops those processes, newest first, and removes the folder.
+ * Cleans up after its parent process has ended. `reaper.ts <folder>` reads lines `pid signal`, or `pid gone` for a process
+ * that has ended, because its number may be used again. At the end of its input it stops the processes, the newest first,
+ * and removes the folder.
  */
 import { rmSync } from 'node:fs'
 import { createInterface } from 'node:readline'
@@ -20,7 +21,7 @@ for (const [pid, signal] of [...started].reverse()) {
   const deadline = Date.now() + patienceMs
   send(pid, signal)
   while (isAlive(pid) && Date.now() < deadline) await sleep(20)
-  send(-pid, 'SIGKILL') // what is left of its process group
+  send(-pid, 'SIGKILL') // the rest of its process group
 }
 rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
 
@@ -28,7 +29,7 @@ function isAlive(pid: number): boolean {
   return send(pid, 0)
 }
 
-/** False when there is no such process. */
+/** Returns false if the process does not exist. */
 function send(pid: number, signal: string | number): boolean {
   try {
     return process.kill(pid, signal)

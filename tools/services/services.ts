@@ -1,6 +1,6 @@
 /**
- * The real backing services for the tests. Each comes from the first of these that there is: an address in the
- * environment; Docker; the programs of Debian and Ubuntu, installed when they are missing.
+ * The real backing services for the tests. Each service comes from the first available of these sources: a variable in
+ * the environment; Docker; Debian or Ubuntu packages, which are installed if they are missing.
  */
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -21,15 +21,15 @@ export interface Services {
 interface Place {
   daemons: Daemons
   port: number
-  /** A password of this run. */
+  /** A random password for this run. */
   secret: string
 }
 
 interface Service {
   name: string
-  /** When the first one is set, nothing is started and all of them are handed on. */
+  /** If the first variable is set, the service is not started, and the tests get all these variables. */
   variables: string[]
-  /** The Debian package, and whether what it brings is here. */
+  /** The Debian package, and whether its programs are installed. */
   packaged?: { name: string; isInstalled: () => boolean }
   docker?: (place: Place) => { options: string[]; image: string; args?: string[] }
   local: (place: Place) => Promise<Omit<Daemon, 'name' | 'isReady'>>
@@ -87,7 +87,7 @@ const services: Service[] = [
           ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
         ],
         user,
-        stopSignal: 'SIGINT', // does not wait for clients to leave
+        stopSignal: 'SIGINT', // does not wait until clients disconnect
       }
     },
     isReady: (place) => letsIn(services[0]?.env(place).TEST_DATABASE_URL ?? ''),
@@ -143,7 +143,7 @@ const services: Service[] = [
       writeFileSync(plugins, '[].\n')
       const env = {
         PATH: process.env.PATH,
-        HOME: folder, // the Erlang cookie is kept there
+        HOME: folder, // the Erlang cookie is stored there
         RABBITMQ_NODENAME: `chat-${port}@localhost`,
         RABBITMQ_DIST_PORT: String(distributionPort),
         RABBITMQ_MNESIA_BASE: folder,
@@ -155,7 +155,7 @@ const services: Service[] = [
         ERL_EPMD_PORT: String(registryPort),
         ERL_EPMD_ADDRESS: '127.0.0.1',
       }
-      // Erlang's port registry. Started by RabbitMQ itself it would outlive it.
+      // Erlang's port registry. If RabbitMQ started it, it would keep running after RabbitMQ has stopped.
       const isReady = () => answers(registryPort, Buffer.from([0, 1, 0x6e]), '\0')
       await daemons.start({
         name: 'epmd',
@@ -164,7 +164,7 @@ const services: Service[] = [
         user,
         isReady,
       })
-      // The program in /usr/sbin insists on being root or rabbitmq.
+      // The program in /usr/sbin runs only as root or rabbitmq.
       return {
         command: [findProgram('/usr/lib/rabbitmq/bin/rabbitmq-server') ?? findProgram('rabbitmq-server') ?? ''],
         env,
@@ -186,7 +186,7 @@ const services: Service[] = [
       const folder = daemons.folder('s3')
       const [data, metadata] = [daemons.folder('s3/data'), daemons.folder('s3/metadata')]
       const env = { PATH: process.env.PATH, HOME: folder, ROOT_ACCESS_KEY: 'chat', ROOT_SECRET_KEY: secret }
-      // Beside the data, since not every file system has extended attributes.
+      // In a folder beside the data, because not every file system has extended attributes.
       return {
         command: [await buildVersitygw(), '--port', `127.0.0.1:${port}`, 'posix', '--sidecar', metadata, data],
         env,
@@ -203,8 +203,8 @@ const services: Service[] = [
 ]
 
 /**
- * Starts every service that has no address in the environment, all at once, on free ports of 127.0.0.1.
- * @throws when one cannot be had, saying what to install. Nothing is left running then.
+ * Starts every service that no variable names, all at once, on free ports of 127.0.0.1.
+ * @throws if a service cannot be started, with what to install. Then no service is left running.
  */
 export async function startServices(): Promise<Services> {
   const wanted = services.filter(({ variables: [first = ''] }) => !process.env[first])
@@ -260,7 +260,7 @@ async function startService(service: Service, hasDocker: boolean, daemons: Daemo
   return service.env(place)
 }
 
-/** A pooler in front of PostgreSQL, with nothing set that it does not need. Returns the address of the same database behind it. */
+/** Starts a pooler in front of PostgreSQL, with the fewest possible settings. Returns the URL of the database through the pooler. */
 async function startPgbouncer(daemons: Daemons, database: string): Promise<string> {
   const behind = new URL(database)
   const port = await freePort()
@@ -286,7 +286,7 @@ async function startPgbouncer(daemons: Daemons, database: string): Promise<strin
   return url
 }
 
-/** A program that takes nginx's arguments and runs it in a container that sees the same files and ports. */
+/** Creates a program that takes nginx's arguments, and runs nginx in a container with the same files and ports. */
 function nginxInDocker(daemons: Daemons): string {
   const path = join(daemons.scratch, 'nginx')
   const seen = [process.cwd(), tmpdir()].flatMap((folder) => ['-v', `${folder}:${folder}`])

@@ -1,5 +1,5 @@
 export interface Table {
-  /** The heading it stands below. */
+  /** The heading above the table. */
   heading: string
   header: string[]
   rows: string[][]
@@ -32,7 +32,7 @@ export function headingsIn(page: string): { level: number; text: string }[] {
   }))
 }
 
-/** What stands below a heading of the second level, up to the next one, without code blocks. */
+/** The text below a heading of the second level, up to the next such heading, without code blocks. */
 export function sectionOf(page: string, heading: string): string {
   const section = proseOf(page)
     .split(/^## /m)
@@ -48,7 +48,7 @@ export function blocksIn(page: string): { language: string; text: string }[] {
   }))
 }
 
-/** The links of a page, in their order, without those to other sites. */
+/** The links of a page, in their order, without links to other sites. */
 export function linksIn(page: string): { text: string; target: string }[] {
   const links = [...proseOf(page).matchAll(/\[([^\]]*)\]\(([^)\s]+)\)/g)].map(([, text = '', target = '']) => ({
     text,
@@ -57,7 +57,7 @@ export function linksIn(page: string): { text: string; target: string }[] {
   return links.filter(({ target }) => !/^[a-z]+:/.test(target))
 }
 
-/** What stands in backticks. */
+/** All texts in backticks. */
 export function codeIn(text: string): string[] {
   return [...text.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code)
 }

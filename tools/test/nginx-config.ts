@@ -4,7 +4,7 @@ interface Ingress {
   port: number
   /** For nginx's own files. */
   folder: string
-  /** Port of the nginx with the assets. */
+  /** Port of the nginx that serves the assets. */
   web: number
   /** Ports of the servers. */
   servers: number[]
@@ -12,7 +12,7 @@ interface Ingress {
 
 const runAsWeAre = process.getuid?.() === 0 ? 'user root;' : ''
 
-/** What an ingress does in a cluster: assets from one nginx, everything else from a server in turn. */
+/** Does what an ingress does in a cluster: sends requests for assets to one nginx, and all others to the servers in turn. */
 export function ingressConfig({ port, folder, web, servers }: Ingress): string {
   return `
 daemon off;
@@ -64,13 +64,13 @@ interface Web {
   port: number
   /** For nginx's own files. */
   folder: string
-  /** The folder with `assets` in it. */
+  /** The folder that contains `assets`. */
   root: string
   /** Port of the server in the same pod. */
   server: number
 }
 
-/** The configuration of the image `web`, with the places of a machine that is no container. */
+/** The configuration of the image `web`, with paths and ports for a machine outside a container. */
 export function webConfig({ port, folder, root, server }: Web): string {
   const config = readFileSync(new URL('../../apps/web/nginx.conf', import.meta.url), 'utf8')
     .replaceAll('/tmp/', `${folder}/`)

@@ -1,4 +1,4 @@
-/** A reporter of vitest for run.ts: writes what came of each test, as `Results`, into the file that RESULTS_FILE names. */
+/** A reporter of vitest for run.ts: writes the result of each test, as `Results`, to the file named by RESULTS_FILE. */
 import { writeFileSync } from 'node:fs'
 import { relative } from 'node:path'
 import type { Reporter, TestModule } from 'vitest/node'
@@ -25,12 +25,12 @@ export default class ResultsReporter implements Reporter {
         if (state === 'failed') fail(name, errors)
         else results[state === 'passed' ? 'passed' : 'skipped'].push(name)
       }
-      // A file that could not be loaded, hooks that failed.
+      // Errors of files that could not be loaded, and of hooks.
       for (const scope of [module, ...module.children.allSuites()]) {
         if (scope.errors().length > 0) fail('fullName' in scope ? `${path} > ${scope.fullName}` : path, scope.errors())
       }
     }
-    // Thrown outside of any test: vitest ends with 1, whatever the tests say.
+    // Errors outside every test: then vitest exits with 1, even if all tests pass.
     for (const error of unhandledErrors) fail('outside of a test', [error])
     writeFileSync(process.env.RESULTS_FILE!, JSON.stringify(results))
   }

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** What is committed, or would be: werf sees nothing else. */
+/** All files that are committed, or that a commit could add. werf reads only these files. */
 export const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
   cwd: root,
   encoding: 'utf8',
@@ -13,5 +13,5 @@ export const files = execFileSync('git', ['ls-files', '--cached', '--others', '-
   .trim()
   .split('\n')
 
-/** A file of the repository, as text. */
+/** The text of a file in the repository. */
 export const read = (file: string) => readFileSync(join(root, file), 'utf8')

@@ -1,6 +1,7 @@
 /**
- * `npm test`: every suite, on embedded defaults and on real services. `npm run test:cluster`: the suite that needs a
- * Kubernetes cluster. `npm run test:guide`: the guide's chapters on one. All end with the line `N passed, N failed`.
+ * `npm test` runs every suite, on built-in adapters and on real services. `npm run test:cluster` runs the suite that needs
+ * a Kubernetes cluster. `npm run test:guide` runs the chapters of the guide on a cluster. The last line of all three is
+ * `N passed, N failed`.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -18,7 +19,7 @@ interface Suite {
   name: string
   /** Arguments for vitest. */
   tests: string[]
-  /** On what it runs: real services, or the apps' built-in adapters. */
+  /** True: runs on real services. False: runs on the built-in adapters. */
   isReal: boolean
 }
 
@@ -35,7 +36,7 @@ const suites: Suite[] = [
   { name: 'real', tests: ['--project', 'apps', 'apps/server', 'apps/worker'], isReal: true },
   { name: 'browser', tests: ['--project', 'browser'], isReal: true },
 ]
-/** A folder of test/ whose tests need a cluster. */
+/** A folder in test/ with tests that need a cluster. */
 const onCluster = process.argv[2]
 
 const say = (text: string) => process.stdout.write(`${text}\n`)
@@ -75,11 +76,11 @@ async function runAll() {
 }
 
 async function runOnCluster(folder: string) {
-  readSurroundings(process.env) // says what is missing, before anything is begun
+  readSurroundings(process.env) // throws if a variable is missing, before any work begins
   outcomes.push(await runVitest(folder, ['--config', 'test/cluster/vitest.config.ts', `test/${folder}/`], process.env))
 }
 
-/** The built-in adapters are for those who name no address. */
+/** The environment without the variables of services, so that tests use the built-in adapters. */
 function withoutServices(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TEST_')))
 }
@@ -106,11 +107,11 @@ function readResults(file: string): Results {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as Results
   } catch {
-    return { passed: [], skipped: [], failed: [] } // vitest has failed before it could write them
+    return { passed: [], skipped: [], failed: [] } // vitest failed before it wrote them
   }
 }
 
-/** Prints what has happened. A test that some suite skips has to run in another one. Returns the exit code. */
+/** Prints the results, and returns the exit code. A test that one suite skips must run in another suite. */
 function report(): number {
   const passed = outcomes.flatMap((outcome) => outcome.passed)
   const failed = outcomes.flatMap(({ suite, failed }) =>

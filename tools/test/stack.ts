@@ -10,21 +10,21 @@ import { createDaemons, type Running } from '../services/daemons.js'
 import { ingressConfig, webConfig } from './nginx-config.js'
 
 export interface Stack {
-  /** Where people go: nginx. */
+  /** The URL of nginx, which people use. */
   url: string
   databaseUrl: string
-  /** Folder of the assets that nginx has. */
+  /** The folder with the assets that nginx serves. */
   assets: string
   replicas: Replica[]
   worker: Running
   stop(): Promise<void>
 }
 
-/** One server of several. */
+/** One of several servers. */
 export interface Replica {
-  /** Its own address, past nginx. */
+  /** Its own URL, which does not lead through nginx. */
   url: string
-  /** Ends it; SIGTERM when no signal is given. */
+  /** Stops it. Default signal: SIGTERM. */
   stop(signal?: NodeJS.Signals): Promise<void>
   /** Starts it again, on the same port. */
   start(): Promise<void>
@@ -33,10 +33,10 @@ export interface Replica {
 const project = fileURLToPath(new URL('../..', import.meta.url))
 
 /**
- * The whole chat as it runs in a cluster, from its builds: a database of its own with the fixtures, servers and a worker
- * in production mode, the image web's nginx, and another in front in the place of the ingress. The services' addresses are taken
- * from the environment (see with-services.ts).
- * @param env variables on top of those that are set here.
+ * Starts the builds of the whole chat as they run in a cluster: a separate database with the fixtures, servers and a worker
+ * in production mode, nginx as in the image `web`, and a second nginx in front instead of the ingress. The URLs of the
+ * services come from the environment (see with-services.ts).
+ * @param env additional variables.
  */
 export async function startStack({
   replicas: count = 2,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startPostgres } from '../embedded/postgres.js'
 
-/** One embedded database for the run, unless TEST_DATABASE_URL names another one. */
+/** Starts one embedded database for the run, unless TEST_DATABASE_URL names another database. */
 export default async function setup() {
   if (process.env.TEST_DATABASE_URL) return
   const folder = await mkdtemp(join(tmpdir(), 'chat-test-database-'))

@@ -1,6 +1,6 @@
 import { startServices } from '../services/services.js'
 
-/** Real services for the run; `npm test` has started them already and their addresses are in the environment. */
+/** Starts real services for the run. `npm test` has already started them, and set their variables. */
 export default async function setup() {
   const services = await startServices()
   Object.assign(process.env, services.env)
