@@ -7,7 +7,7 @@ import { WebpackManifestPlugin } from 'webpack-manifest-plugin'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 
-/** `webpack -c apps/web/webpack.config.ts`: for production unless told `--mode development`. */
+/** `webpack -c apps/web/webpack.config.ts` builds for production, with `--mode development` for development. */
 const configure = (_env: unknown, { mode = 'production' }: { mode?: 'production' | 'development' }): Configuration => {
   const production = mode === 'production'
   return {
@@ -41,7 +41,7 @@ const configure = (_env: unknown, { mode = 'production' }: { mode?: 'production'
       new WebpackManifestPlugin({ filter: ({ path }) => !/\.(gz|br|map)$/.test(path) }),
       ...(production
         ? [
-            // Less memory makes shorter blocks, each with a code of its own, and a smaller whole.
+            // Less memory means shorter blocks, each with its own Huffman code, and a smaller file.
             new CompressionPlugin({ test: /\.(js|css|svg)$/, compressionOptions: { memLevel: 6 } }),
             new CompressionPlugin({
               test: /\.(js|css|svg)$/,

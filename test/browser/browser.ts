@@ -5,7 +5,7 @@ import { expect } from 'vitest'
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
-/** Headless Chromium from TEST_CHROMIUM, without the services a browser calls home to. @param more further arguments of its command line */
+/** Starts headless Chromium from TEST_CHROMIUM, without its background requests. `more` are further arguments. */
 export function launchBrowser(...more: string[]): Promise<Browser> {
   const executablePath = process.env.TEST_CHROMIUM
   if (executablePath === undefined) throw new Error('TEST_CHROMIUM is missing: run the browser tests through npm test')
@@ -26,7 +26,7 @@ export function launchBrowser(...more: string[]): Promise<Browser> {
 
 export const password = 'correct horse battery'
 
-/** Somebody in front of a browser of their own, who notices every error on the page. */
+/** A person with a browser context of their own. Records every error on the page in `faults`. */
 export class Visitor {
   readonly faults: string[] = []
 
@@ -39,7 +39,7 @@ export class Visitor {
   ) {
     page.on('pageerror', (error) => this.faults.push(error.message))
     page.on('console', (message) => {
-      // What the network does is judged by what people see; a broken policy is never fine.
+      // Tests cause network errors on purpose. Other errors, such as a violated policy, are faults.
       if (
         message.type() === 'error' &&
         !message.text().startsWith('Failed to load resource') &&
@@ -76,15 +76,16 @@ export class Visitor {
     await this.page.getByRole('heading', { level: 1, name: 'General' }).waitFor()
   }
 
-  /** Opens the profile and chooses a picture, a plain square of this colour. */
+  /** Opens the profile and saves a picture, a PNG file. */
   async chooseAvatar(picture: Buffer): Promise<void> {
     await this.page.goto(`${this.url}/profile`)
     await this.page.getByLabel('Avatar').setInputFiles({ name: 'me.png', mimeType: 'image/png', buffer: picture })
     await this.page.getByRole('button', { name: 'Save picture' }).click()
-    await this.page.getByText('Your picture is changed.').waitFor()
+    await this.page.getByText('Picture saved.').waitFor()
   }
 
-  async openRoom(name: string, kind: 'Public' | 'Private' = 'Public'): Promise<void> {
+  /** Creates a room and opens it. */
+  async createRoom(name: string, kind: 'Public' | 'Private' = 'Public'): Promise<void> {
     await this.toRooms()
     await this.page.getByRole('button', { name: 'New room' }).click()
     const dialog = this.page.getByRole('dialog', { name: 'New room' })
@@ -94,21 +95,21 @@ export class Visitor {
     await this.page.getByRole('heading', { level: 1, name }).waitFor()
   }
 
-  /** Goes to the list of rooms, which a narrow window shows instead of the open one. */
+  /** Goes to the list of rooms, which a narrow window shows instead of the open room. */
   async toRooms(): Promise<void> {
     const back = this.page.getByRole('link', { name: 'Back to rooms' })
     if (await back.isVisible()) await back.click()
     await this.page.getByRole('navigation', { name: 'Rooms' }).waitFor()
   }
 
-  /** Loads the page anew, which leads to the room of last time, and goes from there to the list of rooms. */
+  /** Loads the page again, which opens the last room, and goes from there to the list of rooms. */
   async comeBack(): Promise<void> {
     await this.page.goto(this.url)
     await this.page.waitForURL(/\/rooms\//)
     await this.toRooms()
   }
 
-  /** Opens the dialog in which public rooms are found. */
+  /** Opens the dialog to browse rooms, and waits for the first page. */
   async browse(): Promise<Locator> {
     await this.page.getByRole('button', { name: 'Browse rooms' }).click()
     const dialog = this.page.getByRole('dialog', { name: 'Browse rooms' })
@@ -116,6 +117,7 @@ export class Visitor {
     return dialog
   }
 
+  /** Finds a public room by its name and joins it. */
   async join(name: string): Promise<void> {
     await this.comeBack()
     const dialog = await this.browse()
@@ -140,7 +142,7 @@ export class Visitor {
     await this.composer.press('Enter')
   }
 
-  /** Waits until the text stands in the conversation, stored. */
+  /** Waits until the conversation shows a stored message with this text. */
   async sees(text: string): Promise<void> {
     await this.message(text).first().waitFor()
   }
@@ -149,7 +151,7 @@ export class Visitor {
     return this.page.locator('[data-seq]').filter({ has: this.page.getByText(text, { exact: true }) })
   }
 
-  /** The conversation as it is shown: numbers and texts, from the first to the last. */
+  /** The stored messages on the page: `seq` and text, from the first to the last. */
   async conversation(): Promise<{ seq: number; text: string }[]> {
     return this.page.locator('[data-seq]').evaluateAll((items) =>
       items.map((item) => ({
@@ -159,7 +161,7 @@ export class Visitor {
     )
   }
 
-  /** What axe has to say against the page as it is now. */
+  /** The accessibility problems that axe finds on the page. */
   async accessibilityProblems(): Promise<string[]> {
     await this.page.evaluate(axe)
     const { violations } = await this.page.evaluate<{
@@ -170,6 +172,7 @@ export class Visitor {
     )
   }
 
+  /** Closes the page. No error may have occurred on it. */
   async leave(): Promise<void> {
     await this.context.close()
     expect(this.faults).toEqual([])

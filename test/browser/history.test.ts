@@ -10,9 +10,9 @@ describe('a long history', () => {
     ;[ann, ben] = await Promise.all([chat.signUp('Ann Archer'), chat.signUp('Ben Baker')])
   })
 
-  /** Opens a room of both with so many messages of Ann's, `line 1` and so on. Returns its path. */
-  async function openRoom(name: string, count: number): Promise<string> {
-    await ann.openRoom(name)
+  /** Creates a room of both with `count` messages, `line 2` and so on by Ann. Returns its path. */
+  async function createRoom(name: string, count: number): Promise<string> {
+    await ann.createRoom(name)
     await ben.join(name)
     const path = new URL(ben.page.url()).pathname
     await ben.sees('Welcome, Ben Baker!')
@@ -36,8 +36,8 @@ describe('a long history', () => {
         return top >= box.top && bottom <= box.bottom
       })
 
-  it('shows no text that was deleted while somebody was away, on no page, nor in an answer to it', async () => {
-    const path = await openRoom('Attic', 200)
+  it('shows no text that was deleted during an interruption, neither in the message nor in a quote', async () => {
+    const path = await createRoom('Attic', 200)
     await ben.page.goto(`${chat.stack.url}${path}/110`)
     await ben.sees('line 110')
     const message = ben.message('line 110').first()
@@ -64,9 +64,9 @@ describe('a long history', () => {
     await ben.page.getByRole('button', { name: /In reply to.*a deleted message/ }).waitFor()
   })
 
-  it('can be entered anywhere at once, with few messages in the page', async () => {
-    const path = await openRoom('Archive', 20_000)
-    // On the newest page, but not on its screen.
+  it('can be opened at any message at once, with few messages in the page', async () => {
+    const path = await createRoom('Archive', 20_000)
+    // On the newest page, but not on the first screen.
     await ben.page.goto(`${chat.stack.url}${path}/19960`)
     await ben.page.locator('.message--highlighted').getByText('line 19960').waitFor()
     await ben.page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))))
@@ -81,7 +81,7 @@ describe('a long history', () => {
     expect(asked.length).toBeLessThanOrEqual(2)
     expect(await inPage(ben)).toBeLessThanOrEqual(150)
 
-    // The time of a message is its address.
+    // The time of a message links to the message.
     const time = ben.message('line 9001').first().locator('a.time')
     expect(await time.getAttribute('href')).toBe(`${path}/9001`)
 
@@ -95,7 +95,7 @@ describe('a long history', () => {
     await ben.sees('Does anybody read this?')
   })
 
-  it('stays where it is while somebody scrolls through it, both ways', async () => {
+  it('does not jump while a reader scrolls up and down', async () => {
     const scrolled = await ben.page.evaluate(async () => {
       const box = document.querySelector('.scroller')!
       const frames = async (count: number) => {

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { password, type Visitor } from './browser.js'
 import { useChat } from './use-chat.js'
 
-/** Two server replicas: what one of them is told, those who are connected to the other see. */
+/** Two server replicas: people on one of them see the changes made on the other. */
 describe('without a reload, people see', () => {
   const chat = useChat({ replicas: 2 })
   let ann: Visitor
@@ -15,21 +15,21 @@ describe('without a reload, people see', () => {
   const rooms = ({ page }: Visitor) => page.getByRole('navigation', { name: 'Rooms' })
   const members = ({ page }: Visitor) => page.getByRole('complementary', { name: 'Members' }).getByRole('listitem')
 
-  it('a new public room where they browse, with what they have typed', async () => {
+  it('a new public room in the dialog, which keeps the typed text', async () => {
     const dialog = await ben.browse()
     await dialog.getByLabel('Search by name').fill('gard')
-    await dialog.getByText('No room to join has “gard” in its name.').waitFor()
-    await ann.openRoom('Garden')
+    await dialog.getByText('No other rooms match “gard”.').waitFor()
+    await ann.createRoom('Garden')
     await dialog.getByRole('link', { name: 'Garden' }).waitFor()
     expect(await dialog.getByLabel('Search by name').inputValue()).toBe('gard')
     await dialog.getByRole('button', { name: 'Close' }).click()
   })
 
-  it('who comes into a room and who leaves it', async () => {
+  it('who joins and who leaves a room', async () => {
     await members(ann).filter({ hasText: 'Ann Archer' }).waitFor()
     await ben.join('Garden')
     await members(ann).filter({ hasText: 'Ben Baker online' }).waitFor()
-    // The bot that greets him is one of them.
+    // The bot that greets newcomers is a member, too.
     await members(ann).filter({ hasText: 'Greeter' }).waitFor()
     const cleo = await chat.signUp('Cleo Clay')
     await cleo.join('Garden')
@@ -40,11 +40,11 @@ describe('without a reload, people see', () => {
     await cleo.leave()
   })
 
-  it('the room that they open or leave in another tab', async () => {
+  it('the room that they create or leave in another tab', async () => {
     const second = await ann.context.newPage()
     await second.goto(ann.page.url())
     await second.getByRole('heading', { level: 1, name: 'Garden' }).waitFor()
-    await ann.openRoom('Shed', 'Private')
+    await ann.createRoom('Shed', 'Private')
     const shed = second.getByRole('navigation', { name: 'Rooms' }).getByRole('link', { name: 'Shed' })
     await shed.waitFor()
     await ann.leaveRoom()
@@ -53,7 +53,7 @@ describe('without a reload, people see', () => {
     await rooms(ann).getByRole('link', { name: 'Garden' }).click()
   })
 
-  it('the new name and picture of somebody, in the list and in what was said before', async () => {
+  it('a new name and avatar of a person, in the list and in older messages', async () => {
     await ann.write('Who waters the roses?')
     await ben.sees('Who waters the roses?')
     const elsewhere = ann.context.request
@@ -78,7 +78,7 @@ describe('without a reload, people see', () => {
   })
 })
 
-describe('people who come to the chat', () => {
+describe('people who open the chat', () => {
   const chat = useChat()
   let ann: Visitor
   let ben: Visitor
@@ -91,7 +91,7 @@ describe('people who come to the chat', () => {
     page.getByRole('heading', { level: 1, name, exact: true }).waitFor()
   const newLine = ({ page }: Visitor) => page.locator('.unread')
 
-  it('are in the room where everybody begins, read what was said, and can write at once', async () => {
+  it('are in the room General, see its messages, and can write at once', async () => {
     await ann.sees('Then I will stop copying my messages before I press Enter.')
     expect(await newLine(ann).count()).toBe(0)
     await ann.page.keyboard.type('Hello, I am new here.')
@@ -99,8 +99,8 @@ describe('people who come to the chat', () => {
     await ann.sees('Hello, I am new here.')
   })
 
-  it('have no unread welcome of somebody else, and no line before what comes while they look on', async () => {
-    await ann.openRoom('Garden')
+  it('see no greeting of another person as unread, and no line “New” while they read', async () => {
+    await ann.createRoom('Garden')
     await ben.signUp()
     await ben.join('Garden')
     await ann.sees('Welcome, Ben Baker!')
@@ -113,7 +113,7 @@ describe('people who come to the chat', () => {
     await cleo.join('Garden')
     await cleo.sees('Welcome, Cleo Clay!')
     await cleo.write('Which sort are they?')
-    // The greeting came first, and one message is unread.
+    // The greeting came first, but only one message is unread.
     await ann.page.getByRole('link', { name: 'Garden 1 unread' }).click()
     await ann.sees('Which sort are they?')
     expect(await newLine(ann).count()).toBe(1)
@@ -123,7 +123,7 @@ describe('people who come to the chat', () => {
     await cleo.leave()
   })
 
-  it('come back to the room of last time', async () => {
+  it('return to the last open room', async () => {
     await ann.page.goto(chat.stack.url)
     await heading(ann, 'Garden')
     await ann.page.getByRole('button', { name: 'Sign out' }).click()
@@ -135,7 +135,7 @@ describe('people who come to the chat', () => {
     await heading(ann, 'Garden')
   })
 
-  it('read a public room before they join it, and what is said in it meanwhile', async () => {
+  it('read a public room and its new messages before they join it', async () => {
     await ben.page.getByRole('link', { name: 'Garden', exact: true }).click()
     await ben.leaveRoom()
     const { page } = ben
@@ -155,7 +155,7 @@ describe('people who come to the chat', () => {
     await ann.sees('They smell of summer.')
   })
 
-  it('are told which picture will do, and keep the one they have', async () => {
+  it('see which pictures are allowed, and keep their avatar after an error', async () => {
     await ann.chooseAvatar(
       await sharp({ create: { width: 64, height: 64, channels: 3, background: '#3355aa' } })
         .png()
@@ -163,7 +163,7 @@ describe('people who come to the chat', () => {
     )
     const picture = ann.page.locator('.profile-who img')
     const before = await picture.getAttribute('src')
-    // One that nobody sends, and one that only the server sees through.
+    // The browser refuses the first file by its type, the server refuses the second one by its content.
     for (const [mimeType, sentence] of [
       ['image/gif', 'Choose a JPEG, PNG or WebP picture of up to 5 MB.'],
       ['image/png', 'This is not a JPEG, PNG or WebP picture'],
@@ -180,7 +180,7 @@ describe('people who come to the chat', () => {
     await heading(ann, 'Garden')
   })
 
-  it('are asked before they leave, and can stay', async () => {
+  it('confirm before they leave a room, and can stay', async () => {
     await ben.page.getByRole('button', { name: 'Leave room' }).click()
     await ben.page.getByRole('dialog', { name: 'Leave Garden?' }).getByRole('button', { name: 'Cancel' }).click()
     await ben.write('Still here.')

@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest'
 import { launchBrowser, Visitor } from './browser.js'
 import { useChat } from './use-chat.js'
 
-describe('what somebody reads', () => {
+describe('a conversation', () => {
   const chat = useChat()
 
-  /** Two people with such names in a room with such a name, the first of them at a phone. */
+  /** Two people in a room, all with these names. Ann uses a phone. */
   const meet = async (names: { ann: string; ben: string; room: string }) => {
     const [ann, ben] = await Promise.all([chat.arrive('Ann', { width: 390, height: 844 }), chat.arrive('Ben')])
     for (const [visitor, name] of [
@@ -21,16 +21,16 @@ describe('what somebody reads', () => {
       expect(answer.status()).toBe(200)
       await visitor.page.goto(chat.stack.url)
     }
-    await ben.openRoom(names.room)
+    await ben.createRoom(names.room)
     await ann.join(names.room)
     return { ann, ben }
   }
 
-  it('runs from right to left where it is written so', async () => {
+  it('shows right-to-left text from right to left', async () => {
     const names = { ann: 'דנה!', ben: 'אורי!', room: 'הגינה!' }
     const { ann, ben } = await meet(names)
     const { page } = ben
-    /** A mark after the last letter stands to the left of the first one. */
+    /** In right-to-left text, the mark after the last letter is to the left of the first letter. */
     const runs = (text: Locator) =>
       text.evaluate((element) => {
         const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT)
@@ -75,9 +75,9 @@ describe('what somebody reads', () => {
     expect(seen).toEqual(Object.fromEntries(Object.keys(seen).map((place) => [place, 'from right to left'])))
 
     await page.goBack()
-    // Each line has its own direction, and neither an address nor what the chat says takes part in it.
+    // Each line has its own direction. A URL and the texts of the chat do not affect it.
     await ben.write('first in English!\nושורה בעברית: https://example.com/a/!')
-    // The stored one: that on its way is taken off the page in a moment.
+    // The stored message: the unsent one is removed from the page after a moment.
     const lines = page.locator('[data-seq] .body').filter({ hasText: 'first in English!' })
     await lines.getByRole('link').waitFor()
     expect(
@@ -97,10 +97,10 @@ describe('what somebody reads', () => {
     await Promise.all([ann.leave(), ben.leave()])
   })
 
-  it('shows as much of a long name as there is room for, and the whole of it to a pointer', async () => {
+  it('shortens a long name to fit on its line, and shows the whole name in a tooltip', async () => {
     const names = { ann: 'W'.repeat(60), ben: 'M'.repeat(60), room: 'Q'.repeat(60) }
     const { ann, ben } = await meet(names)
-    /** Where a name is shown in another way than on one line that ends within the window, in an ellipsis where it has to. */
+    /** Places where a name is not on one line within the window, shortened with an ellipsis. */
     const unfit = (page: Page) =>
       page.evaluate((names) => {
         const found: string[] = []
@@ -157,7 +157,7 @@ describe('what somebody reads', () => {
       expect({ at: 'conversation', ...(await unfit(page)) }).toEqual({ at: 'conversation', ...fine })
     }
     const { page } = ann
-    // Longer than the client keeps quiet after it has said so once.
+    // Longer than the client waits before it sends `typing:start` again.
     const typing = ben.composer.pressSequentially('h'.repeat(50), { delay: 200 })
     await page.locator('.typing').getByText('is typing').waitFor()
     expect({ at: 'typing', ...(await unfit(page)) }).toEqual({ at: 'typing', ...fine })
@@ -169,7 +169,7 @@ describe('what somebody reads', () => {
     const other = 'Z'.repeat(60)
     names.room = other
     await ben.page.goto(chat.stack.url)
-    await ben.openRoom(other)
+    await ben.createRoom(other)
     await ann.comeBack()
     const dialog = await ann.browse()
     await dialog.getByText(other).waitFor()
@@ -180,10 +180,10 @@ describe('what somebody reads', () => {
     await Promise.all([ann.leave(), ben.leave()])
   })
 
-  it('has most of the window for the conversation when its text is twice as large', async () => {
+  it('keeps enough of the window when the text is twice as large', async () => {
     const large = await launchBrowser('--blink-settings=defaultFontSize=32')
     const [fay, gus] = await Promise.all([
-      // As the settings of a browser make it, and as a style of the reader's own does.
+      // Fay enlarges the text in the settings of the browser, Gus by a user style.
       Visitor.arrive(large, chat.stack.url, 'Fay'),
       chat.arrive('Gus'),
     ])
@@ -196,7 +196,7 @@ describe('what somebody reads', () => {
       const { page } = visitor
       await visitor.signUp()
       expect(await page.evaluate(() => getComputedStyle(document.documentElement).fontSize)).toBe('32px')
-      await visitor.openRoom(`Large ${visitor.name}`)
+      await visitor.createRoom(`Large ${visitor.name}`)
       const share = () =>
         page.evaluate(() => document.querySelector('.scroller')!.getBoundingClientRect().width / innerWidth)
       const overflow = () =>
@@ -217,10 +217,10 @@ describe('what somebody reads', () => {
     await large.close()
   })
 
-  it('gives the members of a room a panel in front of it on a phone, and a place beside it elsewhere', async () => {
+  it('has the members beside it in a wide window, and in a dialog on a phone', async () => {
     const hal = await chat.signUp('Hal')
     const { page } = hal
-    await hal.openRoom('Panels', 'Private')
+    await hal.createRoom('Panels', 'Private')
     await page.getByRole('complementary', { name: 'Members' }).getByText('Hal').waitFor()
     await page.setViewportSize({ width: 390, height: 844 })
     await page.getByRole('complementary').waitFor({ state: 'detached' })
@@ -232,7 +232,7 @@ describe('what somebody reads', () => {
     await panel.getByText('Hal').waitFor()
     expect(await hal.accessibilityProblems()).toEqual([])
     expect(await panel.evaluate((element) => element.contains(document.activeElement))).toBe(true)
-    // What lies under it cannot be reached.
+    // The page behind the dialog cannot be reached.
     expect(await hal.composer.evaluate((field: HTMLElement) => (field.focus(), field === document.activeElement))).toBe(
       false,
     )

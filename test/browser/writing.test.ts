@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { password, type Visitor } from './browser.js'
 import { useChat } from './use-chat.js'
 
-describe('what somebody writes', () => {
+describe('what a person writes', () => {
   const chat = useChat({ env: () => ({ LIMIT_POST: '10000/10' }) })
   let ann: Visitor
   let ben: Visitor
@@ -13,19 +13,19 @@ describe('what somebody writes', () => {
 
   beforeAll(async () => {
     ;[ann, ben, cid] = await Promise.all([chat.signUp('Ann'), chat.signUp('Ben'), chat.signUp('Cid')])
-    await ann.openRoom('Attic', 'Private')
+    await ann.createRoom('Attic', 'Private')
     await ann.page.goto(chat.stack.url)
-    await ann.openRoom(garden)
+    await ann.createRoom(garden)
     await Promise.all([ben.join(garden), cid.join(garden)])
   })
 
-  it('stays in every form while messages, presence and read marks come in', async () => {
+  it('stays in every form while messages, presence and read marks arrive', async () => {
     const { page } = ann
     const heard: string[] = []
     page.on('websocket', (socket) => socket.on('framereceived', ({ payload }) => heard.push(String(payload))))
     const reader = await ann.context.newPage()
     await reader.goto(page.url())
-    // Loaded anew, so that its connection is heard from the beginning.
+    // Load the page again, so that all frames of its connection are recorded.
     await page.goto(chat.stack.url)
 
     let count = 0
@@ -37,7 +37,7 @@ describe('what somebody writes', () => {
       const box = ben.composer
       await box.pressSequentially(text)
       await box.press('Enter')
-      // The other tab reads it, and says so to this one.
+      // The other tab reads the message, and tells this tab.
       await reader.locator('[data-seq]').getByText(text, { exact: true }).waitFor()
       await reader.getByRole('link', { name: garden, exact: true }).waitFor()
       const arrived = () =>
@@ -99,15 +99,15 @@ describe('what somebody writes', () => {
     await page.getByLabel('Name').fill('Anna-Maria')
     await stays('profile')
     await page.getByRole('button', { name: 'Save name' }).click()
-    await page.getByText('Your name is changed.').waitFor()
+    await page.getByText('Name saved.').waitFor()
     expect(await page.locator('.profile-name').textContent()).toBe('Anna-Maria')
     await reader.close()
   }, 480_000)
 
-  it('can be seen, copied, sent again and discarded when the room is one’s own no more', async () => {
+  it('can be seen, copied, sent again and discarded after the membership has ended', async () => {
     const { page } = ann
     await page.goto(chat.stack.url)
-    await ann.openRoom('Cellar', 'Private')
+    await ann.createRoom('Cellar', 'Private')
     const roomId = new URL(page.url()).pathname.slice('/rooms/'.length)
     const [membership] = await chat.query<{ account_id: string }>(
       'delete from memberships where room_id = $1 returning account_id',
@@ -131,7 +131,7 @@ describe('what somebody writes', () => {
     await unsent.last().getByRole('button', { name: 'Discard' }).click()
     await expect.poll(() => unsent.count()).toBe(1)
 
-    // Invited again, Ann sends the other one from here.
+    // After a new invitation, Ann sends the other message from here.
     await chat.query('insert into memberships (room_id, account_id) values ($1, $2)', [roomId, membership!.account_id])
     await unsent.getByRole('button', { name: 'Retry' }).click()
     await ann.sees('Is anybody down here?')
@@ -139,7 +139,7 @@ describe('what somebody writes', () => {
     expect(await page.getByText('I will shut the door.').count()).toBe(0)
   })
 
-  it('stays an answer while one looks into another room', async () => {
+  it('stays a reply while another room is open', async () => {
     const { page } = ann
     await ben.write('Who brings the cake?')
     await page.getByRole('link', { name: garden }).click()
@@ -162,10 +162,10 @@ describe('what somebody writes', () => {
     await page.getByText('Replying to Ben').waitFor({ state: 'hidden' })
   })
 
-  it('is not cut off where it is too long, and counted as the server counts', async () => {
+  it('is not cut off when it is too long, and is counted as on the server', async () => {
     const { page } = ann
     const box = ann.composer
-    // As from the clipboard, which `maxlength` would cut.
+    // Like text from the clipboard, which `maxlength` would cut.
     const paste = (text: string) => page.keyboard.insertText(text)
     await box.focus()
     await paste('🙂'.repeat(4_002))
@@ -200,7 +200,7 @@ describe('what somebody writes', () => {
     await page.getByRole('heading', { level: 1, name: '🏡'.repeat(60) }).waitFor()
   })
 
-  it('goes where somebody wanted to go who had to sign in first, after a reload too', async () => {
+  it('does not get lost: the wanted page opens after signing in, even with reloads between', async () => {
     const { page } = ben
     const wanted = page.url()
     await page.goto(`${chat.stack.url}/profile`)

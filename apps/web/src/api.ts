@@ -1,6 +1,6 @@
 import type { Account, ErrorBody, Member, Page, Room, RoomKind, RoomPage, WebConfig } from '@chat/server/contract'
 
-/** The server's answer was no; `message` is a sentence for people. */
+/** The server refused the request or could not be reached. `message` is a sentence for the user. */
 export class ApiError extends Error {
   constructor(
     readonly code: ErrorBody['code'] | 'unreachable',
@@ -38,7 +38,7 @@ const ask = async <T>(method: string, path: string, body?: unknown): Promise<T> 
 
 const room = (id: string) => `/api/rooms/${encodeURIComponent(id)}`
 
-/** The server's HTTP side, one function per request. All of them reject with `ApiError`. */
+/** The HTTP API, one function for each request. All of them reject with `ApiError`. */
 export const api = {
   config: () => ask<WebConfig>('GET', '/assets/config.json'),
   signUp: (newcomer: { name: string; email: string; password: string }) =>
@@ -50,7 +50,7 @@ export const api = {
     ask<Account>('PATCH', '/api/me', change),
   changeAvatar: (picture: Blob) => ask<Account>('PUT', '/api/me/avatar', picture),
   rooms: () => ask<{ rooms: Room[] }>('GET', '/api/rooms'),
-  /** Without `search` all there are, without `after` from the first. */
+  /** Public rooms that the account has not joined. Leave out `search` for all of them, `after` for the first page. */
   publicRooms: (search?: string, after?: string | null) =>
     ask<RoomPage>(
       'GET',
@@ -62,10 +62,10 @@ export const api = {
   leave: (roomId: string) => ask<void>('DELETE', `${room(roomId)}/membership`),
   members: (roomId: string) => ask<{ members: Member[] }>('GET', `${room(roomId)}/members`),
   invite: (roomId: string, email: string) => ask<void>('PUT', `${room(roomId)}/members`, { email }),
-  /** Without a place: the newest page. */
+  /** A page of messages. Leave out `place` for the newest page. */
   page: (roomId: string, limit: number, place?: 'before' | 'after' | 'around' | 'changedAfter', number?: number) =>
     ask<Page>('GET', `${room(roomId)}/messages?limit=${limit}${place ? `&${place}=${number}` : ''}`),
 }
 
-/** Was the request refused because there is no session any more? */
+/** True if the request was refused because the session has ended. */
 export const isSignedOut = (error: unknown) => error instanceof ApiError && error.code === 'unauthenticated'

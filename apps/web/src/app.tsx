@@ -13,7 +13,7 @@ import { Wait } from './ui/wait.js'
 
 type State = { config: WebConfig; account: Account | null } | { problem: string } | null
 
-/** Finds out who is there, and shows the page that the address names. */
+/** Loads the configuration and the account, and shows the page of the current path. */
 export function App() {
   const path = usePath()
   const [state, setState] = useState<State>(null)
@@ -28,7 +28,7 @@ export function App() {
     }
   }
   useEffect(() => void begin(), [])
-  // Nobody has to press a button for a server that was away for a moment.
+  // Try again without a click: the server may be unavailable only for a moment.
   useEffect(() => {
     const timer = state && 'problem' in state ? setTimeout(() => void begin(), 2_000) : undefined
     return () => clearTimeout(timer)
@@ -70,7 +70,7 @@ function SignedIn({ account, config, path, onSignedOut }: SignedInProps) {
   const [chat] = useState(() => createChat({ account, connect: () => connectTo(config.domain), onSignedOut }))
   useEffect(() => chat.close, [chat])
   const [, roomId = null, linked] = /^\/rooms\/([^/]+)(?:\/(\d+))?$/.exec(path) ?? []
-  // Who comes to the chat itself goes on in the room of last time. Back to the list of rooms is a way, too, but later.
+  // A visit that starts at / or at the sign-in page leads to the last open room. Later, / shows the list of rooms.
   const arriving = useRef(['/', '/sign-in', '/sign-up'].includes(path))
   if (roomId || path === '/profile') arriving.current = false
   return path === '/profile' ? (
@@ -80,7 +80,7 @@ function SignedIn({ account, config, path, onSignedOut }: SignedInProps) {
   )
 }
 
-/** Where somebody wanted to go who was sent to sign in: a path of this site, whoever made the link. */
+/** The path to open after signing in. It must be a path of this site, because anybody can write such a link. */
 const wantedPath = () => {
   const to = new URLSearchParams(location.search).get('to') ?? ''
   return /^\/[\w/-]*$/.test(to) && !to.startsWith('//') ? to : '/'

@@ -8,7 +8,7 @@ import webpack from 'webpack'
 
 import configure from '../webpack.config.js'
 
-/** What a browser loads before it can show anything, in bytes as sent. */
+/** JS and CSS of the first load, in bytes, compressed. */
 const firstLoadLimit = 40_000
 
 let folder: string
@@ -31,7 +31,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }))
 
 describe('the production build', () => {
-  it('names every asset by its content, in the manifest under the address it is served at', () => {
+  it('names every asset by its content, and lists its path in the manifest', () => {
     expect(Object.keys(manifest).sort()).toEqual(['icon.svg', 'main.css', 'main.js'])
     for (const [name, url] of Object.entries(manifest)) {
       const [stem, ext] = name.split('.')
@@ -39,7 +39,7 @@ describe('the production build', () => {
     }
   })
 
-  it('brings everything compressed as well, and the same bytes in it', async () => {
+  it('adds compressed files with the same content', async () => {
     for (const name of assets()) {
       const plain = await read(name)
       expect(gunzipSync(await read(`${name}.gz`)).equals(plain), `${name}.gz`).toBe(true)
@@ -47,14 +47,14 @@ describe('the production build', () => {
     }
   })
 
-  it('is loaded in less than 40 kB', async () => {
+  it('has a first load of less than 40,000 bytes', async () => {
     const sizes = await Promise.all(
       ['main.js', 'main.css'].map(async (name) => (await read(`${manifest[name]!.slice(8)}.gz`)).length),
     )
     expect(sizes[0]! + sizes[1]!).toBeLessThan(firstLoadLimit)
   })
 
-  it('brings no source maps and nothing else that is not named', async () => {
+  it('has no source maps and no other files', async () => {
     const named = assets().flatMap((name) => [name, `${name}.br`, `${name}.gz`])
     expect((await readdir(folder)).sort()).toEqual([...named, 'manifest.json'].sort())
   })

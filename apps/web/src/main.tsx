@@ -7,6 +7,6 @@ import './styles/messages.css'
 
 render(<App />, document.getElementById('app')!)
 
-// webpack puts the mode in here, so nothing of it is left in production.
+// webpack fills in the mode, so the production bundle does not contain this.
 if (process.env.NODE_ENV === 'development')
   void import('./reload.js').then(({ reloadOnChange }) => reloadOnChange('/assets/main.js'))

@@ -1,4 +1,4 @@
-/** During development only: loads the page again when webpack has built a new bundle. */
+/** For development only: loads the page again when webpack has built a new bundle. */
 export async function reloadOnChange(bundle: string): Promise<never> {
   let first: string | null | undefined
   for (;;) {
@@ -7,7 +7,7 @@ export async function reloadOnChange(bundle: string): Promise<never> {
       () => null,
     )
     first ??= version
-    // Without an answer the server is about to start again itself.
+    // No answer: the server is restarting.
     if (version !== null && version !== first) location.reload()
     await new Promise((resolve) => setTimeout(resolve, 500))
   }

@@ -1,14 +1,14 @@
 import type { ComponentChildren, TargetedMouseEvent } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 
-/** Goes to a page of this site without loading it anew. `replace` leaves no way back. */
+/** Opens a path of this site without loading the page again. `replace` adds no entry to the history. */
 export function navigate(path: string, { replace = false } = {}): void {
   if (replace) history.replaceState(null, '', path)
   else if (path !== location.pathname) history.pushState(null, '', path)
   dispatchEvent(new PopStateEvent('popstate'))
 }
 
-/** The path of the page, followed. */
+/** The current path. Renders again when it changes. */
 export function usePath(): string {
   const [path, setPath] = useState(location.pathname)
   useEffect(() => {
@@ -29,7 +29,7 @@ type LinkProps = {
   children: ComponentChildren
 }
 
-/** A link within the site. Clicks that ask for a new tab are left to the browser. */
+/** A link within the site. The browser handles clicks that open a new tab. */
 export function Link({ to, class: className, label, current, tabIndex, children }: LinkProps) {
   const follow = (event: TargetedMouseEvent<HTMLAnchorElement>) => {
     if (event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return
@@ -50,7 +50,7 @@ export function Link({ to, class: className, label, current, tabIndex, children 
   )
 }
 
-/** The title of the window while a page is shown. */
+/** Sets the title of the window. */
 export function useTitle(title: string): void {
   useEffect(() => {
     document.title = title ? `${title} · Chat` : 'Chat'

@@ -4,7 +4,7 @@ import { api } from '../api.js'
 import { Link, useTitle } from '../router.js'
 import { Field, Form } from '../ui/form.js'
 
-/** Where people come in: signing in, or signing up. `onSignedIn` gets the account. */
+/** The page to sign in or, with `signUp`, to sign up. Calls `onSignedIn` with the account. */
 export function Entrance({ signUp, onSignedIn }: { signUp: boolean; onSignedIn: (account: Account) => void }) {
   const title = signUp ? 'Sign up' : 'Sign in'
   useTitle(title)

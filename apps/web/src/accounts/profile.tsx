@@ -11,7 +11,7 @@ import { Avatar, Name } from '../ui/person.js'
 const pictureTypes = ['image/jpeg', 'image/png', 'image/webp']
 const pictureBytes = 5 * 1024 * 1024
 
-/** One's own account: name, picture, password, and the way out. */
+/** The profile page: avatar, name, password, sign out. */
 export function Profile({ chat }: { chat: Chat }) {
   useChanges(chat.me)
   useTitle('Profile')
@@ -30,11 +30,11 @@ export function Profile({ chat }: { chat: Chat }) {
         throw new Error('Choose a JPEG, PNG or WebP picture of up to 5 MB.')
       chat.me.change(await api.changeAvatar(picture))
     } finally {
-      // Whatever came of it, the picture is shown that one has.
+      // Show the stored avatar again, also after an error.
       form.reset()
       setPreview(null)
     }
-    return 'Your picture is changed.'
+    return 'Picture saved.'
   }
 
   return (
@@ -73,7 +73,7 @@ export function Profile({ chat }: { chat: Chat }) {
           action="Save name"
           send={async ({ name = '' }) => {
             chat.me.change(await api.changeMe({ name }))
-            return 'Your name is changed.'
+            return 'Name saved.'
           }}
         >
           <Field label="Name" name="name" initial={chat.me.account.name} autocomplete="name" maxLength={60} />
@@ -86,7 +86,7 @@ export function Profile({ chat }: { chat: Chat }) {
           send={async ({ password = '', currentPassword = '' }, form) => {
             await api.changeMe({ password, currentPassword })
             form.reset()
-            return 'Your password is changed. Other devices are signed out.'
+            return 'Password changed. Your other devices are signed out.'
           }}
         >
           <Field label="Current password" name="currentPassword" type="password" autocomplete="current-password" />

@@ -28,7 +28,7 @@ const member = (id: string, change: Partial<Member> = {}): Member => ({
 })
 const run = (from: number, to: number) => Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => says(from + i))
 
-/** The other end: a room with a history, an HTTP side, and a socket whose frames the test hands over by itself. */
+/** A fake server: a room with a history, an HTTP API, and a socket whose events the test sends. */
 const createServer = () => {
   const handlers = new Map<string, (...args: unknown[]) => void>()
   const server = {
@@ -36,7 +36,7 @@ const createServer = () => {
     read: 5,
     version: 0,
     signedOut: false,
-    /** Rooms of one's own beside the one with the history. */
+    /** The other rooms of the account. */
     others: [] as Room[],
     members: [member('ann'), member('ben')],
     requests: [] as string[],
@@ -120,7 +120,7 @@ const posted = (...messages: Message[]) => {
   server.history.push(...messages)
   server.send('messages:posted', { roomId: 'r', messages })
 }
-/** Changes a message without anybody hearing of it. */
+/** Changes a message without sending an event. */
 const change = (seq: number, to: Partial<Message>) => {
   server.history[seq - 1] = { ...server.history[seq - 1]!, ...to, version: (server.version += 1) }
   return server.history[seq - 1]!
@@ -145,13 +145,13 @@ afterEach(() => {
 })
 
 describe('an open room', () => {
-  it('shows the newest page and then the news', () => {
+  it('shows the newest page and then the live messages', () => {
     expect(shown()).toEqual([1, 2, 3, 4, 5])
     posted(says(6))
     expect(shown()).toEqual([1, 2, 3, 4, 5, 6])
   })
 
-  it('fetches what got lost, and shows nothing beyond the gap before', async () => {
+  it('loads lost messages, and shows nothing after the gap until then', async () => {
     server.history.push(says(6), says(7))
     posted(says(8))
     expect(shown()).toEqual([1, 2, 3, 4, 5])
@@ -159,14 +159,14 @@ describe('an open room', () => {
     expect(shown()).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
   })
 
-  it('fetches the last message when only the head of the room tells of it', async () => {
+  it('loads the last message when only `room:head` announces it', async () => {
     server.history.push(says(6))
     server.send('room:head', { roomId: 'r', head: 6 })
     await pass(100)
     expect(shown().at(-1)).toBe(6)
   })
 
-  it('does not ask for a gap that the next news closes at once', async () => {
+  it('does not load a gap that the next event closes', async () => {
     server.requests.length = 0
     server.history.push(says(6), says(7))
     server.send('messages:posted', { roomId: 'r', messages: [says(7)] })
@@ -177,7 +177,7 @@ describe('an open room', () => {
     expect(server.requests.filter((path) => path.includes('after='))).toEqual([])
   })
 
-  it('has after a reconnect what was said, edited and deleted meanwhile', async () => {
+  it('shows after a reconnect the messages, edits and deletions that were missed', async () => {
     server.disconnect('transport close')
     server.history.push(...run(6, 200).slice(0, 195))
     change(199, { body: 'changed' })
@@ -191,7 +191,7 @@ describe('an open room', () => {
     ])
   })
 
-  /** A room of 200 in which somebody has scrolled back to message 51. */
+  /** A room of 200 messages in which the user has scrolled back to message 51. */
   const scrollBack = async () => {
     server.history.push(...run(6, 200))
     server.history[189] = says(190, 'ben', { replyTo: 110 })
@@ -207,7 +207,7 @@ describe('an open room', () => {
     expect(shown()[0]).toBe(51)
   }
 
-  it('has after a reconnect what was changed meanwhile on any page at hand, the original of an answer included', async () => {
+  it('shows after a reconnect the missed changes on every loaded page and in quotes', async () => {
     await scrollBack()
     server.disconnect('transport close')
     change(110, { body: '', deleted: true })
@@ -220,7 +220,7 @@ describe('an open room', () => {
     expect([timeline().version, timeline().changesMissed]).toEqual([3, 0])
   })
 
-  it('asks for a change of which only the head of the room tells, or a later one', async () => {
+  it('loads a change that only `room:head` or a later change announces', async () => {
     await scrollBack()
     change(110, { body: '', deleted: true })
     server.send('room:head', { roomId: 'r', head: 200, version: 1 })
@@ -234,9 +234,9 @@ describe('an open room', () => {
 
   it.each([
     ['at the newest messages', null, 151, 200],
-    ['further up', 100, 76, 125],
+    ['further up in the history', 100, 76, 125],
   ])(
-    'forgets what is not on the screen when more was changed than it shows, %s',
+    'keeps only the messages near the screen when more changes were missed than are loaded, %s',
     async (_where, place, first, last) => {
       await scrollBack()
       chat.conversations.get('r')!.place = place
@@ -251,7 +251,7 @@ describe('an open room', () => {
     },
   )
 
-  it('asks again in a while, not at once, a server of an older release, which knows of no versions', async () => {
+  it('waits before it asks a server without versions, of an older release, again', async () => {
     server.send('room:head', { roomId: 'r', head: 5, version: 500 })
     server.requests.length = 0
     await pass(3000)
@@ -263,7 +263,7 @@ describe('an open room', () => {
     expect(timeline().changesMissed).toBe(0)
   })
 
-  it('goes to any message of a long one with one request, and back to the newest with another', async () => {
+  it('jumps to any message with one request, and back to the newest with another', async () => {
     server.history.push(...run(6, 20_000))
     server.send('room:head', { roomId: 'r', head: 20_000, version: 0 })
     await pass(500)
@@ -279,7 +279,7 @@ describe('an open room', () => {
     expect(await chat.conversations.goTo('r', 30_000)).toBe(false)
   })
 
-  it('goes on asking when the server cannot answer for a while', async () => {
+  it('tries again while the server does not answer', async () => {
     server.history.push(says(6))
     const fetch = vi.mocked(globalThis.fetch)
     const failing = vi.fn(async () => {
@@ -299,7 +299,7 @@ describe('an open room', () => {
 })
 
 describe('posting', () => {
-  it('shows the message once, whether news or acknowledgement comes first', async () => {
+  it('shows the message once, whether the event or the acknowledgement arrives first', async () => {
     let acknowledge: (reply: unknown) => void = () => undefined
     server.ack = () =>
       new Promise((resolve) => {
@@ -322,7 +322,7 @@ describe('posting', () => {
     }
   })
 
-  it('sends with the same id after a reconnect what was not acknowledged', async () => {
+  it('sends a message without an acknowledgement again after a reconnect, with the same id', async () => {
     server.ack = () => Promise.reject(new Error('socket has been disconnected'))
     chat.post({ roomId: 'r', body: 'hello' })
     await pass()
@@ -349,24 +349,24 @@ describe('the list of rooms', () => {
   })
 })
 
-describe('what is unread', () => {
+describe('the unread count', () => {
   const unread = () => chat.rooms.list![0]!.unread
 
-  it('counts the messages of others, each once', () => {
+  it('counts each message of others once', () => {
     posted(says(6), says(7, 'ann'))
     posted(says(8))
     server.send('messages:posted', { roomId: 'r', messages: [says(8)] })
     expect(unread()).toBe(2)
   })
 
-  it('is right again after a gap', async () => {
+  it('is correct after a gap', async () => {
     server.history.push(says(6), says(7))
     posted(says(8))
     await pass(1000)
     expect(unread()).toBe(3)
   })
 
-  it('is nothing after reading, and stays so when an older list of rooms arrives', async () => {
+  it('is zero after reading, also when an older list of rooms arrives', async () => {
     posted(says(6))
     const late = chat.rooms.reload()
     chat.rooms.markRead('r', 6)
@@ -376,11 +376,11 @@ describe('what is unread', () => {
   })
 })
 
-describe('without asking again, one sees', () => {
+describe('live updates show', () => {
   const members = () => chat.members.get('r')?.map(({ id, name, online }) => `${name} ${id} ${online}`)
   const ben = { id: 'ben', name: 'Benedict', avatarUrl: '/avatars/ben.webp' }
 
-  it('who comes, goes, is here, and is called otherwise', async () => {
+  it('members who join, leave, are online and change their name', async () => {
     await chat.members.load('r')
     server.send('members:changed', { roomId: 'r', joined: [member('cleo', { online: true })], left: ['ann'] })
     server.send('person:changed', { person: ben })
@@ -388,7 +388,7 @@ describe('without asking again, one sees', () => {
     expect(members()).toEqual(['Benedict ben true', 'cleo cleo true'])
   })
 
-  it('what came while the list was on its way', async () => {
+  it('changes that arrive while the list is loading', async () => {
     const loading = chat.members.load('r')
     server.send('members:changed', { roomId: 'r', joined: [member('cleo')], left: ['ben'] })
     server.send('presence:changed', { accountId: 'ann', online: true })
@@ -396,7 +396,7 @@ describe('without asking again, one sees', () => {
     expect(members()).toEqual(['ann ann true', 'cleo cleo false'])
   })
 
-  it('the new name and picture of somebody in older messages, and one’s own', () => {
+  it('a new name and avatar of an author in older messages, and of the account', () => {
     server.send('person:changed', { person: ben })
     const authors = chat.conversations.get('r')!.timeline.messages.map(({ author }) => author)
     expect(authors).toEqual(Array(5).fill(ben))
@@ -404,7 +404,7 @@ describe('without asking again, one sees', () => {
     expect(chat.me.account).toEqual({ ...me, name: 'Anna' })
   })
 
-  it('after a reconnect, who was renamed meanwhile, also in messages that are not fetched again', async () => {
+  it('after a reconnect, a missed new name, also in messages that are not loaded again', async () => {
     server.history = run(1, 120)
     posted(says(121))
     await pass(500)
@@ -418,7 +418,7 @@ describe('without asking again, one sees', () => {
     )
   })
 
-  it('a room that was joined or left elsewhere', async () => {
+  it('a room that the account joins or leaves on another device', async () => {
     const other: Room = {
       id: 'other',
       name: 'Other',
@@ -438,7 +438,7 @@ describe('without asking again, one sees', () => {
     server.send('members:changed', { roomId: 'other', joined: [], left: ['ann'] })
     await pass(1000)
     expect(names()).toEqual(['General'])
-    // What others do in a room of one's own is no reason to ask.
+    // Others who join or leave are no reason to load the rooms again.
     server.requests.length = 0
     server.send('members:changed', { roomId: 'r', joined: [member('cleo')], left: ['ben'] })
     await pass(1000)
@@ -447,21 +447,21 @@ describe('without asking again, one sees', () => {
 })
 
 describe('the end of a session', () => {
-  it('is noticed when the server shows the socket the door', async () => {
+  it('is noticed when the server closes the socket', async () => {
     server.signedOut = true
     server.disconnect('io server disconnect')
     await pass(5000)
     expect(onSignedOut).toHaveBeenCalledOnce()
   })
 
-  it('is not concluded from a server that only restarts', async () => {
+  it('is not assumed when the server only restarts', async () => {
     server.disconnect('io server disconnect')
     await pass(5000)
     expect(onSignedOut).not.toHaveBeenCalled()
     expect(chat.connection.connected).toBe(true)
   })
 
-  it('is not concluded from a server that is out of reach', async () => {
+  it('is not assumed when the server cannot be reached', async () => {
     vi.stubGlobal('fetch', async () => {
       throw new TypeError('network')
     })

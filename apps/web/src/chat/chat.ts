@@ -9,13 +9,13 @@ import { createRooms, type Rooms } from './rooms.js'
 import { createListeners, type Store } from './store.js'
 import { createTyping, type Typing } from './typing.js'
 
-/** The account itself, which can be changed on another device. */
+/** The signed-in account. It can also change on another device. */
 export interface Me extends Store {
   readonly account: Account
   change: (account: Account) => void
 }
 
-/** Everything a signed-in person's page shows, kept up to date until `close`. Views subscribe to what they show. */
+/** The state of the chat for one account, kept up to date until `close`. Views subscribe to the stores they show. */
 export interface Chat {
   readonly me: Me
   readonly connection: Connection
@@ -24,16 +24,16 @@ export interface Chat {
   readonly members: Members
   readonly typing: Typing
   readonly outbox: Outbox
-  /** The newest message of the open room, for those who listen to the page. Changes with the conversations. */
+  /** The newest message of the open room, for screen readers. Subscribe to `conversations` for its changes. */
   readonly announcement: string
-  /** The room somebody is looking at: it is loaded, and kept loaded across reconnects. Null closes it. */
+  /** Opens a room and loads its messages, again after each reconnect. Null closes it. */
   open: (roomId: string | null) => void
-  /** Calls `listener` for each public room that somebody opens. Returns how to end that. */
+  /** Calls `listener` for each new public room. Returns a function that unsubscribes. */
   onRoomOpened: (listener: (room: Room) => void) => () => void
   post: (message: Omit<Outgoing, 'id' | 'queuedAt'>) => void
   edit: (roomId: string, seq: number, body: string) => Promise<void>
   remove: (roomId: string, seq: number) => Promise<void>
-  /** Ends the session, everywhere in this browser. */
+  /** Ends the session in all tabs of this browser. */
   signOut: () => Promise<void>
   close: () => void
 }
@@ -45,7 +45,7 @@ export function createChat({
 }: {
   account: Account
   connect: () => ChatSocket
-  /** The session has ended, here or elsewhere. */
+  /** Called when the session has ended, here or in another tab. */
   onSignedOut: () => void
 }): Chat {
   const accountId = account.id
@@ -53,7 +53,7 @@ export function createChat({
   let openRoom: string | null = null
   let announcement = ''
 
-  /** Messages from anywhere: they count as unread, end up in the timeline, and prove that the sender's copy arrived. */
+  /** Takes live and loaded messages: counts the unread ones, shows them, and removes own ones from the outbox. */
   const take = (roomId: string, messages: readonly Message[], head = 0, version = 0) => {
     for (const message of messages) {
       if (message.author.id === accountId) outbox.arrived(message.id)
@@ -65,7 +65,7 @@ export function createChat({
   }
 
   const post = async ({ roomId, id, body, replyTo = null, ...rest }: NewMessage) => {
-    // A field that comes into the contract has to be sent, and shown.
+    // A new field of `NewMessage` is a compile error here: it must be sent, and shown.
     rest satisfies Record<string, never>
     const posted = await connection.ask<Posted>('message:post', { roomId, id, body, replyTo })
     if (!conversations.get(roomId)?.timeline.get(posted.seq)) {
@@ -91,7 +91,7 @@ export function createChat({
     socket: connect(),
     accountId,
     onSignedOut,
-    /** What was missed is asked for: what was said while the line was down, and what became of the messages on the screen. */
+    /** Loads the messages and changes that were missed while there was no connection. */
     onConnected: () => {
       outbox.flush()
       void rooms.reload()
@@ -115,7 +115,7 @@ export function createChat({
   connection.on('room:opened', ({ room }) => openingListeners.forEach((listener) => listener(room)))
   connection.on('members:changed', (news) => {
     members.receive(news)
-    // Somebody has come into the room, or left it, on another device of theirs.
+    // The account has joined or left the room on another device.
     if (news.left.includes(accountId) || !rooms.get(news.roomId)) rooms.reloadSoon()
   })
   connection.on('person:changed', ({ person }) => {
@@ -183,7 +183,7 @@ function createMe(account: Account): Me {
   }
 }
 
-// crypto.randomUUID is missing on pages served without TLS.
+// Pages served without TLS have no `crypto.randomUUID`.
 const newId = () => {
   const bytes = crypto.getRandomValues(new Uint8Array(16))
   bytes[6] = (bytes[6]! & 0x0f) | 0x40

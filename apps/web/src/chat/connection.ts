@@ -9,15 +9,15 @@ import { createListeners, type Store } from './store.js'
 export type ChatSocket = Socket<ServerToClientEvents, ClientToServerEvents>
 type Payload<Event extends keyof ClientToServerEvents> = Parameters<ClientToServerEvents[Event]>[0]
 
-/** The socket of a session, which comes back by itself. */
+/** The connection to the server. It reconnects by itself. */
 export interface Connection extends Store {
   readonly connected: boolean
-  /** Grows with every connect: what was asked for before may be out of date. */
+  /** How many times it has connected. Data loaded before the last time may be out of date. */
   readonly count: number
   on: <Event extends keyof ServerToClientEvents>(event: Event, listener: ServerToClientEvents[Event]) => void
-  /** Resolves with the data of the answer. Throws `Refused` when the server says no, anything else when none comes. */
+  /** Resolves with the data of the answer. Rejects with `Refused` if the server refuses, else with another error. */
   ask: <T>(event: keyof ClientToServerEvents, payload: Payload<keyof ClientToServerEvents>) => Promise<T>
-  /** Says something that needs no answer, if there is a connection. */
+  /** Sends an event that needs no answer, if there is a connection. */
   tell: (event: 'typing:start', payload: Payload<'typing:start'>) => void
   close: () => void
 }
@@ -33,9 +33,9 @@ export function createConnection({
 }: {
   socket: ChatSocket
   accountId: string
-  /** Called after each connect, and once soon after the start if there is no connection by then. */
+  /** Called after each connect, and once soon after the start if there is no connection yet. */
   onConnected: () => void
-  /** The session has ended, here or elsewhere. */
+  /** Called when the session has ended, here or in another tab. */
   onSignedOut: () => void
 }): Connection {
   const { changed, subscribe } = createListeners()
@@ -48,12 +48,12 @@ export function createConnection({
     onConnected()
     changed()
   }
-  // Load only after connecting, so that no message is missed in between. Without a connection, load after a moment anyway.
+  // Load after connecting, so that no message is missed in between. Without a connection, load after a moment anyway.
   const patience = setTimeout(connected, 700)
 
   /** The server closed this socket. Has the session ended, or is the server only shutting down? */
   const askWhy = async () => {
-    // After a new password the answer with the new cookie may still be on its way.
+    // After a change of the password, the response with the new cookie may not have arrived yet.
     await new Promise((resolve) => setTimeout(resolve, retryDelayMs / 4))
     try {
       const me = await api.me()
@@ -71,7 +71,7 @@ export function createConnection({
   })
   socket.on('connect_error', (error) => {
     changed()
-    // An inactive socket was refused by the chat itself and does not try again by itself.
+    // The server refused an inactive socket, which does not reconnect by itself.
     if (!socket.active) void (error.message === 'unauthenticated' ? onSignedOut() : askWhy())
   })
 

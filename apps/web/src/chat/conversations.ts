@@ -4,33 +4,33 @@ import { api, isSignedOut } from '../api.js'
 import { createListeners, type Store } from './store.js'
 import { createTimeline, farBehind, type Timeline } from './timeline.js'
 
-/** An open room: its messages, and what is going on with fetching them. */
+/** The messages of a room that has been opened, and the state of loading them. */
 export interface Conversation {
   timeline: Timeline
-  /** `seq` of the message at which somebody reads on; null at the newest ones. */
+  /** `seq` of the first message on the screen; null at the newest messages. */
   place: number | null
-  /** A page of history on its way, from before or after the messages that are shown. */
+  /** The request for a page before or after the shown messages, while it is running. */
   before?: Promise<boolean>
   after?: Promise<boolean>
-  /** Why the messages could not be fetched; null while all is well. */
+  /** Why the last request failed, as a sentence; null if it did not fail. */
   problem: string | null
 }
 
 export interface Conversations extends Store {
   get: (roomId: string) => Conversation | undefined
-  /** The room somebody is looking at is loaded, and stays at hand when another one is opened. Null closes it. */
+  /** Opens a room and loads its messages. They stay loaded when another room is opened. Null closes the open room. */
   open: (roomId: string | null) => void
-  /** The newest page again: what is on the screen may have been changed meanwhile. */
+  /** Loads the newest page again. */
   reload: (roomId: string) => Promise<void>
-  /** After a reconnect: what is not on the screen is forgotten, what is on it is loaded anew. */
+  /** After a reconnect: loads the open room again and forgets the others. */
   catchUp: () => Promise<void>
-  /** Puts messages into their room's timeline, if it is open; messages and changes that are missing are fetched. */
+  /** Adds messages to the timeline of a room that has been opened, and loads missing messages and changes. */
   receive: (roomId: string, messages: readonly Message[], head?: number, version?: number) => void
-  /** Somebody has another name or picture: in the messages at hand, too. */
+  /** Updates the name and avatar of an author in all loaded messages. */
   rename: (person: Person) => void
-  /** One more page before or after the messages that are shown. Resolves to whether there was one. */
+  /** Loads one more page before or after the shown messages. Resolves to true if it had any messages. */
   loadMore: (roomId: string, way: Way) => Promise<boolean>
-  /** Shows a message, wherever in the room it is, or the newest ones for null. Resolves to whether it is there now. */
+  /** Shows a message anywhere in the room, or the newest ones for null. Resolves to true if it is loaded. */
   goTo: (roomId: string, seq: number | null) => Promise<boolean>
   close: () => void
 }
@@ -39,17 +39,17 @@ type Way = 'before' | 'after'
 
 const pageSize = 50
 const longPage = 100
-// Acknowledgements and news of the same moment come in either order: a gap this young usually closes by itself.
+// An acknowledgement and a live message can arrive in either order: a gap often closes by itself after a moment.
 const gapGraceMs = 50
 const retryDelayMs = 2000
 
-/** The rooms that have been opened, with as much of their history as has been asked for, without holes. */
+/** The rooms that have been opened, with the messages that have been loaded. */
 export function createConversations({
   take,
   isConnected,
   onSignedOut,
 }: {
-  /** Whatever is fetched passes through here on its way to `receive`, as news does. */
+  /** Called with loaded messages. It hands them to `receive`, as it does with live ones. */
   take: (roomId: string, messages: readonly Message[], head?: number) => void
   isConnected: () => boolean
   onSignedOut: () => void
@@ -79,11 +79,11 @@ export function createConversations({
     if (conversations.get(roomId) === conversation && !closed) catchUpSoon(roomId, progress ? 0 : retryDelayMs)
   }
 
-  /** One page of what is missing, changes first. Resolves to whether that brought anything. */
+  /** Loads one page of missing changes, then of missing messages. Resolves to true if fewer are missing now. */
   const fetchMissed = async (roomId: string, { timeline, place }: Conversation): Promise<boolean> => {
     const { last, version, messagesMissed, changesMissed } = timeline
     if (changesMissed > Math.max(timeline.messages.length, pageSize)) {
-      // More than is shown: it is forgotten, and what is on the screen loaded anew.
+      // More changes than loaded messages: forget the messages, and load those on the screen again.
       timeline.restart(
         await (place === null ? api.page(roomId, pageSize) : api.page(roomId, pageSize, 'around', place)),
       )
@@ -120,12 +120,12 @@ export function createConversations({
       if (isSignedOut(error)) return onSignedOut()
       conversation.problem = (error as Error).message
       changed()
-      // Without a connection there will be another attempt when it is back.
+      // Without a connection, the next connect tries again.
       if (isConnected()) setTimeout(() => roomId === openRoom && !closed && void reload(roomId), retryDelayMs)
     }
   }
 
-  /** Resolves to whether there was anything. One page at a time: whoever asks meanwhile gets the same one. */
+  /** One page at a time: calls during a request get its result. */
   const loadMore = (roomId: string, way: Way): Promise<boolean> => {
     const conversation = conversations.get(roomId)
     const { messages, complete, live } = conversation?.timeline ?? {}
@@ -153,7 +153,7 @@ export function createConversations({
     }
   }
 
-  /** Fetches and shows what is around a message, or the newest messages. Resolves to whether that is there now. */
+  /** Loads and shows the messages around `seq`, or the newest ones. Resolves to true if they are loaded. */
   const goTo = async (roomId: string, seq: number | null): Promise<boolean> => {
     const conversation = conversations.get(roomId)
     if (!conversation) return false

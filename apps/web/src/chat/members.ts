@@ -6,23 +6,23 @@ import { createListeners, type Store } from './store.js'
 type List = Map<string, Member>
 
 export interface Members extends Store {
-  /** Who is in the room, as far as somebody has asked. */
+  /** The members of a room; undefined until they are loaded. */
   get: (roomId: string) => Member[] | undefined
-  /** Asks for them. Rejects with `ApiError`. */
+  /** Loads the members of a room. Rejects with `ApiError`. */
   load: (roomId: string) => Promise<void>
-  /** Some have come or gone. */
+  /** Members have joined or left a room. */
   receive: (news: Parameters<ServerToClientEvents['members:changed']>[0]) => void
-  /** Somebody has another name, say, or has come online: in every room. */
+  /** Changes a member in every room, for example the name or `online`. */
   change: (accountId: string, change: Partial<Member>) => void
-  /** The same for a crowd at once. */
+  /** The same for several members at once. */
   changeAll: (changes: ({ accountId: string } & Partial<Member>)[]) => void
 }
 
-/** The members of the rooms somebody has looked at, kept up to date by news. */
+/** The members of each room for which they were loaded, kept up to date by news. */
 export function createMembers(): Members {
   const { changed, subscribe } = createListeners()
   const lists = new Map<string, List>()
-  /** News that comes while a list is on its way: it may be newer than the list. */
+  /** News that arrives while a list is loading, to be applied to it: the list may be older. */
   const late = new Map<string, ((list: List) => void)[]>()
 
   const apply = (roomId: string, change: (list: List) => void) => {

@@ -5,7 +5,7 @@ import { createOutbox, Refused, type Outbox, type Outgoing } from './outbox.js'
 
 type Answer = 'stored' | 'lost' | Refused
 
-/** A server that answers as told, and says what reached it. */
+/** A fake server that gives the prepared answers and records what it receives. */
 const createServer = () => {
   const reached: string[] = []
   const answers: Answer[] = []
@@ -38,11 +38,11 @@ afterEach(() => {
   boxes = []
   vi.useRealTimers()
 })
-/** Lets everything happen that is due within `ms`. */
+/** Runs the timers of the next `ms` milliseconds. */
 const pass = (ms = 0) => vi.advanceTimersByTimeAsync(ms)
 
 describe('the outbox', () => {
-  it('sends in order, and is empty when the server has everything', async () => {
+  it('sends in order, and is empty when the server has stored everything', async () => {
     const server = createServer()
     const box = openBox(server)
     box.add(hello('1'))
@@ -55,7 +55,7 @@ describe('the outbox', () => {
     expect(localStorage).toHaveLength(0)
   })
 
-  it('waits without a connection, survives a reload, and sends with the same ids when the connection is there', async () => {
+  it('waits without a connection, survives a reload, and then sends with the same ids', async () => {
     const server = createServer()
     const before = openBox(server, { up: false })
     before.add(hello('1'))
@@ -72,7 +72,7 @@ describe('the outbox', () => {
     expect(ids(after)).toEqual([])
   })
 
-  it('tries again by itself, less and less often, and lets nothing overtake', async () => {
+  it('tries again, less and less often, and keeps the order', async () => {
     const server = createServer()
     server.answers.push('lost', 'lost', 'stored')
     const box = openBox(server)
@@ -91,7 +91,7 @@ describe('the outbox', () => {
     expect(server.reached.at(-1)).toBe('2')
   })
 
-  it('does not wait any longer once the connection is back', async () => {
+  it('sends at once when the connection is back', async () => {
     const fail: (() => void)[] = []
     const reached: string[] = []
     const box = openBox({
@@ -108,7 +108,7 @@ describe('the outbox', () => {
     expect(reached).toEqual(['1', '1'])
   })
 
-  it('keeps a refused message with the reason, and goes on with the others', async () => {
+  it('keeps a refused message with the reason, and sends the others', async () => {
     const server = createServer()
     server.answers.push(new Refused('forbidden', 'Join the room first.'), 'stored')
     const box = openBox(server)
@@ -122,7 +122,7 @@ describe('the outbox', () => {
     expect(server.reached).toEqual(['1', '2'])
   })
 
-  it('sends a refused message again when asked to, also after a reload', async () => {
+  it('sends a refused message again on request, also after a reload', async () => {
     const server = createServer()
     server.answers.push(new Refused('invalid', 'Too long.'))
     openBox(server).add(hello('1'))
@@ -135,21 +135,18 @@ describe('the outbox', () => {
     expect(ids(box)).toEqual([])
   })
 
-  it.each(['rate_limited', 'unavailable', 'fault'] as const)(
-    'takes the answer "%s" for a reason to wait',
-    async (code) => {
-      const server = createServer()
-      server.answers.push(new Refused(code, 'Later.'))
-      const box = openBox(server)
-      box.add(hello('1'))
-      await pass()
-      expect(box.in('general')[0]).not.toHaveProperty('refusal')
-      await pass(1000)
-      expect(ids(box)).toEqual([])
-    },
-  )
+  it.each(['rate_limited', 'unavailable', 'fault'] as const)('tries again after the answer "%s"', async (code) => {
+    const server = createServer()
+    server.answers.push(new Refused(code, 'Later.'))
+    const box = openBox(server)
+    box.add(hello('1'))
+    await pass()
+    expect(box.in('general')[0]).not.toHaveProperty('refusal')
+    await pass(1000)
+    expect(ids(box)).toEqual([])
+  })
 
-  it('believes the news that a message is there, even when the acknowledgement gets lost', async () => {
+  it('removes a message that a live event shows as stored, even if the acknowledgement is lost', async () => {
     const server = createServer()
     const box = openBox(server)
     server.answers.push('lost')
@@ -161,7 +158,7 @@ describe('the outbox', () => {
     expect(localStorage).toHaveLength(0)
   })
 
-  it('does not bring a message back that has arrived when its refusal comes late', async () => {
+  it('does not bring back a stored message when a refusal arrives late', async () => {
     let refuse: (error: Refused) => void = () => undefined
     const box = openBox({
       post: () =>
@@ -178,18 +175,18 @@ describe('the outbox', () => {
     expect(localStorage).toHaveLength(0)
   })
 
-  it('keeps the messages of two accounts apart', async () => {
+  it('separates the messages of two accounts', async () => {
     openBox(createServer(), { up: false }, 'ann').add(hello('1'))
     expect(ids(openBox(createServer(), { up: false }, 'ben'))).toEqual([])
   })
 
-  it('is not upset by what somebody else left in the storage', () => {
+  it('ignores broken entries in the storage', () => {
     localStorage.setItem('chat.outbox.ann.x', '{"id":')
     localStorage.setItem('chat.outbox.ann.y', '[]')
     expect(ids(openBox(createServer()))).toEqual([])
   })
 
-  it('still sends when the storage refuses to keep anything', async () => {
+  it('sends even if the storage is full', async () => {
     const full = vi.spyOn(Storage.prototype, 'setItem').mockImplementation(() => {
       throw new Error('quota exceeded')
     })
@@ -204,7 +201,7 @@ describe('the outbox', () => {
 })
 
 describe('two tabs with one outbox', () => {
-  /** What the browser does: the other tabs hear of a change. */
+  /** Sends the event that the browser sends to the other tabs after a change. */
   const tellOtherTabs = (key: string) =>
     dispatchEvent(new StorageEvent('storage', { key, newValue: localStorage.getItem(key) }))
 
@@ -220,7 +217,7 @@ describe('two tabs with one outbox', () => {
     expect(ids(there)).toEqual([])
   })
 
-  it('never lose a message to each other', () => {
+  it('never overwrite each other’s messages', () => {
     const here = openBox(createServer(), { up: false })
     const there = openBox(createServer(), { up: false })
     here.add(hello('1'))
@@ -229,8 +226,8 @@ describe('two tabs with one outbox', () => {
     expect(ids(openBox(createServer())).sort()).toEqual(['1', '2', '3'])
   })
 
-  it('send one after the other, so that the order is kept', async () => {
-    // happy-dom has no locks: this queue keeps the promise of navigator.locks, one holder of a name at a time.
+  it('send one after the other, in order', async () => {
+    // happy-dom has no locks. Like navigator.locks, this queue has one holder at a time.
     let queue: Promise<unknown> = Promise.resolve()
     const request = (_name: string, task: () => Promise<void>) => (queue = queue.then(task))
     vi.stubGlobal('navigator', { ...navigator, locks: { request } })

@@ -3,15 +3,15 @@ import type { ErrorBody, NewMessage } from '@chat/server/contract'
 import { createListeners, type Store } from './store.js'
 import { recall, remember, remembered } from './storage.js'
 
-/** A message on its way. With `refusal` the server has said no, and only a person can decide what happens next. */
+/** A message that is not stored yet. With `refusal`, the server has refused it, and the user decides what to do. */
 export interface Outgoing extends NewMessage {
-  /** For when the room is not one's own any more. */
+  /** Shown when the account is no longer a member of the room. */
   roomName?: string
   queuedAt: number
   refusal?: string
 }
 
-/** The server understood and said no. Anything else that goes wrong is worth another try. */
+/** The server refused the request. After any other error, it is worth trying again. */
 export class Refused extends Error {
   constructor(
     readonly code: ErrorBody['code'],
@@ -22,32 +22,33 @@ export class Refused extends Error {
 }
 
 export interface Outbox extends Store {
-  /** What is still on its way to a room, in the order it was written. */
+  /** The unsent messages of a room, in the order in which they were written. */
   in: (roomId: string) => Outgoing[]
   /** The same for all rooms. */
   all: () => Outgoing[]
   add: (message: Omit<Outgoing, 'queuedAt'>) => void
-  /** The message has arrived, by acknowledgement or by news, whichever came first. */
+  /** Removes a message that the server has stored, as its acknowledgement or a live message says. */
   arrived: (id: string) => void
-  /** Nobody wants it to be sent any more. */
+  /** Removes a message without sending it. */
   discard: (id: string) => void
   retry: (id: string) => void
-  /** Sends everything that waits, in order. Called when the connection is there. */
+  /** Sends all waiting messages in order. To be called after each connect. */
   flush: () => void
   close: () => void
 }
 
-/** Answers that may be different a moment later. */
+/** Codes of refusals after which it is worth trying again. */
 const passing = new Set<ErrorBody['code']>(['rate_limited', 'unavailable', 'unauthenticated', 'fault'])
 const firstDelayMs = 1000
 const longestDelayMs = 30_000
 
 /**
- * Messages on their way, kept in the browser's storage until the server has them, so that they survive a reload.
- * Each has its own key: tabs cannot overwrite each other's messages. All tabs send from the same box, one at a time
- * where the browser has locks; without them a message may be sent twice, which its id makes harmless.
+ * Unsent messages, kept in the browser's storage until the server has stored them, so that they survive a reload. Each
+ * has its own key, so that tabs cannot overwrite each other's messages. All tabs send from the same outbox, one at a
+ * time if the browser has locks. Without locks, two tabs may send the same message. Its id makes that harmless.
  *
- * `post` resolves once the server has stored the message, throws `Refused` when it will not, anything else to be tried again.
+ * `post` resolves when the server has stored the message. It rejects with `Refused` if the server refuses the message,
+ * and with any other error if the outbox is to try again.
  */
 export function createOutbox(options: {
   accountId: string
@@ -126,7 +127,7 @@ export function createOutbox(options: {
     all: inOrder,
     in: (roomId) => inOrder().filter((entry) => entry.roomId === roomId),
     add: (message) => {
-      // Two messages within a millisecond still have an order.
+      // Two messages of the same millisecond keep their order.
       keep({ ...message, queuedAt: Math.max(Date.now(), (inOrder().at(-1)?.queuedAt ?? 0) + 1) })
       flush()
     },
@@ -146,7 +147,7 @@ export function createOutbox(options: {
   }
 }
 
-/** Runs `task` when no other tab is in the middle of one. Pages served without TLS have no locks. */
+/** Runs `task` while no other tab runs one. Pages served without TLS have no locks. */
 const inTurn = async (name: string, task: () => Promise<void>): Promise<void> => {
   if (navigator.locks) await navigator.locks.request(name, task)
   else await task()

@@ -4,18 +4,18 @@ import { api, isSignedOut } from '../api.js'
 import type { Connection } from './connection.js'
 import { createListeners, type Store } from './store.js'
 
-/** The rooms of the account, with what is unread in them. */
+/** The rooms of the account, with their unread counts. */
 export interface Rooms extends Store {
   /** Sorted by name, by the server. Null until loaded. */
   readonly list: Room[] | null
   readonly problem: string | null
   get: (roomId: string) => Room | undefined
   reload: () => Promise<void>
-  /** The same in a moment: several reasons in a row are one request. */
+  /** Reloads after a moment, so that several calls make one request. */
   reloadSoon: () => void
-  /** Counts messages that have arrived. Returns those of them that are unread. */
+  /** Counts messages that have arrived. Returns the unread ones. */
   receive: (roomId: string, messages: readonly Message[]) => Message[]
-  /** Somebody has read up to `seq`. */
+  /** Marks the messages up to `seq` as read. */
   markRead: (roomId: string, seq: number) => void
   close: () => void
 }
@@ -66,7 +66,7 @@ export function createRooms({
     if (!closed) timer = setTimeout(() => void reload(), reloadDelayMs)
   }
 
-  /** Messages arrived and were read while the list was on its way; a mark that got lost is sent again. */
+  /** The newer of two states: messages may arrive and be read while the list loads. A lost read mark is sent again. */
   const newerOf = (before: Room | undefined, room: Room): Room => {
     if (!before || (before.head <= room.head && before.read <= room.read)) return room
     if (before.read > room.read) sendMark(room.id, before.read)

@@ -1,6 +1,6 @@
 /**
- * This browser's memory of small things. Reading and writing may be refused (private windows, a full disk):
- * then the page forgets when it is closed, and nothing else changes.
+ * Small values in the storage of this browser. Reading and writing can fail, for example in a private window or with a
+ * full disk: then nothing is remembered after a reload, and everything else works.
  */
 export function recall(key: string): string | null {
   try {
@@ -10,17 +10,17 @@ export function recall(key: string): string | null {
   }
 }
 
-/** Null forgets. */
+/** Stores a value; null removes it. */
 export function remember(key: string, value: string | null): void {
   try {
     if (value === null) localStorage.removeItem(key)
     else localStorage.setItem(key, value)
   } catch {
-    // Nothing to be done: see above.
+    // See above.
   }
 }
 
-/** Every remembered key that begins with `prefix`. */
+/** All stored keys that begin with `prefix`. */
 export function remembered(prefix: string): string[] {
   try {
     return Object.keys(localStorage).filter((key) => key.startsWith(prefix))

@@ -1,10 +1,10 @@
-/** Something that views show and that changes by itself. */
+/** State that views show and that changes outside of them. */
 export interface Store {
-  /** Calls `listener` after each change. Returns how to end that. */
+  /** Calls `listener` after each change. Returns a function that unsubscribes. */
   subscribe: (listener: () => void) => () => void
 }
 
-/** The listeners of a store, and how it tells them. */
+/** The listeners of a store; `changed` calls all of them. */
 export function createListeners(): Store & { changed: () => void } {
   const listeners = new Set<() => void>()
   return {

@@ -27,7 +27,7 @@ const page = (from: number, to: number, head = to): Page => ({
 const edited = (seq: number, version: number) => says(seq, { body: `version ${version}`, version })
 
 describe('a timeline', () => {
-  it('shows nothing before the newest page is there, and then what came first as well', () => {
+  it('shows nothing before the newest page, and then also messages that arrived earlier', () => {
     const timeline = createTimeline()
     timeline.receive([says(4)])
     expect(timeline.loaded).toBe(false)
@@ -37,7 +37,7 @@ describe('a timeline', () => {
     expect(timeline.messages).toEqual(run(1, 4))
   })
 
-  it('is complete, and at rest, in a room where nobody has spoken', () => {
+  it('is complete, with nothing missing, in an empty room', () => {
     const timeline = createTimeline()
     timeline.load(page(1, 0))
     expect(timeline.loaded).toBe(true)
@@ -47,7 +47,7 @@ describe('a timeline', () => {
     expect(timeline.messages).toEqual(run(1, 1))
   })
 
-  it('keeps what is beyond a gap aside until the gap is filled', () => {
+  it('holds messages after a gap until the gap is filled', () => {
     const timeline = createTimeline()
     timeline.load(page(1, 3))
     timeline.receive([says(6), says(5)])
@@ -60,14 +60,14 @@ describe('a timeline', () => {
     expect(timeline.messagesMissed).toBe(0)
   })
 
-  it('notices from the head of the room that the last message got lost', () => {
+  it('notices by the head of the room that the last message is missing', () => {
     const timeline = createTimeline()
     timeline.load(page(1, 3))
     timeline.receive([], 4)
     expect([timeline.last, timeline.messagesMissed > 0]).toEqual([3, true])
   })
 
-  it('grows backwards with pages of history, up to the first message', () => {
+  it('grows backwards with pages, up to the first message', () => {
     const timeline = createTimeline()
     timeline.load(page(8, 10))
     expect(timeline.complete).toBe(false)
@@ -77,7 +77,7 @@ describe('a timeline', () => {
     expect(timeline.complete).toBe(true)
   })
 
-  it('shows a message once however often it comes', () => {
+  it('shows a message once, however often it arrives', () => {
     const timeline = createTimeline()
     timeline.load(page(1, 3))
     timeline.receive([says(3), says(4)])
@@ -86,7 +86,7 @@ describe('a timeline', () => {
     expect(timeline.messages).toEqual(run(1, 4))
   })
 
-  it('keeps an edit that overtook the page with the older text', () => {
+  it('keeps an edit that arrived before a page with the older text', () => {
     const timeline = createTimeline()
     timeline.load(page(4, 5))
     timeline.receive([edited(3, 1), edited(6, 1)])
@@ -97,7 +97,7 @@ describe('a timeline', () => {
     expect(timeline.get(6)?.body).toBe('version 2')
   })
 
-  it('lets nothing bring a deleted message back', () => {
+  it('never brings back a deleted message', () => {
     const timeline = createTimeline()
     timeline.load(page(1, 2))
     timeline.receive([says(2, { body: '', deleted: true, version: 2 })])
@@ -105,7 +105,7 @@ describe('a timeline', () => {
     expect(timeline.get(2)?.deleted).toBe(true)
   })
 
-  it('begins anew at the newest page when it has fallen far behind', () => {
+  it('restarts at the newest page when it is far behind', () => {
     const timeline = createTimeline()
     timeline.load(page(1, 50))
     timeline.load(page(951, 1000))
@@ -113,7 +113,7 @@ describe('a timeline', () => {
     expect(timeline.messagesMissed).toBe(0)
   })
 
-  it('fills a small gap instead, so that nobody loses the place', () => {
+  it('fills a small gap instead, so that the reader keeps the position', () => {
     const timeline = createTimeline()
     timeline.load(page(1, 50))
     timeline.load(page(101, 150))
@@ -121,7 +121,7 @@ describe('a timeline', () => {
     expect([timeline.last, timeline.messagesMissed > 0]).toEqual([50, true])
   })
 
-  it('leaves whoever reads further up where they are, however far the room has gone', () => {
+  it('keeps the run of a reader further up, however far the room has moved on', () => {
     const timeline = createTimeline()
     timeline.load(page(1, 50))
     timeline.load(page(951, 1000), true)
@@ -131,7 +131,7 @@ describe('a timeline', () => {
     expect(timeline.messages).toEqual(run(951, 1000))
   })
 
-  it('has several runs, shows one of them, and joins those that meet', () => {
+  it('has several runs, shows one of them, and joins runs that meet', () => {
     const timeline = createTimeline()
     timeline.load(page(951, 1000))
     expect(timeline.show(500)).toBe(false)
@@ -147,7 +147,7 @@ describe('a timeline', () => {
     expect(timeline.live).toBe(true)
   })
 
-  it('knows which changes it has missed, wherever the message is', () => {
+  it('knows how many changes are missing, in any message', () => {
     const timeline = createTimeline()
     timeline.load({ ...page(1, 50), version: 4 })
     expect([timeline.version, timeline.changesMissed]).toEqual([4, 0])
@@ -161,7 +161,7 @@ describe('a timeline', () => {
     expect(timeline.changesMissed).toBe(1)
   })
 
-  it('trusts no page that is older than the changes it has', () => {
+  it('does not take an older page for newer changes', () => {
     const timeline = createTimeline()
     timeline.load({ ...page(51, 100), version: 0 })
     timeline.receive([edited(60, 1)])
@@ -172,7 +172,7 @@ describe('a timeline', () => {
     expect([timeline.get(60)?.body, timeline.changesMissed]).toEqual(['version 1', 0])
   })
 
-  it('takes what a server of an older release says, which knows of no versions', () => {
+  it('accepts answers without versions from a server of an older release', () => {
     const timeline = createTimeline()
     const old = <T>(it: T) => ({ ...it, version: undefined as unknown as number })
     timeline.load(old({ ...page(1, 3), messages: run(1, 3).map(old) }))
@@ -193,7 +193,7 @@ describe('a timeline', () => {
 })
 
 /**
- * A room, a line that delays, loses, repeats and reorders everything, and a reader behind it. `look` is called after
+ * Simulates a room and a reader whose connection delays, loses, repeats and reorders everything. Calls `look` after
  * every step.
  */
 const tell = (seed: number, steps: number, look: (timeline: Timeline, history: readonly Message[]) => void) => {
@@ -203,7 +203,7 @@ const tell = (seed: number, steps: number, look: (timeline: Timeline, history: r
   const timeline = createTimeline()
   let version = 0
   let connected = true
-  // What is on its way to the reader. Requests carry what the server knew when it answered.
+  // Events and answers that have not arrived yet. An answer has the state of the server when it was sent.
   let onTheWay: (() => void)[] = []
 
   const answer = (messages: Message[]): Page => ({ messages, head: history.length, version })
@@ -277,7 +277,7 @@ const tell = (seed: number, steps: number, look: (timeline: Timeline, history: r
     look(timeline, history)
   }
 
-  // Then the storm is over: everything arrives, and the reader asks as the page does.
+  // In the end the connection is good again: everything arrives, and the reader loads what is missing.
   connected = true
   while (onTheWay.length) deliver(upTo(onTheWay.length))
   const newest = answer(history.slice(-10))
@@ -294,8 +294,8 @@ const tell = (seed: number, steps: number, look: (timeline: Timeline, history: r
   return { shown: timeline.messages, history }
 }
 
-describe('a timeline behind a bad line', () => {
-  it('shows an unbroken ascending run at every step, and in the end the history, with every change', () => {
+describe('a timeline with a bad connection', () => {
+  it('shows a run without holes at every step, and in the end the whole history with every change', () => {
     for (let seed = 1; seed <= 3000; seed++) {
       const { shown, history } = tell(seed, 100, ({ messages }) => {
         const first = messages[0]?.seq ?? 0
@@ -306,10 +306,10 @@ describe('a timeline behind a bad line', () => {
     }
   })
 
-  it('has in all messages at hand the changes that it says it has', () => {
+  it('has all changes up to its version in the loaded messages', () => {
     for (let seed = 1; seed <= 1000; seed++) {
       tell(seed, 100, (timeline, history) => {
-        // What has changed once more since is still to be asked for.
+        // A message that has changed again since then is still to be loaded.
         const stale = history.find(
           ({ seq, version }) =>
             version <= timeline.version && timeline.get(seq)?.version !== version && timeline.get(seq),
@@ -319,7 +319,7 @@ describe('a timeline behind a bad line', () => {
     }
   })
 
-  it('never ends earlier than it has ended before, while nobody goes elsewhere', () => {
+  it('never loses messages at its end, unless the reader jumps', () => {
     for (let seed = 1; seed <= 300; seed++) {
       let last = 0
       tell(seed, 80, ({ messages, live }) => {

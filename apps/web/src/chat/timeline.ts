@@ -1,53 +1,53 @@
 import type { Message, Page, Person } from '@chat/server/contract'
 
 /**
- * One room as this browser knows it. Whatever arrives, in whatever order, `messages` is an unbroken run of `seq`. There
- * can be several runs: one at the newest message, others where somebody has jumped to. One of them is shown, and runs
- * that meet are one.
+ * The loaded messages of one room. They can arrive in any order, but `messages` is always a run: messages with
+ * consecutive `seq`. There can be several runs, one at the newest message and others around messages that the user has
+ * jumped to. One of them is shown, and runs that meet become one.
  */
 export interface Timeline {
   /** The run that is shown, ascending and without holes. A new array after every change. */
   readonly messages: readonly Message[]
-  /** `seq` of the last message of the run; 0 before anything is known. */
+  /** `seq` of the last message of the run; 0 before the first page. */
   readonly last: number
-  /** The run begins with the first message of the room. */
+  /** True if the run begins with the first message of the room. */
   readonly complete: boolean
-  /** Nothing can be shown before the first page. */
+  /** True after the first page; nothing is shown before it. */
   readonly loaded: boolean
-  /** The run goes on with what is said now: it ends at the newest message, or at a gap that will be filled. */
+  /** True if new messages continue the run: it ends at the newest message, or at a gap that will be filled. */
   readonly live: boolean
-  /** So many messages further than the live run the room has gone: ask for what comes after `last`. */
+  /** How many messages after the live run are missing: load the messages after `last`. */
   readonly messagesMissed: number
-  /** Messages beyond the gap, ascending. */
+  /** Loaded messages after the gap, ascending. */
   readonly held: readonly Message[]
-  /** All changes up to this one are in the messages at hand, but for those that later ones have replaced. */
+  /** The loaded messages contain all changes up to this version, unless a later change has replaced them. */
   readonly version: number
-  /** How many later ones there are at most: ask for what changed after `version`. */
+  /** How many later changes are missing at most: load the messages that changed after `version`. */
   readonly changesMissed: number
-  /** A message at hand, of whichever run. */
+  /** A loaded message of any run. */
   get: (seq: number) => Message | undefined
   /**
-   * Takes the newest page. Far ahead of a live run, it is shown in the place of it; whoever is `reading` there keeps the
-   * run, which is live no more.
+   * Adds the newest page. If it is far ahead of the live run, it is shown instead; while the user is `reading`, the run
+   * stays, but is not live any more.
    */
   load: (page: Page, reading?: boolean) => void
   /** Forgets what is older than the page, and shows the page. */
   restart: (page: Page) => void
-  /** Takes messages from anywhere: live news, edits, deletions. Duplicates change nothing. */
+  /** Adds live messages, edits and deletions. Duplicates change nothing. */
   receive: (messages: readonly Message[], head?: number, version?: number) => void
-  /** Takes a page of history, of whichever place. */
+  /** Adds a page from anywhere in the history. */
   receivePage: (page: Page) => void
-  /** Takes what has changed since a version. */
+  /** Adds the messages that changed after a version. */
   mend: (page: Page, changedAfter: number) => void
-  /** Shows the run that has this message, `live` when it is the newest. False when it is not at hand. */
+  /** Shows the run with this message, `live` if that is the newest one. Returns false if the message is not loaded. */
   show: (seq: number, live?: boolean) => boolean
-  /** Gives the messages of this author the name and picture that they have now. */
+  /** Updates the name and avatar of an author in the loaded messages. */
   rename: (author: Person) => void
-  /** Forgets all but the newest `keep` messages of the run; they can be asked for again. */
+  /** Forgets all but the newest `keep` messages of the run. The others can be loaded again. */
   trim: (keep: number) => void
 }
 
-/** Further behind than this, reading on from the newest page is kinder than fetching everything between. */
+/** If more messages than this are missing, the newest page is shown instead of loading all of them. */
 export const farBehind = 500
 
 export function createTimeline(): Timeline {
@@ -59,20 +59,20 @@ export function createTimeline(): Timeline {
   let messages: Message[] = []
   let version = 0
   let newestVersion = 0
-  /** Changes that arrived before others with a smaller version. */
+  /** Versions of changes that arrived before changes with a smaller version. */
   const ahead = new Set<number>()
-  /** Up to this `seq` messages were forgotten. */
+  /** Messages up to this `seq` were forgotten. */
   let forgotten = 0
 
   const keep = (received: Message) => {
     const message = { ...received, version: versionOf(received) }
     head = Math.max(head, message.seq)
-    // A page on its way may be older than the news that overtook it.
+    // A page can be older than live news that arrived before it.
     if (message.version >= (known.get(message.seq)?.version ?? 0)) known.set(message.seq, message)
     if (message.version > version) ahead.add(message.version)
   }
 
-  /** All changes up to this one are in the messages at hand. */
+  /** Notes that the loaded messages contain all changes up to this version. */
   const moveTo = (reached: number) => {
     version = reached
     while (ahead.delete(version + 1)) version++
@@ -92,7 +92,7 @@ export function createTimeline(): Timeline {
   const receive = (news: readonly Message[], newHead = 0, roomVersion = 0) => {
     head = Math.max(head, newHead)
     newestVersion = Math.max(newestVersion, roomVersion)
-    // News of a message that was forgotten may be older than its changes, which were forgotten with it.
+    // News of a forgotten message can be older than its changes, which were forgotten too.
     for (const message of news)
       if (message.seq > forgotten || message.version > version || known.has(message.seq)) keep(message)
     if (first) moveTo(version)
@@ -100,7 +100,7 @@ export function createTimeline(): Timeline {
   }
 
   const receivePage = (page: Page) => {
-    // The page may be older than what is at hand, and its messages with it.
+    // The page and its messages can be older than the loaded messages.
     const reached = first ? Math.min(version, versionOf(page)) : versionOf(page)
     page.messages.forEach(keep)
     receive([], page.head, versionOf(page))
@@ -127,7 +127,7 @@ export function createTimeline(): Timeline {
   }
 
   const mend = (page: Page, changedAfter: number) => {
-    // Overtaken by a page that has all of it.
+    // A newer page contains these changes already.
     if (versionOf(page) < version) return
     page.messages.forEach(keep)
     receive([], page.head, versionOf(page))
@@ -155,7 +155,7 @@ export function createTimeline(): Timeline {
   const trim = (count: number) => {
     for (; last - first >= count; first++) known.delete(first)
     forgotten = Math.max(forgotten, first - 1)
-    // A change that is forgotten has to be asked for again.
+    // Forgotten changes must be loaded again.
     ahead.clear()
     settle()
   }
@@ -200,5 +200,5 @@ export function createTimeline(): Timeline {
   }
 }
 
-/** During a rollout a server of an older release may answer, which knows of no versions. */
+/** During a rollout, a server of an older release may answer, without versions. */
 const versionOf = ({ version }: { version?: number }) => version ?? 0

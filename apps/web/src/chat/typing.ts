@@ -3,14 +3,14 @@ import type { Person, ServerToClientEvents } from '@chat/server/contract'
 import type { Connection } from './connection.js'
 import { createListeners, type Store } from './store.js'
 
-/** Who is typing where. Each of them is forgotten after a while. */
+/** Who is typing in which room. Each entry expires after a while. */
 export interface Typing extends Store {
   in: (roomId: string) => Person[]
-  /** Somebody is typing. */
+  /** A person is typing in a room. */
   receive: (news: Parameters<ServerToClientEvents['typing:changed']>[0]) => void
-  /** Their message has arrived. */
+  /** Removes a person whose message has arrived. */
   stop: (roomId: string, accountId: string) => void
-  /** Tells the others that the person at this page is typing. */
+  /** Tells the other members that this account is typing. */
   tell: (roomId: string) => void
 }
 

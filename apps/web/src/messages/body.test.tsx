@@ -12,13 +12,13 @@ const shown = (text: string) => {
 const linksOf = (text: string) => [...shown(text).querySelectorAll('a')].map((link) => link.getAttribute('href'))
 
 describe('the text of a message', () => {
-  it('makes addresses of web pages clickable, and opens them without telling where from', () => {
+  it('turns URLs into links that open without a referrer', () => {
     const [link] = shown('see https://werf.io/docs and more').querySelectorAll('a')
     expect(link).toMatchObject({ textContent: 'https://werf.io/docs', target: '_blank' })
     expect(link!.getAttribute('rel')).toContain('noopener')
   })
 
-  it('leaves the punctuation around an address to the sentence', () => {
+  it('keeps the punctuation around a URL out of the link', () => {
     expect(linksOf('(https://a.example/x?y=1), http://b.example.')).toEqual([
       'https://a.example/x?y=1',
       'http://b.example',
@@ -33,14 +33,14 @@ describe('the text of a message', () => {
     'http://[',
     '//a.example',
     'xhttps://a.example',
-  ])('never makes a link of %s', (text) => expect(linksOf(text)).toEqual([]))
+  ])('does not turn %s into a link', (text) => expect(linksOf(text)).toEqual([]))
 
   it.each([
     '<script>alert(1)</script>',
     '<img src=x onerror=alert(1)>',
     '"><svg onload=1>',
     '<a href="https://a.example">x</a>',
-  ])('shows %s as it was written', (text) => {
+  ])('shows %s as text', (text) => {
     const place = shown(text)
     expect(place.textContent).toBe(text)
     expect(place.querySelector('script, img, svg')).toBeNull()

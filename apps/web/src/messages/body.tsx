@@ -1,23 +1,23 @@
 import type { ComponentChildren } from 'preact'
 
 const link = /\bhttps?:\/\/[^\s<>"]+/g
-// What ends a sentence or closes a bracket belongs to the text around an address.
+// Punctuation and brackets at the end of a URL belong to the text around it.
 const tail = /[.,:;!?'"\])}]+$/
 
-/** The text of a message: addresses of web pages become links, everything else stays text. `mark` is said about it. */
+/** The text of a message: URLs become links, everything else stays text. `mark` is a note after it, like “edited”. */
 export function Body({ text, mark }: { text: string; mark?: string | false | null }) {
   const parts: ComponentChildren[] = []
   let end = 0
   for (const match of text.matchAll(link)) {
-    const address = match[0].replace(tail, '')
-    if (!URL.canParse(address)) continue
+    const url = match[0].replace(tail, '')
+    if (!URL.canParse(url)) continue
     parts.push(
       text.slice(end, match.index),
-      <a dir="ltr" href={address} target="_blank" rel="noopener noreferrer nofollow">
-        {address}
+      <a dir="ltr" href={url} target="_blank" rel="noopener noreferrer nofollow">
+        {url}
       </a>,
     )
-    end = match.index + address.length
+    end = match.index + url.length
   }
   return (
     <p class="body" dir="auto">

@@ -12,22 +12,23 @@ import { useRemembered } from './remembered.js'
 type ComposerProps = {
   chat: Chat
   room: Room
-  /** `seq` of the message that is answered, null for none, and the message itself where it is at hand. */
+  /** `seq` of the message to reply to, null for none. */
   replying: number | null
+  /** That message, if it is loaded. */
   original: Message | undefined
   onCancelReply: () => void
   onPosted: () => void
   onEditLast: () => void
 }
 
-/** Where messages are written. What is not sent yet is there again after a reload. */
+/** The form for new messages. A draft survives a reload. */
 export function Composer({ chat, room, replying, original, onCancelReply, onPosted, onEditLast }: ComposerProps) {
   const field = useRef<HTMLTextAreaElement>(null)
   const [text, setText] = useRemembered(`chat.draft.${chat.me.account.id}.${room.id}`)
   const body = text.trim()
   const sendable = body !== '' && fits(body, bodyLimit)
   useLayoutEffect(() => fit(field.current!), [text])
-  // A touch screen would put its keyboard over the conversation. Later than this, somebody may have gone elsewhere.
+  // Not on a touch screen: its keyboard would cover the conversation. And not later: the user may have moved the focus.
   useLayoutEffect(() => {
     if (matchMedia('(pointer: fine)').matches) field.current!.focus()
   }, [])

@@ -19,7 +19,7 @@ import { isWatched, useNewLine } from './new-line.js'
 import { firstUnreadOf } from './rows.js'
 import { useScroll } from './scroll.js'
 
-// A tab that stays open for days must not keep everything that was ever said in it.
+// A tab that stays open for days must not keep all messages.
 const longRun = 2000
 const keptRun = 1000
 const unreadNoun = { one: 'new message', other: 'new messages' }
@@ -27,13 +27,13 @@ const unreadNoun = { one: 'new message', other: 'new messages' }
 type ConversationProps = {
   chat: Chat
   room: Room
-  /** `seq` of the message that the address names. */
+  /** `seq` of the message in the URL, null for none. */
   linked: number | null
   membersShown: boolean
   onToggleMembers: () => void
 }
 
-/** One room: its messages, those on their way, and the place to write the next one. */
+/** One room: its messages, the unsent ones, and the composer. */
 export function Conversation({ chat, room, linked, membersShown, onToggleMembers }: ConversationProps) {
   useChanges(chat.conversations, chat.outbox, chat.me)
   const me = chat.me.account.id
@@ -172,7 +172,7 @@ export function Conversation({ chat, room, linked, membersShown, onToggleMembers
             setRemoving(null)
           }}
         >
-          Its text will be gone for everybody.
+          This cannot be undone.
         </Confirm>
       )}
     </>
@@ -200,7 +200,7 @@ function RoomHead({
 }
 
 function Beginning({ room, isEmpty }: { room: Room; isEmpty: boolean }) {
-  if (isEmpty) return <p class="beginning">Nobody has said anything yet. Be the first.</p>
+  if (isEmpty) return <p class="beginning">No messages yet. Write the first one.</p>
   return (
     <p class="beginning">
       This is the beginning of <Name>{room.name}</Name>

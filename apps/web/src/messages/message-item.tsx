@@ -11,7 +11,7 @@ import { Avatar, Name } from '../ui/person.js'
 import { Link } from '../router.js'
 import { Body } from './body.js'
 
-/** What a person can do with a message, all of them by its `seq`. */
+/** What the user can do with a message, which is given by its `seq`. */
 export interface Actions {
   reply: (seq: number) => void
   edit: (seq: number | null) => void
@@ -25,13 +25,13 @@ type MessageItemProps = {
   message: Message
   leads: boolean
   own: boolean
-  /** The message that this one answers, where it is at hand. */
+  /** The message that this one replies to, if it is loaded. */
   original: Message | undefined
   editing: boolean
-  /** The one message of the list that Tab reaches. */
+  /** True for the one message of the list that Tab reaches. */
   current: boolean
   highlighted: boolean
-  /** Only members may do something about it. */
+  /** Only members can reply, edit and delete. */
   joined: boolean
   actions: Actions
 }
@@ -167,7 +167,7 @@ function EditForm({ message, actions }: { message: Message; actions: Actions }) 
 /** Characters in a message. */
 export const bodyLimit = 4000
 
-/** Enter sends; with Shift it breaks the line, and while an input method composes it belongs to that. */
+/** True for Enter. Shift+Enter starts a new line, and an input method needs Enter while it composes a word. */
 export function isSend(event: KeyboardEvent): boolean {
   return event.key === 'Enter' && !event.shiftKey && !event.isComposing
 }
@@ -181,11 +181,11 @@ export function fit(field: HTMLTextAreaElement): void {
 type PendingItemProps = {
   message: Outgoing
   outbox: Outbox
-  /** Given when the message begins anew, as it will once it has arrived. */
+  /** Shown above the message; undefined if the message continues the one before it. */
   author: Person | undefined
 }
 
-/** A message on its way, or one that the server did not take. */
+/** A message that is not stored yet, or that the server has refused. */
 export function PendingItem({ message, outbox, author }: PendingItemProps) {
   const [copied, setCopied] = useState(false)
   const failed = message.refusal !== undefined

@@ -11,9 +11,9 @@ type MessageListProps = {
   chat: Chat
   room: Room
   timeline: Timeline | undefined
-  /** Those of the timeline that are near the screen. */
+  /** The messages of the timeline that are near the screen. */
   shown: readonly Message[]
-  /** They end with the newest one: those on their way follow. */
+  /** True if `shown` ends with the newest message: then the unsent ones follow. */
   isEnd: boolean
   firstUnread: number | undefined
   editing: number | null
@@ -21,7 +21,7 @@ type MessageListProps = {
   actions: Actions
 }
 
-/** The messages near the screen. Tab reaches one of them, the arrow keys lead to the others. */
+/** The messages near the screen. Tab reaches one of them, and the arrow keys move to the others. */
 export function MessageList(props: MessageListProps) {
   const { chat, room, timeline, shown, isEnd, firstUnread, editing, highlighted, actions } = props
   const me = chat.me.account.id
@@ -29,7 +29,7 @@ export function MessageList(props: MessageListProps) {
   const rows = useMemo(() => rowsOf(shown, firstUnread, new Date()), [shown, firstUnread])
   const last = shown.at(-1)
   const reachable = shown.some(({ seq }) => seq === current) ? current : last?.seq
-  // Stored by the server already, but something before them has not arrived yet.
+  // Own messages that are stored, but come after a gap.
   const arriving = (timeline?.held ?? [])
     .filter(({ author, deleted }) => author.id === me && !deleted)
     .map((message) => ({ ...message, roomId: room.id, queuedAt: 0 }))

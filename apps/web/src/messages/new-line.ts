@@ -1,14 +1,14 @@
 import { useEffect, useReducer, useRef } from 'preact/hooks'
 
-/** Does somebody see the page? */
+/** True if the page is visible and has the focus. */
 export const isWatched = () => document.hasFocus() && !document.hidden
 
 /**
- * The `seq` behind which the line “New” stands. Whoever was away finds it where they left; while somebody looks at the
- * newest messages it moves along with them.
+ * The `seq` after which the line “New” stands. While the user looks at the newest messages, the line moves with them.
+ * When the user leaves the page, it stays after the last message that was read.
  *
- * @param read `seq` up to which the account has read
- * @param newest `seq` of the newest message shown, null while others are shown or none
+ * @param read `seq` of the last message that the account has read
+ * @param newest `seq` of the newest message; null if it is not loaded
  */
 export function useNewLine(read: number, newest: number | null, atBottom: boolean): number {
   const line = useRef(read)
@@ -20,11 +20,11 @@ export function useNewLine(read: number, newest: number | null, atBottom: boolea
     if (atBottom && isWatched() && hadAllRead) line.current = Math.max(line.current, newest)
     newestBefore.current = newest
   }
-  const [, renderAnew] = useReducer((count: number) => count + 1, 0)
+  const [, renderAgain] = useReducer((count: number) => count + 1, 0)
   useEffect(() => {
     const leave = () => {
       line.current = latestRead.current
-      renderAnew(undefined)
+      renderAgain(undefined)
     }
     addEventListener('blur', leave)
     return () => removeEventListener('blur', leave)

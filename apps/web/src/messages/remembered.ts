@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks'
 
 import { recall, remember } from '../chat/storage.js'
 
-/** State that this browser remembers. */
+/** A text that this browser stores under `key`, so that it survives a reload. */
 export function useRemembered(key: string): [string, (value: string) => void] {
   const [value, setValue] = useState(() => recall(key) ?? '')
   const change = (next: string) => {

@@ -22,25 +22,25 @@ const shapeOf = (messages: Message[], readTo = Infinity) =>
     row.kind === 'day' ? row.label : row.kind === 'unread' ? 'NEW' : `${row.leads ? '+' : ' '}${row.key}`,
   )
 
-describe('the lines of a conversation', () => {
-  it('group what one author says within a few minutes', () => {
+describe('the rows of a conversation', () => {
+  it('group messages of one author within five minutes', () => {
     expect(
       shapeOf([says(1, 'ann', 0), says(2, 'ann', 4), says(3, 'ben', 5), says(4, 'ann', 6), says(5, 'ann', 12)]),
     ).toEqual(['Today', '+1', ' 2', '+3', '+4', '+5'])
   })
 
-  it('begin anew with an answer', () => {
+  it('start a new group with a reply', () => {
     expect(shapeOf([says(1, 'ann', 0), says(2, 'ann', 1, 1)])).toEqual(['Today', '+1', '+2'])
   })
 
-  it('name the days as people do', () => {
+  it('name each day', () => {
     const day = 24 * 60
     expect(
       shapeOf([says(1, 'ann', -400 * day), says(2, 'ann', -2 * day), says(3, 'ann', -day), says(4, 'ann', 0)]),
     ).toEqual(['Sunday, 11 May 2025', '+1', 'Saturday, 13 June 2026', '+2', 'Yesterday', '+3', 'Today', '+4'])
   })
 
-  it('mark where the unread begin, but never with a message of one’s own', () => {
+  it('mark the first unread message, but never an own one', () => {
     expect(shapeOf([says(1, 'ann', 0), says(2, 'me', 1), says(3, 'ann', 2), says(4, 'ann', 2)], 1)).toEqual([
       'Today',
       '+1',
@@ -52,13 +52,13 @@ describe('the lines of a conversation', () => {
     expect(shapeOf([says(1, 'ann', 0), says(2, 'me', 1)], 1)).toEqual(['Today', '+1', '+2'])
   })
 
-  it('mark no greeting of the bot as unread', () => {
+  it('do not mark a message of the bot as unread', () => {
     const greeting = says(2, 'bot', 1)
     greeting.author.bot = true
     expect(shapeOf([says(1, 'ann', 0), greeting, says(3, 'ann', 2)], 1)).toEqual(['Today', '+1', '+2', 'NEW', '+3'])
   })
 
-  it('give every line its own key', () => {
+  it('have unique keys', () => {
     const keys = rowsOf([says(1, 'ann', 0), says(2, 'ben', 3000), says(3, 'ann', 6000)], 2, noon).map(({ key }) => key)
     expect(new Set(keys).size).toBe(keys.length)
   })

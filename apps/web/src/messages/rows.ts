@@ -2,7 +2,7 @@ import type { Message } from '@chat/server/contract'
 
 import { formatDay } from '../ui/format.js'
 
-/** A line of the conversation: the day changes, the unread begins, or somebody says something. */
+/** A row of the conversation: a day, the line before the unread messages, or a message. */
 export type Row =
   | { kind: 'day'; key: string; label: string }
   | { kind: 'unread'; key: string }
@@ -11,8 +11,8 @@ export type Row =
 const groupMs = 5 * 60_000
 
 /**
- * What messages look like. `leads` is false for a message that continues what the same author was saying. The unread
- * begin with the message `firstUnread`, a `seq`.
+ * The rows for `messages`. `leads` is false for a message that continues the one before it by the same author.
+ * `firstUnread` is the `seq` of the first unread message.
  */
 export function rowsOf(messages: readonly Message[], firstUnread: number | undefined, now: Date): Row[] {
   const rows: Row[] = []
@@ -36,7 +36,7 @@ export function rowsOf(messages: readonly Message[], firstUnread: number | undef
   return rows
 }
 
-/** `seq` of the first message of somebody else, and no bot, after `readTo` in an unbroken run. */
+/** `seq` of the first message after `readTo` by another person, not a bot. `messages` must be a run without holes. */
 export function firstUnreadOf(messages: readonly Message[], readTo: number, me: string): number | undefined {
   const first = messages[0]?.seq ?? 0
   return messages.slice(Math.max(0, readTo + 1 - first)).find(({ author }) => author.id !== me && !author.bot)?.seq

@@ -2,9 +2,10 @@ import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'preac
 
 import type { Message } from '@chat/server/contract'
 
-/** So many messages are in the page at most, so many more when somebody comes near one of its ends. */
+/** At most `windowSize` messages are in the page. Near one of its ends, the window moves by `step` messages. */
 const windowSize = 150
 const step = 50
+/** Pixels. */
 const near = 600
 const nearBottom = 48
 
@@ -12,21 +13,21 @@ type ScrollOptions = {
   ready: boolean
   /** `seq` of the message to begin at; null for the first unread one. */
   begin: number | null
-  /** An unbroken run. */
+  /** A run without holes. */
   messages: readonly Message[]
-  /** The run ends with the newest message. */
+  /** True if the run ends with the newest message. */
   live: boolean
-  /** Asks for more messages before or after the run. */
+  /** Called when messages before or after the run are needed. */
   onEdge: (way: 'before' | 'after') => void
-  /** Called whenever the place may have changed: the `seq` of the upper message, or null at the newest ones. */
+  /** Called when the position may have changed. `seq` is the first message on the screen, null at the newest ones. */
   onLook: (seq: number | null) => void
 }
 
 /**
- * Keeps the place in a list of which only the messages near the screen are in the page. At the bottom it stays at the
- * bottom; elsewhere the message at the upper edge stays where it is, whatever comes or goes around it.
+ * Keeps the position in a list of messages. Only those near the screen are in the page. At the bottom, the list stays
+ * at the bottom. Elsewhere, the first message on the screen stays where it is when others are added or removed.
  *
- * Messages carry their number in `data-seq`. `shown` are those to put into the page.
+ * Each element has the `seq` of its message in `data-seq`. `shown` are the messages to render.
  */
 export function useScroll({ ready, begin, messages, live, onEdge, onLook }: ScrollOptions) {
   const box = useRef<HTMLDivElement>(null)
@@ -38,7 +39,7 @@ export function useScroll({ ready, begin, messages, live, onEdge, onLook }: Scro
   const start = Math.min(Math.max(from ?? lastFrom, first), lastFrom)
   const shown = messages.slice(start - first, start - first + windowSize)
 
-  /** Where we were when last seen: at the bottom, or with this message this far below the upper edge. */
+  /** The last position: at the bottom, or with the message `seq` this many pixels below the upper edge. */
   const place = useRef<{ pinned: boolean; seq?: string | undefined; top: number; scrollTop: number }>({
     pinned: true,
     top: 0,
@@ -85,7 +86,7 @@ export function useScroll({ ready, begin, messages, live, onEdge, onLook }: Scro
       if (unread) element.scrollTop = unread.offsetTop - element.clientHeight / 3
       else element.scrollTop = element.scrollHeight
     } else if (pinned) {
-      // Somebody may have just scrolled away, and the event is still to come.
+      // The user may have scrolled, and the event has not arrived yet.
       if (element.scrollTop !== scrollTop) look()
       else element.scrollTop = element.scrollHeight
     } else if (seq !== undefined) {
@@ -102,7 +103,7 @@ export function useScroll({ ready, begin, messages, live, onEdge, onLook }: Scro
   })
   const now = useRef({ look, settle })
   now.current = { look, settle }
-  // The window, the keyboard of a phone or a growing text field may take room away.
+  // The window, the keyboard of a phone and a growing text field change the height.
   useEffect(() => {
     const watcher = new ResizeObserver(() => placed.current && box.current && now.current.settle())
     watcher.observe(box.current!)
@@ -114,7 +115,7 @@ export function useScroll({ ready, begin, messages, live, onEdge, onLook }: Scro
     look: useCallback(() => now.current.look(), []),
     atBottom,
     shown,
-    /** Shows a message in the middle and puts the focus on it, as soon as it is in the run. Null gives that up. */
+    /** Shows a message in the middle and gives it the focus, as soon as it is in the run. Null cancels that. */
     to: (seq: number | null) => {
       target.current = seq
       if (seq === null || find(seq)) {
@@ -132,7 +133,7 @@ export function useScroll({ ready, begin, messages, live, onEdge, onLook }: Scro
   }
 }
 
-/** The first element whose lower edge is below `top`; `elements` stand in order. */
+/** The first element whose lower edge is below `top`; `elements` are in order. */
 const firstBelow = (elements: NodeListOf<HTMLElement>, top: number) => {
   let [low, high] = [0, elements.length]
   while (low < high) {

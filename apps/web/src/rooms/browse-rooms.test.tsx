@@ -17,7 +17,7 @@ const pageOf = (query: URLSearchParams): RoomPage => {
   return { rooms: rooms.slice(0, 30), next: rooms[30] ? rooms[29]!.name : null }
 }
 
-/** Requests on their way, answered when the test says so. */
+/** Open requests. The test answers them. */
 let asked: { search: string | null; after: string | null; answer: (status?: number) => Promise<void> }[]
 const root = document.body
 const close = vi.fn()
@@ -72,7 +72,7 @@ afterEach(() => {
 })
 
 describe('browsing rooms', () => {
-  it('begins with the first page, and shows more when asked, from where reading goes on', async () => {
+  it('starts with the first page, and “Show more” moves the focus to the first new room', async () => {
     await asked[0]!.answer()
     expect([shown().length, status()]).toEqual([30, '30+ to join'])
     for (const [page, length, after] of [
@@ -88,7 +88,7 @@ describe('browsing rooms', () => {
     expect([button('Show more'), status()]).toEqual([undefined, '75 to join'])
   })
 
-  it('searches when somebody has stopped typing, not at each letter', async () => {
+  it('searches after a pause in typing, not at each letter', async () => {
     await asked[0]!.answer()
     for (const text of ['R', 'Ro', 'Room 7', ' Room 7 ']) await type(text)
     await pass(1000)
@@ -97,7 +97,7 @@ describe('browsing rooms', () => {
     expect([shown().length, status()]).toEqual([6, '6 to join'])
   })
 
-  it('keeps the answer to what was typed last, whichever comes last', async () => {
+  it('shows the answer to the last search, in whatever order the answers arrive', async () => {
     await asked[0]!.answer()
     await type('Room 1')
     await pass(1000)
@@ -106,7 +106,7 @@ describe('browsing rooms', () => {
     await asked[2]!.answer()
     await asked[1]!.answer()
     expect(shown()).toEqual(all.slice(19, 29).map(({ name }) => name))
-    // The same for more of what is searched for no longer.
+    // The same for the next page of an older search.
     await type('')
     await pass(1000)
     await asked[3]!.answer()
@@ -118,15 +118,15 @@ describe('browsing rooms', () => {
     expect(shown()).toEqual(all.slice(29, 39).map(({ name }) => name))
   })
 
-  it('says so when nothing is found', async () => {
+  it('says that no rooms match', async () => {
     await asked[0]!.answer()
     await type('Attic')
     await pass(1000)
     await asked[1]!.answer()
-    expect([shown(), status()]).toEqual([[], 'No room to join has “Attic” in its name.'])
+    expect([shown(), status()]).toEqual([[], 'No other rooms match “Attic”.'])
   })
 
-  it('says what is wrong, and tries again from there', async () => {
+  it('shows an error, and tries the same page again', async () => {
     await asked[0]!.answer()
     button('Show more')!.click()
     await asked[1]!.answer(500)
@@ -138,7 +138,7 @@ describe('browsing rooms', () => {
     expect([shown().length, root.querySelector('[role=alert]')]).toEqual([60, null])
   })
 
-  it('shows at once what somebody opens, where it belongs, and leaves the focus alone', async () => {
+  it('shows a new room at once in its place, and does not move the focus', async () => {
     await asked[0]!.answer()
     button('Show more')!.click()
     await asked[1]!.answer()
@@ -148,7 +148,7 @@ describe('browsing rooms', () => {
       await pass(10)
     }
     for (const name of ['room 07 and a half', 'Attic', 'Room 70 and a half']) await opened(name)
-    // The last one belongs to a page that is still to come.
+    // The last one belongs to a page that is not loaded yet.
     expect(shown().slice(0, 9)).toEqual(['Attic', ...all.slice(0, 7).map(({ name }) => name), 'room 07 and a half'])
     expect([shown().length, status(), document.activeElement!.tagName]).toEqual([62, '62+ to join', 'INPUT'])
     await type('Room 7')
@@ -157,13 +157,13 @@ describe('browsing rooms', () => {
     await opened('Cellar')
     await opened('Room 7 again')
     expect(shown()).toEqual(['Room 7 again', ...all.slice(69).map(({ name }) => name)])
-    // One's own are not there to be joined.
+    // Joined rooms are not listed.
     render(<BrowseRooms chat={chat([all[69]!])} onClose={close} />, root)
     await pass(100)
     expect(shown()).not.toContain('Room 70')
   })
 
-  it('closes when a room is opened, and stays for one that is opened in a new tab', async () => {
+  it('closes when a room is opened, and stays open for a room in a new tab', async () => {
     await asked[0]!.answer()
     const click = (more: MouseEventInit = {}) =>
       root.querySelector('a')!.dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true, ...more }))

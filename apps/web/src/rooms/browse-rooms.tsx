@@ -14,7 +14,7 @@ import { Wait } from '../ui/wait.js'
 const typingPauseMs = 200
 const longestSearch = 60
 
-/** Public rooms to join, all of them or those with a text in their names, a page at a time. */
+/** The dialog with the public rooms to join: all of them, or those found by name, page by page. */
 export function BrowseRooms({ chat, onClose }: { chat: Chat; onClose: () => void }) {
   const [search, setSearch] = useState('')
   const [found, setFound] = useState<(RoomPage & { search: string }) | null>(null)
@@ -29,7 +29,7 @@ export function BrowseRooms({ chat, onClose }: { chat: Chat; onClose: () => void
     setProblem('')
     try {
       const { rooms, next } = await api.publicRooms(search, shown?.next)
-      // Somebody who types on is not interested in the answer any more, and it must not replace a newer one.
+      // The answer to an older search must not replace a newer one.
       if (mine === turn.current) setFound({ search, rooms: [...(shown?.rooms ?? []), ...rooms], next })
     } catch (error) {
       if (mine === turn.current) setProblem((error as Error).message)
@@ -41,7 +41,7 @@ export function BrowseRooms({ chat, onClose }: { chat: Chat; onClose: () => void
     return () => clearTimeout(timer)
   }, [search, chat.connection.count])
   useEffect(() => chat.onRoomOpened((room) => setFound((found) => found && withRoom(found, room))), [chat])
-  // “Show more” may be gone with the last page: whoever pressed it goes on at the first new room.
+  // “Show more” may be gone after the last page, so the focus moves to the first new room.
   useLayoutEffect(() => {
     list.current?.querySelectorAll('a')[resumeAt.current]?.focus()
     resumeAt.current = -1
@@ -53,7 +53,7 @@ export function BrowseRooms({ chat, onClose }: { chat: Chat; onClose: () => void
       <div class="field">
         <label>
           Search by name
-          {/* In a field of type search, Esc would empty it before it closes the dialog. */}
+          {/* In a field of type search, Esc would clear the field before it closes the dialog. */}
           <input dir="auto" autocomplete="off" onInput={({ currentTarget: { value } }) => setSearch(value.trim())} />
         </label>
         <Limit text={search} max={longestSearch} />
@@ -62,12 +62,12 @@ export function BrowseRooms({ chat, onClose }: { chat: Chat; onClose: () => void
             (rooms.length
               ? `${rooms.length}${found.next ? '+' : ''} to join`
               : found.search
-                ? `No room to join has “${found.search}” in its name.`
-                : 'You are in every public room.')}
+                ? `No other rooms match “${found.search}”.`
+                : 'You have joined all public rooms.')}
         </p>
       </div>
       <div class="browse">
-        {/* A click that the link has followed; one for a new tab is the browser's. */}
+        {/* Only after a click that the link has handled, not after one that opens a new tab. */}
         <ul ref={list} onClick={(event) => event.defaultPrevented && onClose()}>
           {rooms.map(({ id, name }) => (
             <li key={id}>
@@ -96,7 +96,7 @@ export function BrowseRooms({ chat, onClose }: { chat: Chat; onClose: () => void
   )
 }
 
-/** The rooms that were found, with one that was opened since, where it belongs. */
+/** Adds a new room in its place, if it matches the search and belongs to the loaded pages. */
 const withRoom = (found: RoomPage & { search: string }, room: Room) => {
   const key = (name: string) => name.toLowerCase()
   const isOnPage = key(room.name).includes(key(found.search)) && !(found.next && key(room.name) > key(found.next))

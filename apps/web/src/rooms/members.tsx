@@ -13,7 +13,7 @@ import { IconButton } from '../ui/icon.js'
 import { Avatar, Name } from '../ui/person.js'
 import { Wait } from '../ui/wait.js'
 
-/** Who is in the room and who is here now; inviting somebody, and leaving. */
+/** The members of a room and who is online; forms to invite a person and to leave. */
 export function Members({
   chat,
   room,
@@ -52,7 +52,7 @@ export function Members({
   const invite = async ({ email = '' }: Record<string, string>, form: HTMLFormElement) => {
     await api.invite(room.id, email)
     form.reset()
-    return `${email} is in.`
+    return `${email} is now a member.`
   }
 
   const here = chat.members
@@ -76,7 +76,7 @@ export function Members({
       </ul>
       {room.kind === 'private' && (
         <section>
-          <h3>Invite somebody</h3>
+          <h3>Invite a person</h3>
           <Form action="Invite" send={invite}>
             <Field label="Email" name="email" type="email" autocomplete="off" />
           </Form>
@@ -87,9 +87,7 @@ export function Members({
       </button>
       {leaving && (
         <Confirm question={`Leave ${room.name}?`} action="Leave" send={leave} onClose={() => setLeaving(false)}>
-          {room.kind === 'private'
-            ? 'To come back you will need an invitation.'
-            : 'You can join it again whenever you like.'}
+          {room.kind === 'private' ? 'You will need an invitation to come back.' : 'You can join again at any time.'}
         </Confirm>
       )}
     </Panel>

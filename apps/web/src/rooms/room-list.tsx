@@ -13,13 +13,13 @@ import { Avatar, Name } from '../ui/person.js'
 import { Wait } from '../ui/wait.js'
 import { BrowseRooms } from './browse-rooms.js'
 
-/** One's rooms with what is new in them, and the ways to others and to the profile. */
+/** The rooms of the account with their unread counts, and the buttons for other rooms and the profile. */
 export function RoomList({ chat, openId }: { chat: Chat; openId: string | null }) {
   useChanges(chat.rooms, chat.outbox, chat.me)
   const [creating, setCreating] = useState(false)
   const [browsing, setBrowsing] = useState(false)
   const Heading = openId ? 'h2' : 'h1'
-  // Rooms of before, in which something could not be said any more.
+  // Rooms that the account has left, with messages that were not sent.
   const left = new Map(chat.rooms.list && chat.outbox.all().map(({ roomId, roomName }) => [roomId, roomName]))
   for (const { id } of chat.rooms.list ?? []) left.delete(id)
 
@@ -35,7 +35,7 @@ export function RoomList({ chat, openId }: { chat: Chat; openId: string | null }
       </button>
       <div class="sidebar-rooms">
         {!chat.rooms.list && <Wait problem={chat.rooms.problem} retry={() => void chat.rooms.reload()} />}
-        {chat.rooms.list?.length === 0 && <p class="sidebar-empty subtle">You are in no room yet.</p>}
+        {chat.rooms.list?.length === 0 && <p class="sidebar-empty subtle">You have not joined any rooms yet.</p>}
         <ul>
           {chat.rooms.list?.map((room) => (
             <li key={room.id}>
@@ -98,7 +98,7 @@ function SignOut({ chat }: { chat: Chat }) {
       </button>
       {asking && (
         <Confirm question="Sign out?" action="Sign out" send={chat.signOut} onClose={() => setAsking(false)}>
-          You will need your password to come back.
+          You will need your password to sign in again.
         </Confirm>
       )}
     </>
@@ -121,13 +121,13 @@ function NewRoom({ chat, onClose }: { chat: Chat; onClose: () => void }) {
           <label>
             <input type="radio" name="kind" value="public" defaultChecked />{' '}
             <span>
-              Public<small>Everybody</small>
+              Public<small>Everyone</small>
             </span>
           </label>
           <label>
             <input type="radio" name="kind" value="private" />{' '}
             <span>
-              Private<small>Whom members invite</small>
+              Private<small>By invitation</small>
             </span>
           </label>
         </fieldset>

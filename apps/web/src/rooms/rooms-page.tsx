@@ -15,25 +15,25 @@ import { Wait } from '../ui/wait.js'
 import { Members } from './members.js'
 import { RoomList } from './room-list.js'
 
-/** What the server says of a room that is none of one's own: nothing when there is none, or not for everybody. */
+/** The answer about a room that the account has not joined. Empty if the room does not exist or is hidden. */
 interface OtherRoom {
   room?: Room
   problem?: string
 }
 
-// Nothing tells of a room that is not one's own: it is asked for again.
-const strangeRoomMs = 5_000
+// The server sends no news of a room that the account has not joined, so it is loaded again after this time.
+const otherRoomMs = 5_000
 
 type RoomsPageProps = {
   chat: Chat
   roomId: string | null
-  /** `seq` of the message that the address names. */
+  /** `seq` of the message in the URL, null for none. */
   linked: number | null
-  /** Somebody comes to the chat, and to no room in particular. */
+  /** True if the visit starts without a room in the URL. */
   arriving: boolean
 }
 
-/** The rooms on one side, the open one on the other; a narrow window shows one of the two. */
+/** The list of rooms and the open room. A narrow window shows one of the two. */
 export function RoomsPage({ chat, roomId, linked, arriving }: RoomsPageProps) {
   useChanges(chat.rooms, chat.connection)
   const wide = useMedia('(width >= 68.75rem)')
@@ -61,21 +61,21 @@ export function RoomsPage({ chat, roomId, linked, arriving }: RoomsPageProps) {
   }
   useEffect(() => void look(), [roomId, !chat.rooms.list, !open, chat.connection.count])
   useEffect(() => {
-    const timer = other?.room && setInterval(() => void look(), strangeRoomMs)
+    const timer = other?.room && setInterval(() => void look(), otherRoomMs)
     return () => clearInterval(timer)
   }, [other?.room?.id])
   const unread = (chat.rooms.list ?? []).reduce((sum, room) => sum + room.unread, 0)
   useTitle(`${unread ? `(${unread}) ` : ''}${shown?.name ?? 'Rooms'}`)
 
-  // A narrow window does not show the list for a moment only.
-  const led = arriving && !chat.rooms.problem && chat.rooms.list?.length !== 0
+  // The last room is about to open: a narrow window does not show the list before it.
+  const opening = arriving && !chat.rooms.problem && chat.rooms.list?.length !== 0
   return (
-    <div class={`chat${roomId || led ? ' chat--room' : ''}`}>
+    <div class={`chat${roomId || opening ? ' chat--room' : ''}`}>
       <RoomList chat={chat} openId={roomId} />
       <main class="pane" aria-label={shown ? undefined : 'Room'}>
         {!chat.connection.connected && (
           <p class="offline" role="status">
-            <span>You are offline. Messages will be sent when you are back.</span>
+            <span>You are offline. Messages will be sent when you are online again.</span>
           </p>
         )}
         {shown ? (
@@ -88,7 +88,7 @@ export function RoomsPage({ chat, roomId, linked, arriving }: RoomsPageProps) {
             onToggleMembers={() => setMembersShown(!membersShown)}
           />
         ) : (
-          <Nowhere chat={chat} roomId={roomId} problem={other ? other.problem : null} retry={look} />
+          <EmptyPane chat={chat} roomId={roomId} problem={other ? other.problem : null} retry={look} />
         )}
       </main>
       {open && membersShown && (
@@ -104,8 +104,8 @@ export function RoomsPage({ chat, roomId, linked, arriving }: RoomsPageProps) {
   )
 }
 
-/** The pane when there is no conversation in it. `problem` is null while nobody knows. */
-function Nowhere({
+/** The pane without a conversation. `problem` is null while the room is loading, undefined if it was not found. */
+function EmptyPane({
   chat,
   roomId,
   problem,
@@ -132,12 +132,12 @@ function Nowhere({
       ) : (
         <div class="notice">
           <Heading>
-            <Name>{unsent[0]?.roomName ?? (roomId ? 'No such room' : 'Pick a room')}</Name>
+            <Name>{unsent[0]?.roomName ?? (roomId ? 'No such room' : 'Choose a room')}</Name>
           </Heading>
           <p>
             {roomId
-              ? 'It does not exist, or it is not open to you.'
-              : 'Choose one from the list, browse for others, or open a new one.'}
+              ? 'It does not exist, or you do not have access to it.'
+              : 'Choose one from the list, browse other rooms, or create a new one.'}
           </p>
         </div>
       )}

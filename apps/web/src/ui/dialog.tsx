@@ -11,7 +11,7 @@ type OverlayProps = {
   children: ComponentChildren
 }
 
-/** In front of everything else, which cannot be reached meanwhile. Esc closes it, and the focus returns to where it was. */
+/** A modal dialog. Esc closes it, and the focus returns to the element that had it before. */
 function Overlay({ label, onClose, children, ...rest }: OverlayProps) {
   const dialog = useRef<HTMLDialogElement>(null)
   useLayoutEffect(() => {
@@ -25,7 +25,7 @@ function Overlay({ label, onClose, children, ...rest }: OverlayProps) {
       ref={dialog}
       aria-label={label}
       onCancel={(event) => {
-        // At once: the browser tells of a close only later, and whoever opens it again by then would be ignored.
+        // Close at once: the browser's `close` comes later, and until then the dialog could not be opened again.
         event.preventDefault()
         onClose()
       }}
@@ -36,7 +36,7 @@ function Overlay({ label, onClose, children, ...rest }: OverlayProps) {
   )
 }
 
-/** A question. */
+/** A modal dialog with a title. */
 export function Dialog({
   title,
   onClose,
@@ -56,7 +56,7 @@ export function Dialog({
 
 type PanelProps = { label: string; class: string; beside: boolean; onClose: () => void; children: ComponentChildren }
 
-/** Something beside the page where there is room for it, else in front of it; then a tap outside closes it, too. */
+/** A panel `beside` the page or, without room for it, a modal dialog that a tap outside closes as well. */
 export function Panel({ label, beside, onClose, children, ...rest }: PanelProps) {
   if (beside)
     return (
@@ -64,7 +64,7 @@ export function Panel({ label, beside, onClose, children, ...rest }: PanelProps)
         {children}
       </aside>
     )
-  // The backdrop belongs to the dialog and lies to the left of it.
+  // The backdrop belongs to the dialog and is on its left.
   return (
     <Overlay
       {...rest}
@@ -77,7 +77,7 @@ export function Panel({ label, beside, onClose, children, ...rest }: PanelProps)
   )
 }
 
-/** Asks whether that is really meant. `action` is the button that says yes. */
+/** Asks the user to confirm an action. `action` is the label of the button that does it. */
 export function Confirm(props: {
   question: string
   action: string

@@ -7,12 +7,12 @@ type FieldProps = {
   label: string
   name: string
   type?: 'text' | 'email' | 'password' | 'file'
-  /** What it holds at first. From then on it is theirs who type: drawing the page anew never changes it. */
+  /** The first value. Later renders never change what the user has typed. */
   initial?: string
   hint?: string
   autocomplete?: string
   minLength?: number
-  /** How many characters fit. More can be typed, and are counted, but not sent: the browser would cut them off without a word. */
+  /** The limit of characters. More can be typed, but not sent: `maxlength` would cut pasted text without a message. */
   maxLength?: number
   accept?: string
   focused?: boolean
@@ -33,7 +33,7 @@ export function Field({
   const input = useRef<HTMLInputElement>(null)
   const [begun] = useState(initial)
   const [text, setText] = useState(initial)
-  // The typings want to know at each place which kind of input it is; these four take the same attributes.
+  // The types of Preact want one literal `type`; these four types take the same attributes.
   const kind = type as 'text'
   useLayoutEffect(() => {
     if (focused) input.current!.focus()
@@ -69,13 +69,13 @@ export function Field({
   )
 }
 
-/** Characters are counted as the server does: a smiley is one, and blanks around the text are none. */
+/** Counts characters as the server does: an emoji is one, and spaces around the text do not count. */
 const countOf = (text: string) => [...text.trim()].length
 
-/** Has the text `max` characters at most? */
+/** True if the text has at most `max` characters. */
 export const fits = (text: string, max: number) => countOf(text) <= max
 
-/** Near the end of what fits: how much more does, or how much does not. */
+/** Near the limit: how many characters are left, or how many are too many. */
 export function Limit({ text, max }: { text: string; max: number }) {
   const left = max - countOf(text)
   if (left > max / 10) return null
@@ -89,19 +89,19 @@ export function Limit({ text, max }: { text: string; max: number }) {
   )
 }
 
-/** What a form said when it was sent, by field name. */
+/** The values of a form, by field name. */
 export type Answers = Record<string, string>
 
 type FormProps = {
   action: string
-  /** It cannot be undone. */
+  /** The action cannot be undone: the button is red. */
   danger?: boolean | undefined
   send: (answers: Answers, form: HTMLFormElement) => Promise<string | void>
   onCancel?: () => void
   children?: ComponentChildren
 }
 
-/** A form with one button. What goes wrong is said beside it; a sentence that `send` resolves to is said there too. */
+/** A form with one submit button. It shows the error that `send` rejects with, or the sentence that it resolves to. */
 export function Form({ action, danger, send, onCancel, children }: FormProps) {
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState('')

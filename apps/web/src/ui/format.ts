@@ -1,4 +1,4 @@
-/** What depends on the language of the interface, apart from its sentences: times, days, numbers, plurals, the order of names. */
+/** What depends on the language, apart from the sentences: times, days, numbers, plurals, the order of names. */
 const language = 'en-GB'
 
 const times = new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit' })

@@ -6,7 +6,7 @@ import { expect, it } from 'vitest'
 
 import { useChanges } from './hooks.js'
 
-it('misses no change of a store after the first drawing', async () => {
+it('misses no change of a store after the first render', async () => {
   const listeners = new Set<() => void>()
   const store = {
     subscribe: (listener: () => void) => {

@@ -1,17 +1,17 @@
 import { Component, h, type FunctionComponent } from 'preact'
 import { useEffect, useLayoutEffect, useState } from 'preact/hooks'
 
-/** Renders anew after each change of one of the stores. */
+/** Renders again after each change of one of the stores. */
 export function useChanges(...stores: { subscribe: (listener: () => void) => () => void }[]): void {
   const [, setCount] = useState(0)
-  // Before the page is painted: what changes from then on is not missed.
+  // Subscribe before the page is painted, so that no change is missed.
   useLayoutEffect(() => {
     const ends = stores.map((store) => store.subscribe(() => setCount((count) => count + 1)))
     return () => ends.forEach((end) => end())
   }, stores)
 }
 
-/** Renders again only when a property has changed: for what stands in long lists. */
+/** Renders again only when a property has changed. Meant for the items of long lists. */
 export function memo<P extends object>(render: FunctionComponent<P>) {
   return class extends Component<P> {
     override shouldComponentUpdate(next: P) {
@@ -24,7 +24,7 @@ export function memo<P extends object>(render: FunctionComponent<P>) {
   }
 }
 
-/** Whether a media query holds, followed. */
+/** True while a media query matches. */
 export function useMedia(query: string): boolean {
   const [holds, setHolds] = useState(() => matchMedia(query).matches)
   useEffect(() => {

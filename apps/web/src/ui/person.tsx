@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
 
-/** A name of a person or a room, on one line: in its own direction, which does not turn what stands around it. */
+/** The name of a person or a room, on one line. Its writing direction does not affect the text around it. */
 export const Name = ({ children }: { children: string }) => (
   <bdi class="name" title={children}>
     {children}
@@ -9,7 +9,7 @@ export const Name = ({ children }: { children: string }) => (
 
 const tints = 6
 
-/** A picture of somebody, or the initials on a colour of their own. For the eyes only: the name stands beside it. */
+/** The avatar of a person, or initials on a colour. Hidden from screen readers, because the name is beside it. */
 export function Avatar({
   person,
   large,

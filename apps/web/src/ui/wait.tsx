@@ -1,4 +1,4 @@
-/** In place of something that is on its way, or could not be had. */
+/** Shown while something is loading, or with `problem` when that failed. */
 export function Wait({ problem, retry }: { problem?: string | null; retry?: () => void }) {
   if (!problem)
     return (
