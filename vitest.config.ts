@@ -23,7 +23,7 @@ export default defineConfig({
           ...patience,
         },
       },
-      { ...sources, test: { name: 'tools', include: ['tools/**/*.test.ts'], ...patience } },
+      { ...sources, test: { name: 'tools', include: ['tools/**/*.test.ts', 'bench/**/*.test.ts'], ...patience } },
       // The first run builds Helm and kubeconform where they are missing, and downloads what Kubernetes says about itself.
       {
         ...sources,
