@@ -49,6 +49,7 @@ export default defineConfig(
       '**/*.test.ts',
       '**/test/**',
       'tools/**',
+      'bench/**',
       '*.config.*',
       'apps/web/webpack.config.*',
     ],

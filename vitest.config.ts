@@ -23,7 +23,7 @@ export default defineConfig({
           ...patience,
         },
       },
-      { ...sources, test: { name: 'tools', include: ['tools/**/*.test.ts'], ...patience } },
+      { ...sources, test: { name: 'tools', include: ['tools/**/*.test.ts', 'bench/**/*.test.ts'], ...patience } },
       // The first run builds Helm and kubeconform if they are missing, and downloads the API schemas of Kubernetes.
       {
         ...sources,

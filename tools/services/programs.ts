@@ -112,7 +112,8 @@ export function goModule(path: string, version: string, advice: string): string 
   return (JSON.parse(output) as { Dir: string }).Dir
 }
 
-function findGo(wanted: string, advice: string): string {
+/** Go itself. @throws with the advice when it is missing or older than wanted. */
+export function findGo(wanted: string, advice: string): string {
   const go = findProgram('go') ?? (isExecutable('/usr/local/go/bin/go') ? '/usr/local/go/bin/go' : undefined)
   if (go === undefined) throw new Error(`Go is missing. ${advice}`)
   const found = execFileSync(go, ['env', 'GOVERSION'], { encoding: 'utf8' }).trim()

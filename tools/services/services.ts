@@ -229,6 +229,31 @@ export async function startServices(): Promise<Services> {
   }
 }
 
+/**
+ * Starts one service from the programs of this machine, so that its process can be measured.
+ * @param around a command in front, like `taskset`, and arguments behind, which win over those of the tests.
+ * @returns its address, as `startServices` gives it, and its process id.
+ */
+export async function startInstalled(
+  name: 'postgres' | 'redis',
+  daemons: Daemons,
+  around: { before?: string[]; after?: string[] } = {},
+): Promise<{ url: string; pid: number }> {
+  const service = services.find((service) => service.name === name)
+  if (service === undefined) throw new Error(`There is no service ${name}.`)
+  const missing = missingPackages([service])
+  if (missing.length > 0) await installPackages(missing)
+  const place: Place = { daemons, port: await freePort(), secret: randomBytes(12).toString('hex') }
+  const { command, ...daemon } = await service.local(place)
+  const { pid } = await daemons.start({
+    name,
+    ...daemon,
+    command: [...(around.before ?? []), ...command, ...(around.after ?? [])],
+    isReady: () => service.isReady(place),
+  })
+  return { url: Object.values(service.env(place))[0] ?? '', pid }
+}
+
 async function letsIn(connectionString: string): Promise<boolean> {
   const client = new pg.Client({ connectionString })
   await client.connect()
@@ -236,10 +261,12 @@ async function letsIn(connectionString: string): Promise<boolean> {
   return true
 }
 
+function missingPackages(wanted: Service[]): string[] {
+  return wanted.flatMap(({ packaged }) => (packaged === undefined || packaged.isInstalled() ? [] : [packaged.name]))
+}
+
 async function installMissing(wanted: Service[], hasDocker: boolean) {
-  const missing = hasDocker
-    ? []
-    : wanted.flatMap(({ packaged }) => (packaged === undefined || packaged.isInstalled() ? [] : [packaged.name]))
+  const missing = hasDocker ? [] : missingPackages(wanted)
   if (!process.env.TEST_NGINX && !hasDocker && !isInstalled('nginx')) missing.push('nginx')
   if (!process.env.TEST_PGBOUNCER_URL && !isInstalled('pgbouncer')) missing.push('pgbouncer')
   if (!process.env.TEST_CHROMIUM && !isInstalled(...chromiumNames)) missing.push('chromium')

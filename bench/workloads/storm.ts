@@ -1,0 +1,53 @@
+import { mustBeSound, type Workload } from '../measurement.js'
+
+const people = 2_000
+const seconds = 60
+
+export const storm: Workload = {
+  name: 'storm',
+  title: 'Storm',
+  about: `${people} people on two replicas, one of which is killed. Its half comes back to the other after a random time of the ordinary client (1 to 5 s), and asks for what it missed, while 20 people of the other half post 20 messages a second.`,
+  candidates: ['chat', 'chat-at'],
+  async measure({ start, isQuick }) {
+    const half = people / 2
+    const { stage, generator, usual } = await start({
+      rooms: 20,
+      people: Array.from({ length: people }, (_, index) => ({ room: index % 20, replica: index < half ? 1 : 0 })),
+      replicas: 2,
+      countStatements: true,
+    })
+    const [victim, survivor] = stage.replicas
+    if (victim === undefined || survivor === undefined || stage.database === undefined) return []
+    const statements = async () => {
+      const [row] = (await stage.database?.query(
+        'select sum(calls)::int as calls from pg_stat_statements s join pg_database d on d.oid = s.dbid where datname = current_database()',
+      )) as { calls: number }[]
+      return row?.calls ?? 0
+    }
+    const before = await statements()
+    const result = await generator.ask('storm', {
+      ...usual(20),
+      warmup: 0,
+      seconds,
+      senders: 20,
+      sendersAmong: half,
+      victim: victim.pid,
+      from: `ws://${victim.origin}`,
+      into: `ws://${survivor.origin}`,
+      killAfter: isQuick ? 1 : 3,
+    })
+    mustBeSound(result)
+    return [
+      { metric: 'all are back and have everything', unit: 's', value: result.back.max / 1000 },
+      { metric: 'half are back', unit: 's', value: result.back.p50 / 1000 },
+      {
+        metric: 'SQL statements per client that came back',
+        unit: '',
+        value: ((await statements()) - before) / result.returned,
+      },
+      { metric: 'HTTP requests per client that came back', unit: '', value: result.requests / result.returned },
+      { metric: 'posts of others acknowledged meanwhile', unit: '', value: result.ack.count },
+      { metric: 'their acknowledgement p99', unit: 'ms', value: result.ack.p99 },
+    ]
+  },
+}
