@@ -34,29 +34,35 @@ export interface Run {
   grace: number
 }
 
-export interface Result {
+/** What a stretch of time has cost: CPU, also of all else on this machine and what the host took away, in seconds. */
+export interface Spent {
+  seconds: number
+  use: Use
+  others: number
+  stolen: number
+}
+
+export interface Result extends Spent {
   faults: Record<string, number>
   posted: number
-  seconds: number
   delivered: number
   messagesPerFrame: number
   bytesPerDelivery: number
   latency: Latency
   ack: Latency
-  use: Use
-  others: number
-  stolen: number
 }
 
 export interface StormResult extends Result {
   back: Latency
   returned: number
   requests: number
+  failed: number
+  refused: number
 }
 
-interface Answers {
+export interface Answers {
   connect: { connected: number; seconds: number; before: Use; after: Use }
-  rest: Use
+  rest: Spent
   run: Result
   storm: StormResult
 }

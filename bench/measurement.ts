@@ -1,6 +1,6 @@
 /** One candidate under load: what the workloads are made of. */
 import type { Candidate, Context, Setting, Stage } from './candidates.js'
-import { startGenerator, type Generator, type Result, type Run } from './generator.js'
+import { startGenerator, type Answers, type Generator, type Result, type Run } from './generator.js'
 import { isDisturbed } from './machine.js'
 
 /** One number of a measurement. */
@@ -60,6 +60,12 @@ export function createMeasurement({ candidate, context, isQuick, messages, say }
     opened.push({ stage, generator })
     const { people, groups } = stage
     const connect = () => generator.ask('connect', { dialect: candidate.dialect, people, groups })
+    /** Asks for something that takes a while, and sees whether this machine was busy with something else meanwhile. */
+    async function measure<Name extends 'rest' | 'run' | 'storm'>(name: Name, how: object): Promise<Answers[Name]> {
+      const answer = await generator.ask(name, how)
+      disturbed ||= isDisturbed(answer)
+      return answer
+    }
     const connection = await connect()
     let isSound = true
 
@@ -79,16 +85,15 @@ export function createMeasurement({ candidate, context, isQuick, messages, say }
     /** Posts at a rate. After a run that left something behind everybody connects anew. */
     async function run(rate: number, how: Partial<Run> = {}): Promise<Result> {
       if (!isSound) await connect()
-      const result = await generator.ask('run', { ...usual(rate), ...how })
+      const result = await measure('run', { ...usual(rate), ...how })
       isSound = Object.keys(result.faults).length === 0
-      disturbed ||= isDisturbed(result)
       const { delivered, seconds, latency, ack, faults } = result
       say(
         `  ${Math.round(rate)} posts/s: ${Math.round(delivered / seconds)} delivered/s, p99 ${latency.p99.toFixed(0)} ms, acknowledged p99 ${ack.p99.toFixed(0)} ms${isSound ? '' : `, void: ${JSON.stringify(faults)}`}`,
       )
       return result
     }
-    return { stage, generator, connection, usual, run }
+    return { stage, connection, usual, measure, run }
   }
 
   async function stop() {

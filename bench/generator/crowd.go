@@ -105,18 +105,13 @@ func connect(dialect dialect, people []person, groups map[string][]int) (*crowd,
 }
 
 // rest measures what everybody costs who does nothing for so long.
-func (c *crowd) rest(seconds float64) (map[string]usage, error) {
+func (c *crowd) rest(seconds float64) (any, error) {
 	if c == nil {
 		return nil, fmt.Errorf("nobody is connected")
 	}
-	before := measure(c.groups)
+	before := c.read(&running{})
 	time.Sleep(time.Duration(seconds * float64(time.Second)))
-	after := measure(c.groups)
-	for name, use := range after {
-		use.CPU -= before[name].CPU
-		after[name] = use
-	}
-	return after, nil
+	return between(before, c.read(&running{})), nil
 }
 
 // settle waits until hardly anything is heard for half a second, or for so long.

@@ -90,6 +90,8 @@ func (n *notes) mark(number int) bool {
 	return isNew
 }
 
+func (n *notes) has(number int) bool { return n.seen[number/64].Load()>>(number%64)&1 == 1 }
+
 func (r *running) blame(fault string) {
 	r.blaming.Lock()
 	defer r.blaming.Unlock()
@@ -190,7 +192,11 @@ func (r *running) acknowledge(number int, isGood bool, at time.Time) {
 	outcome := int32(ackedWell)
 	if !isGood {
 		outcome = ackedBadly
-		r.blame("refused")
+		if r.storm == nil {
+			r.blame("refused")
+		} else {
+			r.storm.refused.Add(1)
+		}
 	}
 	if !post.acked.CompareAndSwap(0, outcome) {
 		r.blame("acknowledged twice")
@@ -204,18 +210,14 @@ func (r *running) acknowledge(number int, isGood bool, at time.Time) {
 // result of a run. Latencies are in ms from the intended moment; use is CPU within the measured time.
 type result struct {
 	// Why it must not count; empty: every client has got everything once, in order and unchanged.
-	Faults           map[string]int   `json:"faults"`
-	Posted           int              `json:"posted"`
-	Seconds          float64          `json:"seconds"`
-	Delivered        int              `json:"delivered"`
-	MessagesPerFrame float64          `json:"messagesPerFrame"`
-	BytesPerDelivery float64          `json:"bytesPerDelivery"`
-	Latency          summary          `json:"latency"`
-	Ack              summary          `json:"ack"`
-	Use              map[string]usage `json:"use"`
-	// CPU of all else on this machine, and what the host took away, in seconds.
-	Others float64 `json:"others"`
-	Stolen float64 `json:"stolen"`
+	Faults           map[string]int `json:"faults"`
+	Posted           int            `json:"posted"`
+	Delivered        int            `json:"delivered"`
+	MessagesPerFrame float64        `json:"messagesPerFrame"`
+	BytesPerDelivery float64        `json:"bytesPerDelivery"`
+	Latency          summary        `json:"latency"`
+	Ack              summary        `json:"ack"`
+	spent
 }
 
 func (c *crowd) begin(asked run) *running {
@@ -286,6 +288,7 @@ func (c *crowd) send(r *running, stop <-chan struct{}) {
 
 // clock reads at the start and the end of the measured time.
 type clock struct {
+	at                   time.Time
 	use                  map[string]usage
 	frames, bytes, count int64
 	busy, stolen         float64
@@ -297,7 +300,26 @@ func (c *crowd) read(r *running) clock {
 		groups[name] = pids
 	}
 	busy, stolen := machine()
-	return clock{measure(groups), r.newsFrames.Load(), r.newsBytes.Load(), r.delivered.Load(), busy, stolen}
+	return clock{time.Now(), measure(groups), r.newsFrames.Load(), r.newsBytes.Load(), r.delivered.Load(), busy, stolen}
+}
+
+// spent is what a stretch of time has cost.
+type spent struct {
+	Seconds float64          `json:"seconds"`
+	Use     map[string]usage `json:"use"`
+	// CPU of all else on this machine, and what the host took away, in seconds.
+	Others float64 `json:"others"`
+	Stolen float64 `json:"stolen"`
+}
+
+func between(before, after clock) spent {
+	answer := spent{after.at.Sub(before.at).Seconds(), map[string]usage{}, after.busy - before.busy, after.stolen - before.stolen}
+	for name, use := range after.use {
+		use.CPU -= before.use[name].CPU
+		answer.Use[name] = use
+		answer.Others -= use.CPU
+	}
+	return answer
 }
 
 func (c *crowd) run(asked run) (*result, error) {
@@ -331,8 +353,12 @@ func (c *crowd) finish(r *running, before, after clock) *result {
 	defer r.blaming.Unlock()
 	sent := int(r.sent.Load())
 	for i, each := range c.clients {
-		if missing := c.expected(r, each) - int(r.notes[i].count.Load()); missing > 0 {
-			r.faults["lost"] += missing
+		for number := range r.posts[:sent] {
+			post := &r.posts[number]
+			// What was refused may be stored or not.
+			if each.place(post.room) >= 0 && post.acked.Load() != ackedBadly && !r.notes[i].has(number) {
+				r.faults["lost"]++
+			}
 		}
 	}
 	lowest, highest, numbered := make([]int, len(c.rooms)), make([]int, len(c.rooms)), make([]int, len(c.rooms))
@@ -361,17 +387,11 @@ func (c *crowd) finish(r *running, before, after clock) *result {
 	}
 	frames, count := float64(after.frames-before.frames), float64(after.count-before.count)
 	answer := &result{
-		Faults: r.faults, Posted: sent, Seconds: r.Seconds, Delivered: int(count),
-		Latency: r.latencies.summary(), Ack: r.acks.summary(), Use: map[string]usage{},
-		Others: after.busy - before.busy, Stolen: after.stolen - before.stolen,
+		Faults: r.faults, Posted: sent, Delivered: int(count),
+		Latency: r.latencies.summary(), Ack: r.acks.summary(), spent: between(before, after),
 	}
 	if frames > 0 && count > 0 {
 		answer.MessagesPerFrame, answer.BytesPerDelivery = count/frames, float64(after.bytes-before.bytes)/count
-	}
-	for name, use := range after.use {
-		use.CPU -= before.use[name].CPU
-		answer.Use[name] = use
-		answer.Others -= use.CPU
 	}
 	return answer
 }

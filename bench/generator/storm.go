@@ -32,8 +32,8 @@ type storming struct {
 	killedAt time.Time
 	away     sync.WaitGroup
 	back     histogram
-	requests atomic.Int64
-	failed   atomic.Int64
+	// HTTP requests of those who came back, how many of them failed and were made again, and posts that were refused.
+	requests, failed, refused atomic.Int64
 }
 
 type stormResult struct {
@@ -41,8 +41,9 @@ type stormResult struct {
 	// From the kill until a client is connected again and has every message there is, in ms.
 	Back     summary `json:"back"`
 	Returned int     `json:"returned"`
-	// HTTP requests of those who came back.
-	Requests int `json:"requests"`
+	Requests int     `json:"requests"`
+	Failed   int     `json:"failed"`
+	Refused  int     `json:"refused"`
 }
 
 func (c *crowd) storm(asked run, how storm) (*stormResult, error) {
@@ -75,11 +76,8 @@ func (c *crowd) storm(asked run, how storm) (*stormResult, error) {
 	}
 	<-sent
 	answer := c.finish(r, before, c.read(r))
-	if failed := state.failed.Load(); failed > 0 {
-		answer.Faults["requests that failed"] = int(failed)
-	}
 	back := state.back.summary()
-	return &stormResult{answer, back, back.Count, int(state.requests.Load())}, nil
+	return &stormResult{answer, back, back.Count, int(state.requests.Load()), int(state.failed.Load()), int(state.refused.Load())}, nil
 }
 
 // uproots tells whether this is the first end of a connection to the replica that was killed.

@@ -8,9 +8,11 @@ export const idle: Workload = {
   about: `${people} people in 100 rooms, who do nothing: how much memory of the server each of them adds.`,
   candidates: ['chat', 'chat-at', 'socketio', 'ws', 'centrifuge'],
   async measure({ start, isQuick }) {
-    const { connection, generator } = await start({ rooms: 100, people: peopleIn(100, people) })
-    const seconds = isQuick ? 3 : 20
-    const { server } = await generator.ask('rest', { seconds })
+    const { connection, measure } = await start({ rooms: 100, people: peopleIn(100, people) })
+    const {
+      seconds,
+      use: { server },
+    } = await measure('rest', { seconds: isQuick ? 3 : 20 })
     const before = connection.before.server
     if (server === undefined || before === undefined) return []
     return [
