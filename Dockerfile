@@ -1,7 +1,7 @@
-# The images of werf.yaml once more, for whoever builds with Docker or Buildah: docker build --target server .
-# werf.dockerfile.yaml builds them from here.
+# The same images as in werf.yaml, for builds with Docker or Buildah: docker build --target server .
+# werf.dockerfile.yaml builds them with werf from this file.
 
-# What npm needs to know, and nothing that changes with the sources.
+# Only the files that npm needs, so that a change of the sources does not install the packages again.
 FROM node:24-bookworm-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json ./
@@ -29,7 +29,7 @@ FROM server-build AS worker-build
 COPY apps/worker apps/worker
 RUN npm run build:worker
 
-# Building it runs the linters and the unit tests; the image can run them once more.
+# The build of this image runs the linters and the unit tests. The image itself can run the unit tests again.
 FROM development AS tests
 COPY . .
 RUN npm run pretest && npm run test:unit && chown -R 1000:1000 /app

@@ -112,7 +112,7 @@ volumeMounts:
 - {name: tmp, mountPath: /tmp}
 {{- end }}
 
-{{/* A container that ends when the port accepts connections: include "app.wait-for-port" (list $ host port). */}}
+{{/* A container that ends when a port accepts connections: include "app.wait-for-port" (list $ host port). */}}
 {{- define "app.wait-for-port" -}}
 - name: wait
   command: [bash, -c]
