@@ -28,9 +28,9 @@ const { source, destination } = application.spec
 const values = source.helm.valuesObject
 
 describe('the Application for Argo CD', () => {
-  it('asks for the chart under the name that the pipelines publish it by', () => {
+  it('names the chart as the pipelines publish it', () => {
     const { project } = readWerfConfig('werf.yaml').meta
-    // A bundle that Helm can read is called like the last part of its repository, which is the project's name.
+    // The name of a bundle for Helm is the last part of its repository, which is the name of the project.
     expect([source.chart, chartName]).toEqual([project, project])
     for (const pipeline of ['.gitlab-ci.yml', '.github/workflows/pipeline.yml']) {
       expect(read(pipeline)).toContain(
@@ -39,7 +39,7 @@ describe('the Application for Argo CD', () => {
     }
   })
 
-  it('finds the repository’s Secret by an address that is the same to the letter, and no oci://', () => {
+  it('has exactly the URL in the Secret of the repository, without oci://', () => {
     expect(repository.stringData.url).toBe(source.repoURL)
     expect(source.repoURL).not.toContain('://')
     expect(repository.metadata.labels).toEqual({ 'argocd.argoproj.io/secret-type': 'repository' })
@@ -69,28 +69,28 @@ describe('the Application for Argo CD', () => {
     expect(await isWithin(source.targetRevision, published[0] ?? '')).toBe(expected === 'followed')
   })
 
-  it('is called like the release and the namespace that the pipelines make, so that it takes over what they have deployed', () => {
+  it('has the name of the release and the namespace of the pipelines, so that it takes over their deployment', () => {
     const { name } = application.metadata
     expect([name, source.helm.releaseName ?? name, destination.namespace]).toEqual(
       Array(3).fill(`${chartName}-production`),
     )
   })
 
-  // The chart refuses unknown values, and secrets as values beside a Secret made outside.
-  it.each(minors)('sets only values that the chart knows, and no secret, for Kubernetes %s', async (minor) => {
+  // The chart refuses unknown values, and secrets in values together with a Secret of your own.
+  it.each(minors)('sets only known values and no secret, for Kubernetes %s', async (minor) => {
     const text = await renderAnew(values, argoCd, minor)
     expect(await conform(minor, text)).toEqual([])
     expect(parseResources(text).filter(({ kind }) => kind === 'Secret')).toEqual([])
   })
 
-  it('would not be rendered without the Secret that it names', async () => {
+  it('is not rendered without the Secret that it names', async () => {
     const { global, ...others } = values
     await expect(renderAnew({ ...others, global: { ...global, existingSecret: '' } }, argoCd)).rejects.toThrow(
       'global.existingSecret',
     )
   })
 
-  it('has nothing to ignore: who scales by load leaves the number of copies to Kubernetes', async () => {
+  it('needs to ignore no difference: with autoscaling the chart sets no number of replicas', async () => {
     expect(Object.keys(application.spec)).not.toContain('ignoreDifferences')
     const serverWith = async (more: object) => {
       const workloads = workloadsOf(parseResources(await renderAnew({ ...values, ...more }, argoCd)))
@@ -102,7 +102,7 @@ describe('the Application for Argo CD', () => {
 })
 
 describe('the repository’s Secret for Argo CD', () => {
-  it('says how to get at a chart in a registry, and holds nothing secret', async () => {
+  it('describes a chart in a registry, and contains no password', async () => {
     expect(repository.stringData).toEqual({ name: chartName, type: 'helm', url: source.repoURL, enableOCI: 'true' })
     expect(await conform('1.34', read('.argocd/repository.yaml'))).toEqual([])
   })

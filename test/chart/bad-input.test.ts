@@ -20,7 +20,7 @@ const at = (path: string[], value: unknown): Tree =>
 
 const read = (folder: string) => parse(readFileSync(join(folder, 'values.yaml'), 'utf8')) as Tree
 const subcharts = readdirSync(join(chart, 'charts')).map((name) => [name, read(join(chart, 'charts', name))] as const)
-/** Maps that users fill as they like: labels and annotations of others, and what werf adds. */
+/** Maps with free keys: labels and annotations of other programs, and the values that werf adds. */
 const open = ['global', 'global.werf', 'ingress.annotations', 'ingress.tls.annotations']
 const closed = [
   ...mapsIn(defaults),
@@ -138,13 +138,13 @@ describe('a service outside', () => {
     expect(message).toContain('app.s3.host is called app.s3.endpoint now.')
   })
 
-  it.each(Object.entries(outside))('contradicts the one of the release: %s', async (name, { app }) => {
-    // Keys alone are welcome: the release's own S3 takes them.
+  it.each(Object.entries(outside))('is refused together with the service in the release: %s', async (name, { app }) => {
+    // The keys alone are allowed: the S3 service of the release uses them.
     const message = await refusal({ app })
     expect(message).toContain(`${name}.enabled=false`)
   })
 
-  it('needs the address of the apps beside the one of the owner', async () => {
+  it('needs the URL of the apps and not only that of the owner', async () => {
     const app = { migrations_database_url: { _default: 'postgres://owner:password@db.example.com/chat' } }
     expect(await refusal({ app })).toContain('postgres.enabled=false')
     expect(await refusal({ postgres: { enabled: false }, app })).toContain('app.database_url')
@@ -171,7 +171,7 @@ describe('mail', () => {
 })
 
 describe('contradictions', () => {
-  it('are refused: secrets as values beside a Secret made outside', async () => {
+  it('are refused: secrets in values together with a Secret of your own', async () => {
     expect(
       await refusal({
         global: { existingSecret: 'mine' },
@@ -180,7 +180,7 @@ describe('contradictions', () => {
     ).toContain('global.existingSecret')
   })
 
-  it('are refused: addresses of services outside beside a Secret made outside', async () => {
+  it('are refused: URLs of services outside together with a Secret of your own', async () => {
     expect(await refusal({ ...everythingOutside, global: { existingSecret: 'mine' } })).toContain(
       'global.existingSecret',
     )
@@ -208,7 +208,7 @@ describe('contradictions', () => {
     },
   )
 
-  it('are none: several copies of the server with the rest built in', async () => {
+  it('do not include several replicas of the server with the other adapters built in', async () => {
     const { stderr } = await helm('template', {
       ...builtIn.bus,
       builtIn: { bus: true, assets: true },
@@ -226,8 +226,8 @@ describe('contradictions', () => {
   })
 })
 
-describe('a Secret made outside', () => {
-  it('serves Argo CD', async () => {
+describe('a Secret of your own', () => {
+  it('is enough for Argo CD', async () => {
     const { stderr } = await helm('template', { global: { existingSecret: 'mine' } }, [
       '--api-versions',
       'argoproj.io/v1alpha1',
@@ -235,7 +235,7 @@ describe('a Secret made outside', () => {
     expect(stderr).toBe('')
   })
 
-  it('serves for services outside, whose addresses are in it', async () => {
+  it('is enough for services outside, when it has their URLs', async () => {
     const values = {
       global: { existingSecret: 'mine' },
       postgres: { enabled: false },

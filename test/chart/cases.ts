@@ -1,6 +1,6 @@
 import { defaults } from './chart.js'
 
-/** Values for a service that is not part of the release. */
+/** Values for each service outside the release. */
 export const outside = {
   postgres: {
     postgres: { enabled: false },
@@ -34,7 +34,7 @@ export const everythingOutside = {
   app: { ...outside.postgres.app, ...outside.redis.app, ...outside.rabbitmq.app, ...outside.s3.app },
 }
 
-/** Values for what the server does itself in place of a service. */
+/** Values for each built-in adapter. */
 export const builtIn = {
   assets: { builtIn: { assets: true } },
   storage: { builtIn: { storage: true }, s3: { enabled: false } },
@@ -57,7 +57,7 @@ export const mailgun = {
   },
 }
 
-/** Every secret that may be given, so that nothing is left to chance. */
+/** Every secret that values may set, so that none is random. */
 export const given = {
   app: {
     cookie_secret: { _default: 'given-cookie-secret' },
@@ -78,7 +78,7 @@ const dockerconfigjson = Buffer.from(
   JSON.stringify({ auths: { 'registry.example.com': { auth: 'cmVnaXN0cnktdXNlcjpyZWdpc3RyeS1wYXNzd29yZA==' } } }),
 ).toString('base64')
 
-/** The chart in each environment, and with each switch turned. */
+/** The values of each environment, and of each switch. */
 export const cases: Record<string, object> = {
   'no environment': {},
   ...Object.fromEntries([...defaults.environments, 'review-feature-x'].map((name) => [name, environment(name)])),

@@ -30,10 +30,10 @@ export interface Resource {
   stringData?: Labels
 }
 
-/** Something that makes pods. */
+/** A resource that creates pods. */
 export interface Workload {
   kind: string
-  /** Without the hash that Jobs end with. */
+  /** Without the hash at the end of Job names. */
   name: string
   resource: Resource
   replicas: number
@@ -41,7 +41,7 @@ export interface Workload {
   labels: Labels
 }
 
-/** What kubeconform says against resources in YAML, one sentence each. */
+/** The problems that kubeconform finds in resources in YAML, one sentence each. */
 export async function conform(minor: Minor, resources: string): Promise<string[]> {
   const args = [
     '-strict',
@@ -59,7 +59,7 @@ export async function conform(minor: Minor, resources: string): Promise<string[]
   return refused.map(({ kind, name, msg }) => `${kind} ${name}: ${msg}`)
 }
 
-/** Runs `helm template` or `helm lint` as somebody would who has built the images. */
+/** Runs `helm template` or `helm lint` with references to images. */
 export async function helm(
   command: 'template' | 'lint',
   values: object,
@@ -82,14 +82,14 @@ export async function helm(
       '-',
       ...args,
     ],
-    // YAML as well, and the same in each of its versions.
+    // JSON is YAML too, in each version of YAML.
     JSON.stringify(values),
   )
 }
 
 const rendered = new Map<string, Promise<string>>()
 
-/** The chart's resources as text, rendered once by whoever asks first. @throws with what Helm says when it refuses. */
+/** The resources of the chart as text, rendered once for equal arguments. @throws with the error of Helm. */
 export function render(values: object = {}, args: string[] = []): Promise<string> {
   const key = JSON.stringify([values, args])
   const text = rendered.get(key) ?? renderAnew(values, args)
@@ -97,21 +97,21 @@ export function render(values: object = {}, args: string[] = []): Promise<string
   return text
 }
 
-/** The same, rendered now. */
+/** The same, rendered again with each call. */
 export async function renderAnew(values: object = {}, args: string[] = [], minor?: Minor): Promise<string> {
   const { code, stdout, stderr } = await helm('template', values, args, minor)
   if (code !== 0) throw new Error(stderr)
   return stdout
 }
 
-/** What Helm says against values. @throws when it accepts them. */
+/** The error of Helm about values. @throws when Helm accepts them. */
 export async function refusal(values: object, args: string[] = []): Promise<string> {
   const { code, stderr } = await helm('template', values, args)
   if (code === 0) throw new Error(`The chart has accepted ${JSON.stringify(values)}`)
   return stderr
 }
 
-/** Reads resources as Kubernetes does, which knows YAML 1.1: an unquoted `on` is true. */
+/** Reads resources like Kubernetes, as YAML 1.1: an unquoted `on` is true. */
 export function parseResources(text: string): Resource[] {
   return parseAllDocuments(text, { version: '1.1' }).flatMap((document) => {
     for (const error of document.errors) throw error
@@ -145,7 +145,7 @@ export function workloadsOf(resources: Resource[]): Workload[] {
   })
 }
 
-/** The values of all Secrets, in clear, by "secret/key". */
+/** The decoded values of all Secrets, by "secret/key". */
 export function secretsOf(resources: Resource[]): Record<string, string> {
   const secrets = resources.filter(({ kind }) => kind === 'Secret')
   return Object.fromEntries(

@@ -20,9 +20,9 @@ interface Service {
 const { services } = parse(read('compose.yaml'), { merge: true }) as { services: Record<string, Service> }
 const ours = Object.entries(services).filter(([, { build }]) => build !== undefined)
 
-/** No Docker engine is needed for this: what can be known without one. */
+/** Checks of compose.yaml that need no Docker engine. */
 describe('compose.yaml', () => {
-  it('builds its images from targets that the Dockerfile has, under the names that werf compose gives them', () => {
+  it('builds its images from targets of the Dockerfile, under the names that werf compose sets', () => {
     const targets = [...read('Dockerfile').matchAll(/ AS (\S+)$/gm)].map(([, name]) => name)
     for (const [name, { build, image }] of ours) {
       expect(targets, name).toContain(build?.target)
@@ -42,7 +42,7 @@ describe('compose.yaml', () => {
     }
   })
 
-  it('lets only the migrations be the owner of the schema', () => {
+  it('gives the owner of the schema only to the migrations', () => {
     for (const [name, { environment = {} }] of ours) {
       if (name === 'web') continue
       const { databaseUrl, migrationsDatabaseUrl } = readConfig({ NODE_ENV: 'production', ...environment })
@@ -55,12 +55,12 @@ describe('compose.yaml', () => {
     }
   })
 
-  it('asks who comes to Redis for a password, and lets nobody in from outside', () => {
+  it('protects Redis with a password, and publishes no port of it', () => {
     const { command = [], environment = {}, ports, healthcheck } = services.redis ?? {}
     const [, password] = command.slice(command.indexOf('--requirepass'))
     expect(password).toMatch(/.{8,}/)
     expect(ports).toBeUndefined()
-    // redis-cli, which answers for its health, has it from there.
+    // redis-cli in the health check reads this variable.
     expect([environment.REDISCLI_AUTH, JSON.stringify(healthcheck)]).toEqual([
       password,
       expect.stringContaining('redis-cli'),
@@ -79,7 +79,7 @@ describe('compose.yaml', () => {
     }
   })
 
-  it('waits only for services there are, in a way they can answer', () => {
+  it('waits only for conditions that services can meet', () => {
     for (const [name, { depends_on = {} }] of Object.entries(services)) {
       const needed = Array.isArray(depends_on)
         ? Object.fromEntries(depends_on.map((one) => [one, { condition: 'service_started' }]))
@@ -94,7 +94,7 @@ describe('compose.yaml', () => {
     }
   })
 
-  it('opens one door, to this machine only, and lets our own processes write nowhere', () => {
+  it('publishes one port, on this machine only, and gives the apps a read-only file system', () => {
     expect(Object.values(services).flatMap(({ ports = [] }) => ports)).toEqual(['127.0.0.1:8080:80'])
     expect(ours.filter(([, { read_only }]) => read_only !== true)).toEqual([])
   })

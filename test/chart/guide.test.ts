@@ -13,7 +13,7 @@ const withFiles = [...small, 'StatefulSet s3', 'Job bucket']
 const withRedis = [...withFiles, 'StatefulSet redis']
 const withWorker = [...withRedis, 'Job fixtures', 'StatefulSet rabbitmq', 'Deployment worker']
 
-/** How far the system has come with each chapter: what runs, and what is special about it. */
+/** The state of the system after each chapter: its workloads, and what is special. */
 const states: Record<string, { runs: string[]; has: string[]; lacks: string[] }> = {
   '01-hello-world': {
     runs: small,
@@ -71,7 +71,7 @@ const valuesOf = (chapter: string) => parse(read(`docs/guide/${chapter}/values.y
 const renderChapter = (chapter: string) => render(valuesOf(chapter))
 
 describe('the values of a chapter', () => {
-  it('are there for each', () => {
+  it('exist for each chapter', () => {
     expect(chapters.sort()).toEqual(Object.keys(states))
   })
 
@@ -95,7 +95,7 @@ describe('the values of a chapter', () => {
     },
   )
 
-  it.concurrent.each(chapters)('mean resources that Kubernetes knows: %s', async (chapter) => {
+  it.concurrent.each(chapters)('render to resources that Kubernetes accepts: %s', async (chapter) => {
     for (const minor of minors) expect(await conform(minor, await renderChapter(chapter))).toEqual([])
   })
 })
@@ -104,7 +104,7 @@ const home = mkdtempSync(join(tmpdir(), 'chat-guide-'))
 afterAll(() => rmSync(home, { recursive: true }))
 mkdirSync(join(home, '.docker'))
 writeFileSync(join(home, '.docker/config.json'), '{"auths": {}}')
-/** What preparation.md has readers set, and the line above a command. */
+/** Variables that preparation.md sets, or the line above a command. */
 const shell = { PATH: process.env.PATH ?? '', HOME: home, WERF_ENV: 'local', url: 'http://192.0.2.1:4567' }
 const pages = files.filter((file) => /^(README|docs\/.+)\.md$/.test(file))
 const printed = pages
@@ -114,7 +114,7 @@ const printed = pages
   )
 
 describe('a printed command', () => {
-  it('is found in each chapter, and where deploying is explained', () => {
+  it('is in each chapter, and on the page about deploying', () => {
     const others = ['README.md', 'docs/deploy.md', 'docs/production.md', 'docs/guide/secrets.md']
     expect(printed.map(({ page }) => page)).toEqual(
       expect.arrayContaining([...others, ...chapters.map((chapter) => `docs/guide/${chapter}/README.md`)]),
@@ -135,30 +135,30 @@ describe('a printed command', () => {
       const given = ['--set', `global.env=${other}`, ...flags]
       const values = secretValues.length === 0 ? {} : secretsOn(page)
       const refused = refusalIn({ error })
-      // What is in the cluster, and what is not, is for test:guide.
-      if (refused !== undefined && !/not in the namespace/.test(refused))
+      // test:guide runs these commands on a cluster.
+      if (refused !== undefined && !/does not exist in the namespace/.test(refused))
         expect(await refusal(values, given)).toContain(refused)
       else expect(parseResources(await render(values, given)).map(({ kind }) => kind)).toContain('Deployment')
     },
   )
 
-  it('needs nothing that an older shell has set', () => {
+  it('needs no variable of an earlier shell', () => {
     expect(shellLines().filter((line) => /\b(export|unset)\b.* WERF_(SET|SECRET_VALUES)/.test(line))).toEqual([])
   })
 
-  it('never writes a new key over one that files are encrypted with', () => {
+  it('never overwrites a key that files are encrypted with', () => {
     const makers = shellLines().filter((line) => line.includes('generate-secret-key > .werf_secret_key'))
     expect(makers.length).toBeGreaterThan(2)
     expect(makers.filter((line) => !line.startsWith('test -e .werf_secret_key || '))).toEqual([])
   })
 })
 
-/** "…" is what the first command of deploy.md has. */
+/** "…" stands for the flags of the first command in deploy.md. */
 function inFull(arg: string): string[] {
   return arg === '…' ? (printed.find(({ page }) => page === 'docs/deploy.md')?.args ?? []) : [arg]
 }
 
-/** The encrypted file that a page shows. A ciphertext is as good here as what it stands for. */
+/** The encrypted file that a page shows. The chart accepts the ciphertext in place of the secret. */
 function secretsOn(page: string): object {
   const file = blocksIn(read(page)).find(({ text }) => /^app:\n/m.test(text))
   return parse(file?.text ?? '') as object

@@ -26,7 +26,7 @@ const named = (images: Image[]) => Object.fromEntries(images.map(({ image, final
 const stapelImages = stapel.images.map((image) => [image.image, image] as const)
 const stageNames = stages.map(({ name }) => name)
 
-/** Keys that werf 2 and 3 both know; deprecated ones are not among them. */
+/** Keys that both werf 2 and 3 know, without deprecated ones. */
 const known = {
   meta: ['configVersion', 'project', 'build', 'deploy', 'cleanup', 'gitWorktree'],
   stapel:
@@ -70,11 +70,11 @@ describe('werf.yaml and werf.dockerfile.yaml', () => {
     expect(docker.meta).toEqual(stapel.meta)
   })
 
-  it('name the same images, those for a cluster and the one for tests', () => {
+  it('name the same images: three for a cluster and one for tests', () => {
     const images = named(stapel.images)
     expect(named(docker.images)).toEqual({ server: true, worker: true, web: true, tests: false })
     expect(images).toMatchObject(named(docker.images))
-    // What werf.yaml has besides helps to build them.
+    // The other images of werf.yaml are stages of a build.
     expect(Object.keys(images).filter((name) => images[name])).toEqual(
       expect.arrayContaining(['server', 'worker', 'web']),
     )
@@ -82,7 +82,7 @@ describe('werf.yaml and werf.dockerfile.yaml', () => {
     expect(stapel.images).toHaveLength(Object.keys(images).length)
   })
 
-  it('say the same about how an image is run', () => {
+  it('run an image with the same user, folder and command', () => {
     const runs = (images: Image[]) =>
       Object.fromEntries(
         images
@@ -127,7 +127,7 @@ describe('werf.yaml and werf.dockerfile.yaml', () => {
 })
 
 describe('werf.yaml', () => {
-  it('has only keys that werf knows and goes on knowing', () => {
+  it('has only keys that werf knows and does not deprecate', () => {
     expect(unknown(stapel.meta, known.meta)).toEqual([])
     for (const [name, image] of stapelImages) {
       const config = image.imageSpec?.config
@@ -147,7 +147,7 @@ describe('werf.yaml', () => {
     }
   })
 
-  it.each(stapelImages)('mentions no path for %s that is not there', (_, image) => {
+  it.each(stapelImages)('names only existing paths for %s', (_, image) => {
     for (const { add, to, includePaths, excludePaths, stageDependencies = {} } of image.git ?? []) {
       expect([add, to].filter((path) => !path.startsWith('/') || (path !== '/' && path.endsWith('/')))).toEqual([])
       const below = filesBelow(add)
@@ -177,7 +177,7 @@ describe('werf.yaml', () => {
     },
   )
 
-  it('installs dependencies anew only when package.json or the lock changes', () => {
+  it('installs packages again only when package.json or the lock changes', () => {
     const installing = stapel.images.filter(({ shell = {} }) =>
       Object.values(shell)
         .flat()
@@ -194,7 +194,7 @@ describe('werf.yaml', () => {
     }
   })
 
-  it('imports from images that there are, and what they have', () => {
+  it('imports only existing files from existing images', () => {
     for (const { image, import: imports = [] } of stapel.images) {
       for (const { from, add, to, before, after } of imports) {
         const source = stapel.images.find((one) => one.image === from)
@@ -226,7 +226,7 @@ describe('werf.yaml', () => {
 })
 
 describe('werf.dockerfile.yaml and its Dockerfile', () => {
-  it('has only keys that werf knows and goes on knowing', () => {
+  it('has only keys that werf knows and does not deprecate', () => {
     expect(docker.images.flatMap((image) => unknown(image, known.docker))).toEqual([])
     expect(
       docker.images.flatMap(({ imageSpec }) => [
@@ -236,21 +236,21 @@ describe('werf.dockerfile.yaml and its Dockerfile', () => {
     ).toEqual([])
   })
 
-  it('builds stages of a Dockerfile that is there', () => {
+  it('builds existing stages of an existing Dockerfile', () => {
     for (const { image, dockerfile = '', context = '.', target = '' } of docker.images) {
       expect(existsSync(join(root, context, dockerfile)), `Dockerfile of ${image}`).toBe(true)
       expect(stageNames).toContain(target)
     }
   })
 
-  it('gives each stage a name of its own, and begins with what is there', () => {
+  it('has a unique name for each stage, and starts from stages above or images', () => {
     expect(stageNames).toEqual([...new Set(stageNames)])
     stages.forEach(({ name, from }, index) =>
       expect(stageNames.slice(0, index).includes(from) || hasTag(from), `${name} from ${from}`).toBe(true),
     )
   })
 
-  it('copies from stages above, and what there is', () => {
+  it('copies only existing files, and only from stages above', () => {
     stages.forEach((stage, index) => {
       for (const { from, sources } of copiesOf(stage)) {
         const where = `${stage.name} copies ${sources.join(' ')}`
@@ -292,7 +292,7 @@ describe('werf.dockerfile.yaml and its Dockerfile', () => {
     }
   })
 
-  it('keeps what nobody should find in an image from the builder', () => {
+  it('keeps private files out of the build context', () => {
     const kept = [
       '.env',
       '.git/config',

@@ -17,21 +17,21 @@ const pod = (ip: string, where: string, app: string): Endpoint => ({
   namespace: namespace(where),
   labels: { 'app.kubernetes.io/name': app },
 })
-/** Who does not belong to the release; some live in its namespace, so the policies hold for them too. */
+/** Endpoints outside the release. Some are in its namespace, so the policies apply to them too. */
 const others: Record<string, Endpoint> = {
   world: { ip: '203.0.113.7' },
   ingress: pod('10.244.1.1', 'ingress-nginx', 'ingress-nginx'),
   prometheus: pod('10.244.1.2', 'monitoring', 'prometheus'),
-  // Called like one of ours, where we are not.
+  // Has the labels of a pod of the release, but is in another namespace.
   stranger: pod('10.244.1.3', 'elsewhere', 'server'),
   neighbour: pod('10.244.1.4', 'chat', 'neighbour'),
-  // cert-manager's, beside our own for as long as a certificate is being made.
+  // A pod of cert-manager, in this namespace while a certificate is made.
   solver: { ...pod('10.244.1.6', 'chat', ''), labels: { 'acme.cert-manager.io/http01-solver': 'true' } },
   dns: { ...pod('10.244.1.5', 'kube-system', 'coredns'), labels: { 'k8s-app': 'kube-dns' } },
   'dns-of-the-node': { ip: '169.254.20.10' },
 }
 const tcp = (port: number): Port => ({ port, protocol: 'TCP' })
-/** What is tried at everybody: every port that anybody here listens on, and some that are popular elsewhere. */
+/** The ports to try at each endpoint: all that an endpoint listens on, and some other common ones. */
 const ports = [22, 53, 80, 443, 4369, 5432, 5671, 5672, 6379, 7070, 8080, 8081, 8089, 9000, 9464, 15672, 25672]
   .map(tcp)
   .concat({ port: 53, protocol: 'UDP' })
@@ -55,7 +55,7 @@ const ours = [
 ]
 const dns = ['dns:53', 'dns:53/UDP', 'dns-of-the-node:53', 'dns-of-the-node:53/UDP']
 
-/** Who needs whom, and at which port. */
+/** The connections that the chat needs: from, to, port. */
 type Flows = Record<string, string[]>
 const postgres = ['postgres:5432']
 const inside: Flows = {
@@ -68,11 +68,11 @@ const inside: Flows = {
   bucket: ['s3:7070'],
   doctor: [...postgres, 'redis:6379', 'rabbitmq:5672', 's3:7070', 'server:8080'],
 }
-/** Its address is public; pods have private ones. */
+/** Mailgun has a public IP address; pods have private ones. */
 const mailgunAt443 = ['world:443', 'dns-of-the-node:443']
 const visitors = Object.fromEntries(everybody.map((who) => [who, ['server:8080', 'server:8081']]))
 
-/** With a service outside: it may have any address, but pods of the release do not let it in. */
+/** With a service outside, which may have any IP address; pods of the release still refuse connections from it. */
 function without(flows: Flows, service: string, port: number): Flows {
   const isIts = (to: string) => to.startsWith(`${service}:`)
   return Object.fromEntries(
@@ -83,7 +83,7 @@ function without(flows: Flows, service: string, port: number): Flows {
   )
 }
 
-/** Without services, and the pods that are there only for them. */
+/** Without services, and without the pods that only they need. */
 function notTo(flows: Flows, ...services: string[]): Flows {
   const gone = services.flatMap((service) => ({ s3: ['bucket'], rabbitmq: ['worker'] })[service] ?? [])
   const kept = Object.entries(flows).filter(([who]) => !gone.includes(who))
@@ -156,18 +156,18 @@ describe.each<[string, object, Flows]>([
     },
   ],
 ])('the network of the chart, %s,', (_, values, needed) => {
-  it('lets pass what is needed, and nothing else', async () => {
+  it('allows the connections that are needed, and no others', async () => {
     const { policies, endpoints } = await network(values)
     expect(flowsOf(policies, endpoints)).toEqual(expected(needed, Object.keys(endpoints)))
   })
 })
 
-/** Whoever may write to it may sign in as anybody: a session is an entry there. */
+/** A client that may write to Redis can sign in as any account, because sessions are stored there. */
 describe('the Redis of the chart', () => {
   const protectedCases = Object.entries(cases).filter(([name]) => name !== 'no network policies')
 
   it.concurrent.each(protectedCases)(
-    'is reached by servers, workers and the doctor only, and reaches nobody: %s',
+    'accepts connections from servers, workers and the doctor only, and makes none: %s',
     async (_, values) => {
       const { policies, endpoints } = await network(values)
       const flows = flowsOf(policies, endpoints).filter((flow) => !flow.includes(' → dns'))
@@ -182,14 +182,14 @@ describe('the Redis of the chart', () => {
 })
 
 describe('the network of the chart without policies', () => {
-  it('lets everything pass', async () => {
+  it('allows every connection', async () => {
     const { policies, endpoints } = await network({ networkPolicies: { enabled: false } })
     expect(policies).toEqual([])
     expect(isAllowed(policies, others.world as Endpoint, endpoints.postgres as Endpoint, tcp(5432))).toBe(true)
   })
 })
 
-/** The policies, and every endpoint there is: the pods with the acceptance test and the fixtures among them. */
+/** The policies and all endpoints, with the pods of the acceptance test and the fixtures. */
 async function network(values: object): Promise<{ policies: NetworkPolicy[]; endpoints: Record<string, Endpoint> }> {
   const resources = parseResources(await render({ ...values, ...cases['the acceptance test'], ...cases.fixtures }))
   const policies = resources
@@ -204,7 +204,7 @@ async function network(values: object): Promise<{ policies: NetworkPolicy[]; end
   return { policies, endpoints: { ...Object.fromEntries(workloads), ...others } }
 }
 
-/** Every connection that is allowed and concerns the release: "who → whom:port". */
+/** Every allowed connection from or to the release: "from → to:port". */
 function flowsOf(policies: NetworkPolicy[], endpoints: Record<string, Endpoint>): string[] {
   const isOurs = (endpoint: Endpoint) => endpoint.namespace?.name === home.name
   const pairs = Object.entries(endpoints).flatMap(([who, from]) =>
@@ -220,7 +220,7 @@ function flowsOf(policies: NetworkPolicy[], endpoints: Record<string, Endpoint>)
     .sort()
 }
 
-/** The table in the words of flowsOf. Everybody of ours may ask for names. */
+/** The table in the form of flowsOf. Every pod of the release may query DNS. */
 function expected(needed: Flows, present: string[]): string[] {
   const asking = Object.fromEntries(ours.filter((who) => present.includes(who)).map((who) => [who, dns]))
   return [needed, asking]

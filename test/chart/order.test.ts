@@ -20,7 +20,7 @@ const jobsOf = (text: string) =>
     .flatMap((resource) => (resource.kind === 'Job' && !isHook(resource) ? resource.metadata.name : []))
     .sort()
 
-/** What werf waits for, by the annotations of whoever waits. */
+/** The order of werf, from the annotations of the resources that wait. */
 function dependenciesOf(resources: Resource[]): Dependency[] {
   return resources.flatMap((of) =>
     Object.entries(of.metadata.annotations ?? {}).flatMap(([key, value]) => {
@@ -38,7 +38,7 @@ function dependenciesOf(resources: Resource[]): Dependency[] {
 describe.concurrent.each(Object.entries(cases))('the order of the chart with %s', (_, values) => {
   const resources = render(values).then(parseResources)
 
-  it('is about resources that there are, in the same rendering', async () => {
+  it('names only resources of the same rendering', async () => {
     const all = await resources
     const missing = dependenciesOf(all).filter(
       ({ kind, name, state }) =>
@@ -47,7 +47,7 @@ describe.concurrent.each(Object.entries(cases))('the order of the chart with %s'
     expect(missing.map(({ of, kind, name }) => `${called(of)} waits for ${kind} ${name}`)).toEqual([])
   })
 
-  it('lets server and worker wait for bucket and schema, and these for their services', async () => {
+  it('makes server and worker wait for bucket and schema, and these for their services', async () => {
     const all = await resources
     const waits = dependenciesOf(all).map(({ of, name }) =>
       `${of.metadata.name} > ${name}`.replace(/-[0-9a-f]{8}(?= |$)/g, ''),
@@ -63,7 +63,7 @@ describe.concurrent.each(Object.entries(cases))('the order of the chart with %s'
     expect(waits.includes('bucket > s3')).toBe(has('s3'))
   })
 
-  it('means the same to werf and to Argo CD', async () => {
+  it('is the same with werf and with Argo CD', async () => {
     const all = await resources
     const contrary = dependenciesOf(all).filter(({ of, kind, name }) =>
       all.some((one) => one.kind === kind && one.metadata.name === name && wave(one) >= wave(of)),
@@ -73,7 +73,7 @@ describe.concurrent.each(Object.entries(cases))('the order of the chart with %s'
     )
   })
 
-  it('brings what pods refer to before the pods, or with them', async () => {
+  it('creates Secrets and ConfigMaps before the pods that use them, or together', async () => {
     const all = await resources
     for (const { resource, pod } of workloadsOf(all)) {
       const { serviceAccountName } = pod.spec
@@ -94,14 +94,14 @@ describe.concurrent.each(Object.entries(cases))('the order of the chart with %s'
     }
   })
 
-  it('leaves no trap for werf: no hook before what it needs, and one way of ordering', async () => {
+  it('gives werf no hook before the resources that it needs, and one kind of order', async () => {
     for (const one of await resources) {
       expect(one.metadata.annotations?.['helm.sh/hook'] ?? 'post-install', called(one)).toMatch(/^post-/)
       expect(Object.keys(one.metadata.annotations ?? {}), called(one)).not.toContain('werf.io/weight')
     }
   })
 
-  it('lets each Job end, try only when trying is harmless, and leave its hook for the next time', async () => {
+  it('gives each Job a time limit, retries only where they are harmless, and deletes hooks before the next run', async () => {
     for (const { kind, name, resource } of workloadsOf(await resources)) {
       if (kind !== 'Job') continue
       const { backoffLimit, activeDeadlineSeconds, template } = resource.spec as {
@@ -114,14 +114,14 @@ describe.concurrent.each(Object.entries(cases))('the order of the chart with %s'
       if (name === 'migrations' || name === 'bucket') expect(backoffLimit, name).toBe(0)
       if (isHook(resource))
         expect(resource.metadata.annotations?.['helm.sh/hook-delete-policy'], name).toContain('before-hook-creation')
-      // A Job that goes by itself would be made again by the next converge.
+      // The next converge would make a Job again that deletes itself.
       expect(Object.keys(resource.spec as object), name).not.toContain('ttlSecondsAfterFinished')
     }
   })
 })
 
 describe('fixtures', () => {
-  it('come with the first deploy only, and before the acceptance test', async () => {
+  it('are added after the first deploy only, and before the acceptance test', async () => {
     const resources = parseResources(await render({ ...cases['the acceptance test'], ...cases.fixtures }))
     const hookOf = (name: string) =>
       resources.find(({ kind, metadata }) => kind === 'Job' && metadata.name === name)?.metadata.annotations ?? {}
@@ -139,7 +139,7 @@ describe('a Job', () => {
     `global.werf.images.${name}={"ref_tag":"registry.example.com/chat/${name}:2"}`,
   ]
 
-  it('has another name when its image is another one, and only then', async () => {
+  it('has a new name when its image changes, and only then', async () => {
     const [usual, again, web, worker, server] = await Promise.all([
       render(),
       renderAnew(),
@@ -153,7 +153,7 @@ describe('a Job', () => {
     expect(jobsOf(server).filter((name) => names.includes(name))).toEqual([])
   })
 
-  it('has another name when it reads something else', async () => {
+  it('has a new name when its variables change', async () => {
     const usual = jobsOf(await render(given))
     const bucket = jobsOf(
       await render({ app: { ...given.app, s3: { ...given.app.s3, bucket: { _default: 'pictures' } } } }),
@@ -167,7 +167,7 @@ describe('a Job', () => {
     )
   })
 
-  it('keeps its name when something changes that it does not read', async () => {
+  it('keeps its name when only other values change', async () => {
     const usual = jobsOf(await render(given))
     for (const change of [
       { loginUrl: { _default: '/welcome' } },
@@ -181,11 +181,11 @@ describe('a Job', () => {
 })
 
 describe('rendering twice', () => {
-  it('gives the same, byte by byte, when every secret is given', async () => {
+  it('gives the same bytes when every secret is given', async () => {
     expect(await renderAnew(given)).toBe(await renderAnew(given))
   })
 
-  it('gives the same but for the generated secrets', async () => {
+  it('gives the same except the generated secrets', async () => {
     const rest = async () => {
       const text = await renderAnew()
       const secrets = Object.values(secretsOf(parseResources(text))).map((value) =>
@@ -196,7 +196,7 @@ describe('rendering twice', () => {
     expect(await rest()).toBe(await rest())
   })
 
-  it('cannot give something else some other day', () => {
+  it('does not depend on time or chance', () => {
     const templates = readdirSync(chart, { recursive: true, encoding: 'utf8' }).filter((file) =>
       /templates\/.*\.(yaml|tpl)$/.test(file),
     )
@@ -214,7 +214,7 @@ describe('rendering twice', () => {
   })
 })
 
-describe('a new start of the pods', () => {
+describe('a restart of the pods', () => {
   const templatesOf = async (values: object) =>
     Object.fromEntries(
       workloadsOf(parseResources(await render(values))).map(({ name, pod }) => [name, JSON.stringify(pod)]),
@@ -233,7 +233,7 @@ describe('a new start of the pods', () => {
     expect(restarted).toEqual(expect.arrayContaining(['server', 'worker']))
   })
 
-  it('does not follow another number of copies', async () => {
+  it('does not follow a change of the number of replicas', async () => {
     expect(await restartedBy({ server: { replicas: { _default: 5 } } })).toEqual([])
   })
 })

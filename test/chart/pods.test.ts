@@ -9,7 +9,7 @@ import { builtIn, cases, given, outside } from './cases.js'
 import { parseResources, render, renderAnew, secretsOf, workloadsOf, type Resource, type Workload } from './chart.js'
 import { read } from './werf-config.js'
 
-/** The keys of app-secrets that each container reads: what it needs, and nothing that only others do. */
+/** The keys of app-secrets that each container may read. */
 const base = ['COOKIE_SECRET', 'DATABASE_URL']
 const keysOf: Record<string, string[]> = {
   'server/server': [...base, 'AMQP_URI', 'SESSION_REDIS', 'S3_ACCESS_KEY', 'S3_SECRET_KEY', 'MAILGUN_APIKEY'],
@@ -57,7 +57,7 @@ describe.concurrent.each(Object.entries(cases))('every pod of the chart with %s'
     expect(bad).toEqual([])
   })
 
-  it('says which version of an image it runs', async () => {
+  it('names the version of each image', async () => {
     const untagged = (await containers).filter(
       ({ image }) =>
         !/^[^@]+:[\w][\w.-]*(@sha256:[0-9a-f]{64})?$/.test(image.replace(/^[^/]+:\d+\//, '')) ||
@@ -66,7 +66,7 @@ describe.concurrent.each(Object.entries(cases))('every pod of the chart with %s'
     expect(untagged.map(({ where, image }) => `${where}: ${image}`)).toEqual([])
   })
 
-  it('asks for resources, and is limited in what it can take from others', async () => {
+  it('requests CPU and memory, and has a limit of memory', async () => {
     const bad = (await containers).filter(
       ({ resources: { requests = {}, limits = {} } = {} }) =>
         !('cpu' in requests && 'memory' in requests && 'memory' in limits),
@@ -91,7 +91,7 @@ describe.concurrent.each(Object.entries(cases))('every pod of the chart with %s'
     }
   })
 
-  it('cannot write to its own programs, where they are ours', async () => {
+  it('has a read-only file system in the containers of the apps', async () => {
     const ours = (await containers).filter(({ image }) => image.startsWith('registry.example.com/'))
     expect(ours.length).toBeGreaterThan(4)
     expect(
@@ -99,7 +99,7 @@ describe.concurrent.each(Object.entries(cases))('every pod of the chart with %s'
     ).toEqual([])
   })
 
-  it('is asked whether it lives and whether it is ready, when it is there to stay', async () => {
+  it('has probes for liveness and readiness in Deployments and StatefulSets', async () => {
     for (const { kind, name, pod } of await workloads) {
       if (kind !== 'Deployment' && kind !== 'StatefulSet') continue
       for (const { name: container, livenessProbe, readinessProbe, startupProbe, ports = [] } of pod.spec.containers) {
@@ -118,7 +118,7 @@ describe.concurrent.each(Object.entries(cases))('every pod of the chart with %s'
     }
   })
 
-  it('reads from Secrets and ConfigMaps what is in them, and only what it needs', async () => {
+  it('reads only keys that Secrets and ConfigMaps have, and only those that it needs', async () => {
     const all = await resources
     const secrets = secretsOf(all)
     const isOutside = JSON.stringify(values).includes('existingSecret')
@@ -145,7 +145,7 @@ describe.concurrent.each(Object.entries(cases))('every pod of the chart with %s'
     }
   })
 
-  it('finds a place for each mount, and mounts each place', async () => {
+  it('has a volume for each mount, and mounts each volume', async () => {
     for (const { name, pod, resource } of await workloads) {
       const claims = (resource.spec as { volumeClaimTemplates?: Resource[] }).volumeClaimTemplates ?? []
       const places = [
@@ -159,7 +159,7 @@ describe.concurrent.each(Object.entries(cases))('every pod of the chart with %s'
     }
   })
 
-  it('shows no secret to who may read the pods, and has none in a ConfigMap', async () => {
+  it('has no secret in its spec or in a ConfigMap', async () => {
     const all = await resources
     const secrets = Object.entries(secretsOf(all)).filter(([, value]) => value.length >= 8)
     const others = JSON.stringify(all.filter(({ kind }) => kind !== 'Secret'))
@@ -192,7 +192,7 @@ describe('a given secret', () => {
     }
   })
 
-  it('stands in an address as addresses need it', async () => {
+  it('is encoded in a URL', async () => {
     const secrets = secretsOf(parseResources(await render(given)))
     for (const [key, user, password] of [
       ['DATABASE_URL', 'chat_app', given.app.postgres_app_password],
@@ -211,7 +211,7 @@ describe('a given secret', () => {
 })
 
 describe('a generated secret', () => {
-  it('is long, and another one each time', async () => {
+  it('is long, and differs with each rendering', async () => {
     const [one, two] = await Promise.all([renderAnew(), renderAnew()]).then((texts) =>
       texts.map((text) => secretsOf(parseResources(text))),
     )
@@ -231,10 +231,10 @@ describe('a generated secret', () => {
 })
 
 describe('Redis', () => {
-  it('asks for the password that servers and workers have', async () => {
+  it('requires the password that servers and workers have', async () => {
     const secrets = secretsOf(parseResources(await render(given)))
     const password = secrets['app-secrets/REDIS_PASSWORD'] ?? ''
-    // What it is told, with a program in the place of redis-server that repeats it.
+    // Runs the command with a program in place of redis-server that prints its configuration.
     const { command = [], args = [] } = (await find('redis')).pod.spec.containers[0] as {
       command?: string[]
       args?: string[]
@@ -259,7 +259,7 @@ describe('the roles in the database', () => {
     return ['DATABASE_URL', 'MIGRATIONS_DATABASE_URL'].map((key) => new URL(secrets[`app-secrets/${key}`] ?? ''))
   }
 
-  it('are two: the migrations come as the owner, all others as somebody else, with another password', async () => {
+  it('are two: the migrations connect as the owner, all others as another role with another password', async () => {
     const [apps, migrations] = await urlsIn({})
     expect([apps?.username, migrations?.username]).toEqual(['chat_app', 'chat'])
     expect(apps?.password).not.toBe(migrations?.password)
@@ -283,7 +283,7 @@ describe('the roles in the database', () => {
     },
   )
 
-  it('are those that are given, of a database outside', async () => {
+  it('are those of the given URLs, in a database outside', async () => {
     const migrations_database_url = { _default: 'postgres://owner:outside-owner-password@db.example.com:5432/chat' }
     const two = await urlsIn({ ...outside.postgres, app: { ...outside.postgres.app, migrations_database_url } })
     expect(two.map(({ username }) => username)).toEqual(['chat', 'owner'])
@@ -291,7 +291,7 @@ describe('the roles in the database', () => {
     expect(one.map(({ username }) => username)).toEqual(['chat', 'chat'])
   })
 
-  it('may be one, of a Secret made outside, which need not have the owner’s address', async () => {
+  it('may be one in a Secret of your own, which need not have the URL of the owner', async () => {
     const { pod } = await find('migrations', cases['a Secret made outside'])
     for (const { name, env = [] } of containersOf(pod.spec)) {
       const ref = (key: string) => env.find((one) => one.name === key)?.valueFrom?.secretKeyRef
@@ -308,7 +308,7 @@ describe('the roles in the database', () => {
 describe('the server pod', () => {
   const pod = () => find('server').then(({ pod: { spec } }) => spec)
 
-  it('has the time to leave: nginx stays longer than the server needs, and the node waits for both', async () => {
+  it('has time to stop: nginx stops after the server, and the node waits for both', async () => {
     const spec = await pod()
     const sleeps = Object.fromEntries(
       spec.containers.map(({ name, lifecycle }) => [
@@ -317,12 +317,12 @@ describe('the server pod', () => {
       ]),
     )
     expect(sleeps).toEqual({ server: 5, web: 20 })
-    // The server's own: DRAIN_MS once to serve on and once for its sockets, STOP_TIMEOUT_MS at the latest.
+    // The server needs DRAIN_MS to go on serving, DRAIN_MS to close its sockets, and STOP_TIMEOUT_MS at most.
     expect(spec.terminationGracePeriodSeconds).toBeGreaterThan(5 + 25)
     expect(sleeps.web).toBeGreaterThanOrEqual(5 + 5 + 5)
   })
 
-  it('tells nginx to leave by the pid file that its configuration names', async () => {
+  it('stops nginx with the pid file that its configuration names', async () => {
     const [, pidFile = ''] = /^pid (.*);$/m.exec(read('apps/web/nginx.conf')) ?? []
     const command = (await pod()).containers
       .find(({ name }) => name === 'web')
@@ -331,7 +331,7 @@ describe('the server pod', () => {
     expect(command).toContain(`kill -QUIT "$(cat ${pidFile})"`)
   })
 
-  it('runs server and web side by side, on the ports that Services know', async () => {
+  it('runs server and web in one pod, on the ports of the Services', async () => {
     const ports = (await pod()).containers.map(({ name, ports: own = [] }) => [
       name,
       Object.fromEntries(own.map(({ name: port = '', containerPort }) => [port, containerPort])),
@@ -339,18 +339,18 @@ describe('the server pod', () => {
     expect(Object.fromEntries(ports)).toEqual({ server: { http: 8080, metrics: 9464 }, web: { web: 8081 } })
   })
 
-  it('is replaced only by one that is ready', async () => {
+  it('stops only after the new pod is ready', async () => {
     const { resource } = await find('server')
     expect(resource.spec).toMatchObject({ strategy: { rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } } })
   })
 
-  it('lets go of its volume before another takes it', async () => {
+  it('releases its volume before a new pod mounts it', async () => {
     const { resource, pod } = await find('server', builtIn.storage)
     expect(resource.spec).toMatchObject({ strategy: { type: 'Recreate' } })
     expect(pod.spec.volumes).toContainEqual({ name: 'data', persistentVolumeClaim: { claimName: 'server' } })
   })
 
-  it('reads what an nginx would have told browsers', async () => {
+  it('has the variables for config.json when there is no nginx', async () => {
     const values = {
       ...builtIn.assets,
       domain: { _default: 'https://chat.example.com' },
@@ -362,7 +362,7 @@ describe('the server pod', () => {
     expect(env).toMatchObject({ WEB_DOMAIN: 'https://chat.example.com', WEB_LOGIN_URL: '/welcome' })
   })
 
-  it('finds in its variables a choice for each part that the server accepts', async () => {
+  it('has variables that the server accepts', async () => {
     for (const values of Object.values(cases)) {
       const env = (await find('server', values)).pod.spec.containers[0]!.env!.map(
         ({ name, value }) => [name, value ?? stand[name] ?? 'a secret of sixteen'] as const,
@@ -372,7 +372,7 @@ describe('the server pod', () => {
   })
 })
 
-/** What a Secret could say where addresses are asked for. */
+/** URLs in place of those in the Secret. */
 const stand: Record<string, string> = {
   DATABASE_URL: 'postgres://chat@postgres/chat',
   SESSION_REDIS: 'redis://redis',

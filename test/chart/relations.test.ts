@@ -12,7 +12,7 @@ interface Backend {
   port: number
 }
 
-/** Each Service, and the container port that it leads to. */
+/** Each Service and its container port. */
 const services: Record<string, string> = {
   server: 'server http 8080',
   web: 'server web 8081',
@@ -31,7 +31,7 @@ describe.concurrent.each(Object.entries(cases))('in the chart with %s', (_, valu
   const workloads = resources.then(workloadsOf)
   const assetsBy = (values as { builtIn?: { assets?: boolean } }).builtIn?.assets === true ? 'server' : 'web'
 
-  it('each Service leads to one port of one workload', async () => {
+  it('each Service selects one port of one workload', async () => {
     for (const { metadata, spec } of named(await resources, 'Service')) {
       const { selector, ports } = spec as ServiceSpec
       const found = (await workloads).filter(({ labels }) => selects({ matchLabels: selector }, labels))
@@ -51,7 +51,7 @@ describe.concurrent.each(Object.entries(cases))('in the chart with %s', (_, valu
     expect(names.includes('web')).toBe(assetsBy === 'web')
   })
 
-  it('each controller finds its own pods, and only them', async () => {
+  it('each controller selects its own pods only', async () => {
     for (const { name, kind, resource } of await workloads) {
       const { selector, serviceName } = resource.spec as { selector?: Selector; serviceName?: string }
       if (selector !== undefined) expect(foundBy(await workloads, selector), name).toEqual([name])
@@ -60,7 +60,7 @@ describe.concurrent.each(Object.entries(cases))('in the chart with %s', (_, valu
     }
   })
 
-  it('what is in front leads assets to nginx, where there is one, and all the rest to the server, by one host', async () => {
+  it('the Ingress and the HTTPRoute send assets to nginx, if there is one, and all other paths to the server, under one host', async () => {
     const entrances = (await resources).filter(({ kind }) => kind === 'Ingress' || kind === 'HTTPRoute')
     expect(entrances).toHaveLength(1)
     const services = named(await resources, 'Service')
@@ -80,7 +80,7 @@ describe.concurrent.each(Object.entries(cases))('in the chart with %s', (_, valu
     }
   })
 
-  it('people type the host that is in front', async () => {
+  it('the URL of the chat has the host of the Ingress', async () => {
     const [entrance] = (await resources).filter(({ kind }) => kind === 'Ingress' || kind === 'HTTPRoute')
     const { hosts } = entrance?.kind === 'Ingress' ? ingressRoutes(entrance.spec) : httpRoutes(entrance?.spec)
     const hasTls = (entrance?.spec as { tls?: unknown } | undefined)?.tls !== undefined
@@ -94,7 +94,7 @@ describe.concurrent.each(Object.entries(cases))('in the chart with %s', (_, valu
     )
   })
 
-  it('a node can be drained, even of the only copy', async () => {
+  it('a node can be drained, even of the only replica', async () => {
     const budgets = named(await resources, 'PodDisruptionBudget')
     for (const { metadata, spec } of budgets) {
       const { selector, maxUnavailable, minAvailable } = spec as {
@@ -103,14 +103,14 @@ describe.concurrent.each(Object.entries(cases))('in the chart with %s', (_, valu
         minAvailable?: number
       }
       expect(foundBy(await workloads, selector), metadata.name).toEqual([metadata.name])
-      // minAvailable: 1 would hold a single copy forever.
+      // minAvailable: 1 would block the eviction of a single replica for ever.
       expect({ maxUnavailable, minAvailable }, metadata.name).toEqual({ maxUnavailable: 1, minAvailable: undefined })
     }
     const apps = (await workloads).flatMap(({ kind, name }) => (kind === 'Deployment' ? name : []))
     expect(budgets.map(({ metadata }) => metadata.name).sort()).toEqual(apps.sort())
   })
 
-  it('one hand decides about the number of copies', async () => {
+  it('either the chart or the autoscaler sets the number of replicas', async () => {
     const scaled = named(await resources, 'HorizontalPodAutoscaler').map(
       ({ spec }) =>
         spec as { scaleTargetRef: { kind: string; name: string }; minReplicas: number; maxReplicas: number },
@@ -127,7 +127,7 @@ describe.concurrent.each(Object.entries(cases))('in the chart with %s', (_, valu
     expect((await workloads).map(({ name }) => name)).toEqual(expect.arrayContaining(targets))
   })
 
-  it('each network policy is about pods that there are', async () => {
+  it('each network policy selects existing pods', async () => {
     const present = [...(await workloads).map(({ labels }) => labels), { 'acme.cert-manager.io/http01-solver': 'true' }]
     for (const { metadata, spec } of named(await resources, 'NetworkPolicy')) {
       const { podSelector } = spec as { podSelector: Selector }
@@ -138,7 +138,7 @@ describe.concurrent.each(Object.entries(cases))('in the chart with %s', (_, valu
     }
   })
 
-  it('everything says what it belongs to', async () => {
+  it('every resource has labels that name the release and the component', async () => {
     for (const { kind, metadata } of await resources) {
       expect(Object.keys(metadata.labels ?? {}), `${kind} ${metadata.name}`).toEqual(
         expect.arrayContaining(
@@ -200,7 +200,7 @@ describe('a switch', () => {
     },
   )
 
-  it('of network policies takes all of them away', async () => {
+  it('of network policies removes all of them', async () => {
     expect((await kindsOf('no environment')).filter((one) => one.startsWith('NetworkPolicy')).length).toBeGreaterThan(5)
     expect((await kindsOf('no network policies')).filter((one) => one.startsWith('NetworkPolicy'))).toEqual([])
   })
@@ -218,7 +218,7 @@ describe('a switch', () => {
     }
   })
 
-  it('of an environment changes what that environment says', async () => {
+  it('of an environment changes the values of that environment', async () => {
     const replicas = async (env: string) =>
       (
         named(parseResources(await render({ global: { env } })), 'Deployment').find(
@@ -236,7 +236,7 @@ describe('a switch', () => {
     expect(hosts[1]).not.toEqual(hosts[2])
   })
 
-  it('global.ci_url gives a deployment a host of its own', async () => {
+  it('global.ci_url sets the host of a deployment', async () => {
     const [ingress] = named(parseResources(await render(cases['an address of its own'])), 'Ingress')
     expect(ingressRoutes(ingress?.spec).hosts).toEqual(['feature-x.example.com'])
   })

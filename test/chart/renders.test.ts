@@ -11,7 +11,7 @@ describe.concurrent.each(Object.entries(cases))('the chart with %s', (_, values)
     expect(code, stdout + stderr).toBe(0)
   })
 
-  it.each(minors)('is what Kubernetes %s accepts', async (minor) => {
+  it.each(minors)('is accepted by the schemas of Kubernetes %s', async (minor) => {
     expect(await conform(minor, await text)).toEqual([])
   })
 
@@ -26,6 +26,6 @@ it.each(minors)('the chart renders for Kubernetes %s', async (minor) => {
   expect(await conform(minor, await renderAnew({}, [], minor))).toEqual([])
 })
 
-it('the chart asks for no newer Kubernetes than the oldest it is tried on', () => {
+it('the chart requires no newer Kubernetes than the oldest that it is tested with', () => {
   expect([undefined, `>=${minors[0]}.0-0`]).toContain(kubeVersion)
 })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { conform, minors } from './chart.js'
 
-/** A copy of a valid Deployment, with something else in its only container. */
+/** A valid Deployment with a change in its only container. */
 function deployment(container: object = {}, spec: object = {}) {
   const labels = { app: 'cat' }
   return {
@@ -56,7 +56,7 @@ describe.each(minors)('the schemas of Kubernetes %s', (minor) => {
     ['a missing required list', deployment({}, { template: { spec: {} } }), "missing property 'containers'"],
     ['null where something is required', deployment({}, { template: { spec: { containers: null } } }), 'want array'],
     ['a kind of another group', { ...deployment(), apiVersion: 'batch/v1' }, 'could not find schema'],
-    ['a kind that nobody knows', { ...deployment(), kind: 'Deploy' }, 'could not find schema'],
+    ['an unknown kind', { ...deployment(), kind: 'Deploy' }, 'could not find schema'],
     ['an HTTPRoute with a misspelt field', route({ path: { typ: 'Exact' } }), "'typ' not allowed"],
     ['an HTTPRoute with an impossible value', route({ path: { type: 'Prefix', value: '/' } }), 'value must be one of'],
     [

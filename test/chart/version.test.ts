@@ -14,7 +14,7 @@ it('is one version in the repository', () => {
   expect(new Set([version, ...packages])).toEqual(new Set([version]))
 })
 
-it('is the bundle’s in its labels and pods, and nothing else', async () => {
+it('of a bundle is in labels and pods, and changes nothing else', async () => {
   // `werf bundle publish --tag` and `helm package --version` write this, and no appVersion.
   const bundle = mkdtempSync(join(tmpdir(), 'chat-bundle-'))
   cpSync(chart, bundle, { recursive: true })

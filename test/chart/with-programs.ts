@@ -6,12 +6,12 @@ declare module 'vitest' {
   interface ProvidedContext {
     helm: string
     kubeconform: string
-    /** Of each release, where its schemas are. */
+    /** The folder of the schemas, by release of Kubernetes. */
     schemas: Record<Minor, string>
   }
 }
 
-/** What tests of the chart run, built and made before the first of them. */
+/** Builds the programs and schemas for the tests of the chart, before the first test. */
 export default async function setup(project: TestProject) {
   project.provide('helm', await findHelm())
   project.provide('kubeconform', await findKubeconform())

@@ -13,18 +13,18 @@ import { brokenTable, makeVersions } from './versions.js'
 import { Crowd } from './watchers.js'
 
 const surroundings = readSurroundings(process.env)
-// Argo CD takes no chart from a registry over plain HTTP, so the same registry has to be there over TLS as well.
+// Argo CD takes no chart from a registry over plain HTTP, so the registry must also be reachable over TLS.
 const registry = process.env.REGISTRY_TLS ?? surroundings.registry.replace(/:\d+$/, ':5443')
 
 const missing = await whatIsMissing()
 if (missing === undefined) {
   describe('the chat, delivered by Argo CD from the bundles in the registry', life)
 } else {
-  // Not a skipped test, since that would count as one that never runs.
+  // A test that passes, because a skipped test would count as a failure.
   it(`the delivery by Argo CD is not tried: ${missing}`, () => expect(missing).not.toBe(''))
 }
 
-/** The tests build on each other, in this order. */
+/** Each test needs the tests before it. */
 function life() {
   let namespace: Namespace
   let publisher: Publisher
@@ -54,7 +54,7 @@ function life() {
     await namespace?.remove()
   })
 
-  it('comes into a namespace that Argo CD makes, under Pod Security “restricted”, as soon as its secrets are there', async () => {
+  it('is deployed to a namespace that Argo CD makes, under Pod Security “restricted”, when its secrets exist', async () => {
     await publisher.build(versions.first)
     await publisher.publish(versions.first, '1.0.0')
     await run('kubectl', ['delete', 'namespace', namespace.name])
@@ -71,7 +71,7 @@ function life() {
       expect(await labels()).toMatchObject({ 'pod-security.kubernetes.io/enforce': 'restricted' }),
     )
     await makeSecrets()
-    // An Application is not healthy before its Ingress has an address, and not every controller of test clusters gives it one.
+    // An Application is healthy only when its Ingress has an address, and some controllers of test clusters set none.
     const patch = JSON.stringify({ status: { loadBalancer: { ingress: [{ hostname: address.host }] } } })
     await until('the Ingress', () =>
       namespace.kubectl('patch', 'ingress', 'chat', '--subresource=status', '--type=merge', '--patch', patch),
@@ -101,7 +101,7 @@ function life() {
     }
   })
 
-  it('does not follow what is beyond its range: the next major version, a candidate, a build of the default branch', async () => {
+  it('ignores versions outside its range: the next major version, a candidate, a build of the default branch', async () => {
     await publisher.build(versions.second)
     for (const number of ['2.0.0', '1.1.0-rc.1', '0.0.12']) await publisher.publish(versions.second, number)
     await application.refresh()
@@ -109,7 +109,7 @@ function life() {
     expect(await migrations()).toHaveLength(1)
   })
 
-  it('follows the next version within its range, and nobody in the chat notices', async () => {
+  it('is updated to the next version in its range, without errors for people', async () => {
     const before = await namespace.pods('server')
     crowd = await Crowd.gather(address, 4)
     crowd.start()
@@ -119,15 +119,15 @@ function life() {
     await namespace.ready('server', 3, before)
     expect(await crowd.stop()).toEqual([])
     await crowd.seesEverythingOnce()
-    // Nobody has told the cluster anything.
+    // The Application itself was not changed.
     expect((await application.get()).spec).toEqual(application.spec)
   })
 
-  it('has removed what the version before had and this one has not', async () => {
+  it('has no resources that only the version before had', async () => {
     expect(await migrations()).toHaveLength(1)
   })
 
-  it('stays as it is when a migration fails, and the Application says what has', async () => {
+  it('is unchanged when a migration fails, and the Application names the failed Job', async () => {
     await publisher.build(versions.broken)
     const before = await namespace.pods('server')
     crowd.start()
@@ -150,7 +150,7 @@ function life() {
     expect(ids(await namespace.pods('server'))).toEqual(ids(before))
   })
 
-  it('is well again with the version that comes next', async () => {
+  it('is healthy again with the next version', async () => {
     await publisher.publish(versions.second, '1.1.2')
     await application.refresh()
     await application.reaches('at 1.1.2', isAt('1.1.2'))
@@ -160,13 +160,13 @@ function life() {
     )
   })
 
-  it('is changed back when somebody changes it by hand', async () => {
+  it('undoes changes that are made by hand', async () => {
     await namespace.kubectl('scale', 'deployment/server', '--replicas=1')
     const replicas = () => namespace.kubectl('get', 'deployment', 'server', '-o', 'jsonpath={.spec.replicas}')
     await until('three servers again', async () => expect(await replicas()).toBe('3'))
   })
 
-  it('leaves with its Application, but for the data and the secrets that open it', async () => {
+  it('is removed with its Application, except the volumes and their secrets', async () => {
     for (const person of [ann, ben, crowd]) person.leave()
     await application.remove()
     const own = /^(configmap\/kube-root-ca\.crt|serviceaccount\/default)$/
@@ -179,7 +179,7 @@ function life() {
     )
   })
 
-  /** What the manifests name and do not contain, made as docs/guide/15-argo-cd tells. */
+  /** The Secrets that the manifests name, made as docs/guide/15-argo-cd describes. */
   async function makeSecrets(): Promise<void> {
     const chart = [
       'template',

@@ -7,10 +7,10 @@ import { join } from 'node:path'
 import { parse } from 'yaml'
 import { root, run, until } from './commands.js'
 
-/** Where Argo CD looks for Applications. */
+/** The namespace of the Applications. */
 const home = 'argocd'
 
-/** As far as these tests look at it. */
+/** The fields that these tests read. */
 export interface Application {
   apiVersion: string
   kind: 'Application'
@@ -35,11 +35,11 @@ const kubectl = async (args: string[], input?: object) =>
   (await run('kubectl', ['--namespace', home, ...args], input === undefined ? {} : { input: JSON.stringify(input) }))
     .stdout
 
-/** What keeps these tests from running, as a sentence; undefined when Argo CD works in this cluster. */
+/** The reason why these tests cannot run, as a sentence; undefined when Argo CD works in this cluster. */
 export async function whatIsMissing(): Promise<string | undefined> {
   const name = `chat-probe-${randomBytes(4).toString('hex')}`
   const nowhere = { repoURL: 'registry.example.com', chart: 'chat', targetRevision: '1.0.0' }
-  // Refused for its project, before anybody asks for the chart. Only a running controller says so.
+  // Argo CD refuses its project before it loads the chart. Only a running controller reports this.
   const probe = { metadata: { name }, spec: { project: name, source: nowhere, destination: { name, namespace: name } } }
   try {
     await kubectl(['create', '--filename', '-'], { apiVersion: 'argoproj.io/v1alpha1', kind: 'Application', ...probe })
@@ -59,17 +59,17 @@ export async function whatIsMissing(): Promise<string | undefined> {
 const get = async (name: string) =>
   JSON.parse(await kubectl(['get', 'application', name, '--output', 'json'])) as Application
 
-/** What the manifests in .argocd leave open. */
+/** The values for the placeholders in the manifests of .argocd. */
 export interface Placeholders {
-  /** The namespace, which is the name of the Application and of the release, too. */
+  /** The namespace, which is also the name of the Application and of the release. */
   namespace: string
-  /** Registry with the bundle, and what stands between it and the name of the chart. */
+  /** Registry with the bundle, and the path up to the name of the chart. */
   repository: string
   /** The chat's host name. */
   host: string
 }
 
-/** A manifest of the repository's own, filled in. */
+/** A manifest of .argocd, with its placeholders replaced. */
 function manifest<Resource>(file: string, { namespace, repository, host }: Placeholders): Resource {
   const given = {
     'chat-production': namespace,
@@ -84,16 +84,16 @@ function manifest<Resource>(file: string, { namespace, repository, host }: Place
   return parse(filled) as Resource
 }
 
-/** The repository's own manifests, in the cluster until `remove`, or until this process ends in whatever way. */
+/** Applies the manifests of .argocd. They stay until `remove`, or until this process ends. */
 export async function createApplication(placeholders: Placeholders) {
   const { namespace: name } = placeholders
   const application = manifest<Application>('application.yaml', placeholders)
   const repository = manifest<{ stringData: Record<string, string> }>('repository.yaml', placeholders)
-  // What test clusters do without: certificates for people, and one for the registry that anybody would know.
+  // Test clusters have no certificate for the chat, and none for the registry that is publicly trusted.
   application.spec.source.helm.valuesObject.ingress = { tls: { enabled: { production: false } } }
   repository.stringData.insecure = 'true'
 
-  // First the Application, since with it Argo CD makes the namespace again. Its finalizer takes an Argo CD that works; without one it is taken off.
+  // The Application first, because with it Argo CD would make the namespace again. Its finalizer needs a working Argo CD, so it is removed without one.
   const removal = `cat >/dev/null
     kubectl --namespace ${home} delete application "$0" --ignore-not-found --timeout=150s ||
       kubectl --namespace ${home} patch application "$0" --type merge --patch '{"metadata": {"finalizers": null}}'
@@ -105,7 +105,7 @@ export async function createApplication(placeholders: Placeholders) {
 
   const apply = (resource: object) => kubectl(['apply', '--validate=strict', '--filename', '-'], resource)
   await apply(repository)
-  // As the comment in the manifest says.
+  // The comment in the manifest says to do this.
   const credentials = `printf 'stringData: {username: "%s", password: "%s"}' nobody nothing`
   await run('sh', [
     '-c',
@@ -115,11 +115,11 @@ export async function createApplication(placeholders: Placeholders) {
   await apply(application)
 
   return {
-    /** What the cluster was told, for as long as nobody tells it something else. */
+    /** The spec that was applied. */
     spec: application.spec,
     get: () => get(name),
 
-    /** Argo CD looks into the registry every few minutes. This makes it look now, and tells it nothing. */
+    /** Argo CD checks the registry every few minutes. This makes it check now, without a change of the Application. */
     async refresh(): Promise<void> {
       await kubectl(['annotate', 'application', name, 'argocd.argoproj.io/refresh=normal', '--overwrite'])
       await until('Argo CD to have looked', async () => {
@@ -128,7 +128,7 @@ export async function createApplication(placeholders: Placeholders) {
       })
     },
 
-    /** Waits until something holds for the Application, and shows how it is when it never does. */
+    /** Waits until a condition holds for the Application. @throws with its state when it never does. */
     async reaches(
       what: string,
       holds: (status: NonNullable<Application['status']>) => boolean,
@@ -151,7 +151,7 @@ export async function createApplication(placeholders: Placeholders) {
       return summaryOf((await get(name)).status ?? {})
     },
 
-    /** Whatever of it is left. */
+    /** The resources of it that are left. */
     async cleanUp(): Promise<void> {
       const over = once(remover, 'exit')
       remover.stdin.end()
@@ -160,7 +160,7 @@ export async function createApplication(placeholders: Placeholders) {
   }
 }
 
-/** What somebody needs to see who wonders why it does not get on. */
+/** The state of the Application, for the error of a failed wait. */
 function summaryOf({ sync, health, conditions = [], operationState }: NonNullable<Application['status']>): string {
   const { phase, message, syncResult } = operationState ?? {}
   const unfinished = (syncResult?.resources ?? []).filter(({ hookPhase }) => hookPhase !== 'Succeeded')
@@ -171,7 +171,7 @@ function summaryOf({ sync, health, conditions = [], operationState }: NonNullabl
   ].join('\n')
 }
 
-/** Deployed to the last resource, and everything well. */
+/** All resources are deployed and healthy. */
 export const isAt =
   (version: string) =>
   ({ sync, health, operationState }: NonNullable<Application['status']>) =>

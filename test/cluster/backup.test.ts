@@ -16,7 +16,7 @@ const surroundings = readSurroundings(process.env)
 const page = readFileSync(join(root, 'docs/production.md'), 'utf8')
 const password = 'correct horse battery'
 
-/** Each command that docs/production.md gives for backups is run as it stands there. The tests build on each other, in this order. */
+/** Runs each command for backups in docs/production.md unchanged. Each test needs the tests before it. */
 describe('the chat, backed up and restored as docs/production.md tells', () => {
   let scratch: string
   let namespace: Namespace
@@ -36,7 +36,7 @@ describe('the chat, backed up and restored as docs/production.md tells', () => {
     address = { host: surroundings.hostIn(namespace.name), ingress: surroundings.ingress }
     version = (await makeVersions(scratch)).first
     deployer = deployers[0]!.create({ namespace, surroundings, scratch, values: [`global.ci_url=${address.host}`] })
-    // The page speaks of the namespace that kubectl is set to.
+    // The commands of the page use the current namespace of kubectl.
     const { stdout: context } = await run('kubectl', ['config', 'view', '--raw', '--minify', '--flatten'])
     writeFileSync(join(scratch, 'kubeconfig'), context, { mode: 0o600 })
     await run('kubectl', ['config', 'set-context', '--current', '--namespace', namespace.name], { env: ownContext() })
@@ -74,10 +74,10 @@ describe('the chat, backed up and restored as docs/production.md tells', () => {
     expect(await follow('Check the backup')).toMatch(/^avatars\/avatars\/[\w-]+\.webp$/m)
   })
 
-  it('loses what is done later, and then everything', async () => {
+  it('loses all data, also what was written after the backup', async () => {
     await ann.post('This will be forgotten.')
     carol = await signUp('Carol')
-    // It takes the place of the first one, which is removed from the bucket.
+    // It replaces the first picture, which is removed from the bucket.
     await ben.ask('PUT', '/api/me/avatar', await pictureIn('#cc3366'))
     expect((await ask(address, ben.account.avatarUrl ?? '')).status).toBe(404)
 
@@ -89,21 +89,21 @@ describe('the chat, backed up and restored as docs/production.md tells', () => {
     )
   })
 
-  it('is empty when it is installed again, with the passwords of before', async () => {
+  it('is empty after a new installation with the old passwords', async () => {
     await follow('A lost namespace')
     await deployer.deploy(version)
     expect(await secrets()).toBe(kept.secrets)
     await until('nobody to know Ann', () => expect(signIn(ann)).rejects.toThrow('401'))
   })
 
-  it('has everything again after the restore: people and passwords, each message with its number, pictures', async () => {
+  it('has all data of the backup after the restore: accounts with passwords, messages with numbers, pictures', async () => {
     await follow('The data')
     expect(await follow('Up again')).toContain('Everything works.')
     await hasWhatWasKept()
     await expect(signIn(carol)).rejects.toThrow('401')
   })
 
-  it('is taken back while people talk: they are signed out, and the next number is the one after the backup’s', async () => {
+  it('is restored while people talk: they are signed out, and numbers go on after the last one of the backup', async () => {
     const news = await Promise.all([ann, ben].map((person) => person.post('This will be forgotten as well.')))
     expect(Math.max(...news.map(({ seq }) => seq))).toBe(10)
     await follow('The data')
@@ -112,7 +112,7 @@ describe('the chat, backed up and restored as docs/production.md tells', () => {
     await hasWhatWasKept()
   })
 
-  it('does again what RabbitMQ has forgotten, and nothing twice', async () => {
+  it('repeats the events that RabbitMQ has lost, and none twice', async () => {
     await namespace.kubectl('scale', 'deployment/worker', '--replicas=0')
     await until('the worker to be gone', async () => expect(await namespace.pods('worker')).toEqual([]))
     const dan = await signUp('Dan')
@@ -124,7 +124,7 @@ describe('the chat, backed up and restored as docs/production.md tells', () => {
     expect((await dan.history()).map(({ body }) => body)).not.toContain('Welcome, Dan!')
     expect(await welcomesTo(dan)).toHaveLength(0)
 
-    // What is done for Eve comes after all that is done for Dan.
+    // The events of Eve are handled after all events of Dan.
     for (let time = 1; time <= 2; time += 1) {
       await follow('Events that RabbitMQ has lost')
       await until('the outbox to be empty', async () => expect(await sql('select count(*) from outbox')).toBe('0\n'))
@@ -155,11 +155,11 @@ describe('the chat, backed up and restored as docs/production.md tells', () => {
     return { ...process.env, KUBECONFIG: join(scratch, 'kubeconfig') }
   }
 
-  /** Both sign in with their passwords and find what was there at the time of the backup; then Ann goes on. */
+  /** Ann and Ben sign in with their passwords and find the data of the backup. Then Ann writes again. */
   async function hasWhatWasKept(): Promise<void> {
     for (const person of [ann, ben]) {
       person.leave()
-      // The ingress may take a moment to find the new servers.
+      // The ingress controller may need a moment to find the new servers.
       await until(`${person.name} to be known`, () => signIn(person))
       await person.enter(room)
       await person.connect()

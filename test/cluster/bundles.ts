@@ -8,7 +8,7 @@ import { buildImages, type Images } from './images.js'
 import type { Surroundings } from './surroundings.js'
 import type { Version } from './versions.js'
 
-/** The way a version becomes a bundle, which is a chart in the registry that names its images. */
+/** A way to publish a version as a bundle, a chart in the registry that names its images. */
 export interface Publisher {
   /** Builds the images of a version and pushes them. */
   build(version: Version): Promise<void>
@@ -19,8 +19,8 @@ export interface Publisher {
 const patienceMs = 900_000
 
 /**
- * By werf when it is there; otherwise by Helm, whose chart is the same but for who has packed it.
- * @param group what stands before `/chat` in the registry.
+ * With werf if it is installed, otherwise with Helm, which packs the same chart.
+ * @param group the path before `/chat` in the registry.
  */
 export function createPublisher(surroundings: Surroundings, group: string, scratch: string): Publisher {
   return findProgram('werf') === undefined
@@ -48,7 +48,7 @@ function createHelmPublisher({ registry }: Surroundings, group: string, scratch:
 }
 
 function createWerfPublisher({ registry }: Surroundings, group: string): Publisher {
-  // Where the other tests have built them, so that nothing is built twice; what is to be deployed goes to a repository of its own.
+  // The repository of the other tests, so that nothing is built twice. Images for a deployment go to another repository.
   const repositories = ['--repo', `${registry}/chat-werf-yaml`, '--final-repo', `${registry}/${group}/chat`]
   const werf = ({ directory }: Version, ...args: string[]) =>
     run('werf', [...args, ...repositories], { cwd: directory, env: werfVariables, timeoutMs: patienceMs })
@@ -57,7 +57,7 @@ function createWerfPublisher({ registry }: Surroundings, group: string): Publish
       await werf(version, 'build', '--final-images-only')
     },
     async publish(version, number) {
-      // As the pipelines do.
+      // The pipelines do the same.
       await werf(version, 'bundle', 'publish', '--require-built-images', '--helm-compatible-chart', '--tag', number)
     },
   }

@@ -29,7 +29,7 @@ describe('the API server of the cluster', () => {
       )
     ).stderr
 
-  it('refuses a misspelt field, and a pod that may do too much', async () => {
+  it('refuses a misspelt field, and a pod with too many rights', async () => {
     const pod = (field: string) =>
       `{apiVersion: v1, kind: Pod, metadata: {name: x}, spec: {containers: [{name: x, ${field}: x}]}}`
     await expect(dryRun(pod('imgae'))).rejects.toThrow('unknown field "spec.containers[0].imgae"')

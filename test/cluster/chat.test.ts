@@ -15,7 +15,7 @@ import { Crowd, PageLoader } from './watchers.js'
 
 const surroundings = readSurroundings(process.env)
 
-/** The whole life of a deployment. The tests build on each other, in this order. */
+/** A deployment from installation to removal. Each test needs the tests before it. */
 describe.each(deployers.map((each) => [each.name, each.create] as const))('the chat, deployed by %s', (_, create) => {
   let namespace: Namespace
   let deployer: Deployer
@@ -64,7 +64,7 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
     passwords = await secretValues()
   })
 
-  it('has the demo people and rooms, since a value asks for them and it was the first deployment', async () => {
+  it('has the demo people and rooms after the first deployment, because a value turns them on', async () => {
     await until('the demo people', async () => {
       const headers = { origin: `http://${address.host}`, 'content-type': 'application/json' }
       const { status } = await ask(address, '/api/session', {
@@ -76,7 +76,7 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
     })
   })
 
-  it('is somebody in the database who reads and writes rows, and may change nothing else', async () => {
+  it('has a role in the database that reads and writes rows, and may change nothing else', async () => {
     const env = await namespace.kubectl('exec', 'deployment/server', '--container', 'server', '--', 'env')
     expect(env).not.toContain('MIGRATIONS_DATABASE_URL')
     const [, url = ''] = /^DATABASE_URL=(.*)$/m.exec(env) ?? []
@@ -97,14 +97,14 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
     }
   })
 
-  it('lets nobody into Redis without its password', async () => {
+  it('protects Redis with a password', async () => {
     const asked = (as: string) =>
       namespace.kubectl('exec', 'statefulset/redis', '--', 'sh', '-c', `${as} redis-cli dbsize`)
     expect(await asked('')).toMatch(/^\d+\n$/)
     expect(await asked('env -u REDISCLI_AUTH')).toContain('NOAUTH')
   })
 
-  it('gives browsers assets that they may keep for ever, compressed', async () => {
+  it('sends compressed assets that browsers may cache for ever', async () => {
     const page = await ask(address, '/')
     expect(page).toMatchObject({ status: 200, headers: { 'cache-control': 'no-cache' } })
     const paths = [...page.body.toString().matchAll(/(?:href|src)="(\/assets\/[^"]+)"/g)].map(([, path]) => path ?? '')
@@ -129,7 +129,7 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
         vary: expect.stringMatching(/accept-encoding/i) as string,
       })
       expect(gunzipSync(zipped.body).equals(plain.body)).toBe(true)
-      // Where nginx has the module for it.
+      // Only if nginx has the module.
       const smaller = await ask(address, path, { headers: { 'accept-encoding': 'br' } })
       if (smaller.headers['content-encoding'] === 'br')
         expect(brotliDecompressSync(smaller.body).equals(plain.body)).toBe(true)
@@ -138,7 +138,7 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
     expect((await ask(address, '/assets/main.0123456789abcdef0123.js')).status).toBe(404)
   })
 
-  it('tells browsers the configuration of this environment, which they must not keep', async () => {
+  it('sends the configuration of this environment, which browsers must not cache', async () => {
     const { status, headers, json } = await ask(address, '/assets/config.json')
     expect([status, headers['cache-control']]).toEqual([200, 'no-cache'])
     expect(json()).toEqual(
@@ -146,13 +146,13 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
     )
   })
 
-  it('measures itself for the cluster, and shows nobody else', async () => {
+  it('shows metrics inside the cluster only', async () => {
     expect(await metricsOf((await namespace.pods('server'))[0]!)).toContain('chat_sockets')
     const { status, body } = await ask(address, '/metrics')
     expect([status, body.includes('chat_sockets')]).toEqual([404, false])
   })
 
-  it('carries words both ways between two people on different replicas', async () => {
+  it('delivers messages both ways between people on different replicas', async () => {
     ;[ann, ben] = await Promise.all([Person.signUp(address, 'Ann'), Person.signUp(address, 'Ben')])
     const room = await ann.ask<Room>('POST', '/api/rooms', { name: 'Garden', kind: 'public' })
     await ann.enter(room)
@@ -160,7 +160,7 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
     await ann.connect()
     await until('Ben to be on another replica than Ann', async () => {
       ben.leave()
-      // An odd number of requests for each turn of the loop, or whoever takes turns would send him to the same one each time.
+      // An odd number of requests in each turn of the loop. With an even number, round robin would choose the same replica each time.
       await ask(address, '/version')
       await ben.connect()
       const pods = await namespace.pods('server')
@@ -177,7 +177,7 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
     }
   })
 
-  it('greets newcomers and sends them a mail, by RabbitMQ and the worker', async () => {
+  it('greets new people and sends them a mail, through RabbitMQ and the worker', async () => {
     await until('the greeting', () =>
       expect(ann.screen.map(({ author, body }) => `${author.name}: ${body}`)).toContain('Greeter: Welcome, Ben!'),
     )
@@ -203,7 +203,7 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
     ).toContain(key)
   })
 
-  it('lives through pictures made to fill its memory, within the limit that the kernel keeps', async () => {
+  it('stays within its limit of memory with pictures that are made to fill it', async () => {
     const limits = ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes'].map(
       (file) => `cat ${file} 2>/dev/null`,
     )
@@ -221,7 +221,7 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
     )
     expect(limit).toBe(512 * 1024 * 1024)
     const before = await namespace.ready('server', 2)
-    // Interlaced and of 16 bits: whoever draws it has all pixels in memory at once, with 8 bytes each.
+    // Interlaced and with 16 bits: the decoder needs all pixels in memory at once, with 8 bytes each.
     const heavy = async (edge: number) => {
       const picture = sharp({
         create: { width: edge, height: edge, channels: 4, background: { r: 0, g: 128, b: 128, alpha: 0.5 } },
@@ -270,7 +270,7 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
     expect(await secretValues()).toEqual(passwords)
   })
 
-  it('gets a new version and a new schema while people go on talking and loading pages, and nobody notices', async () => {
+  it('is updated to a new version and schema without errors for people who write and load pages', async () => {
     await deployer.build(versions.second)
     crowd = await Crowd.gather(address, 6)
     loader = new PageLoader(address, ann)
@@ -285,11 +285,11 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
     await crowd.seesEverythingOnce()
   })
 
-  it('has kept the passwords it made up', async () => {
+  it('keeps its generated passwords', async () => {
     expect(await secretValues()).toEqual(passwords)
   })
 
-  it('keeps the password to a volume whose service is switched off', async () => {
+  it('keeps the password of a service that is switched off, for its volume', async () => {
     const elsewhere = [
       'postgres.enabled=false',
       'app.database_url.test=postgres://chat@db.example.com/chat',
@@ -316,12 +316,12 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
       expect(stdout).toContain(`${name}: ${Buffer.from(passwords[name] ?? '').toString('base64')}`)
   })
 
-  it('stays as it is when a migration fails, and the Job tells the reason', async () => {
+  it('is unchanged when a migration fails, and the log of the Job has the reason', async () => {
     await deployer.build(versions.broken)
     const before = await namespace.pods('server')
     crowd.start()
     loader.start()
-    // werf ends at once; Helm waits for the servers as long as it may.
+    // werf fails at once. Helm waits for the servers until its timeout.
     await expect(deployer.deploy(versions.broken, { timeoutSeconds: 60 })).rejects.toThrow()
     const failed = (await namespace.jobs()).find(({ status }) => (status.failed ?? 0) > 0)
     expect(failed?.metadata.name).toMatch(/^migrations-/)
@@ -335,7 +335,7 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
     await crowd.seesEverythingOnce()
   })
 
-  it('goes back to the version before, on the newer schema', async () => {
+  it('returns to the version before, with the newer schema', async () => {
     const before = await namespace.pods('server')
     crowd.start()
     loader.start()
@@ -348,7 +348,7 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
     expect(await diagnosis()).toContain('newer than this release (9000_second_version)')
   })
 
-  it('is scaled down to one server, up to three and down again, and nobody notices', async () => {
+  it('is scaled to one server, to three and to one again, without errors for people', async () => {
     crowd.start()
     loader.start()
     for (const count of [1, 3, 1, 2]) {
@@ -368,11 +368,11 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
     ['rabbitmq', 1],
     ['s3', 1],
   ])('a pod of %s that is killed', (app, count) => {
-    it('comes back by itself, and nothing is lost', async () => {
+    it('recovers by itself, and nothing is lost', async () => {
       const [victim] = await namespace.pods(app)
       crowd.start()
       await namespace.kubectl('delete', 'pod', victim!.metadata.name, '--grace-period=0', '--force')
-      // What is asked for while it is away happens later, once.
+      // Work that is requested during the outage is done later, once.
       const room = await until('a new room', () =>
         ann.ask<Room>('POST', '/api/rooms', { name: `After ${app}`, kind: 'public' }),
       )
@@ -396,7 +396,7 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
     expect(await diagnosis()).toMatch(/\nEverything works\.\n$/)
   })
 
-  it('shows its secrets neither in the configuration nor in pods nor in logs', async () => {
+  it('has no secrets in ConfigMaps, pods and logs', async () => {
     const shown = [
       await namespace.kubectl('get', 'configmaps,pods,deployments,statefulsets,jobs,cronjobs', '-o', 'yaml'),
       await namespace.logs(),
@@ -406,10 +406,10 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
     expect(values.filter(([, value]) => shown.includes(value)).map(([key]) => key)).toEqual([])
   })
 
-  it('leaves when it is removed, but for the data and the passwords that open it', async () => {
+  it('is removed, except the volumes and their passwords', async () => {
     crowd.leave()
     await deployer.remove()
-    // Kubernetes' own, and werf's lock.
+    // Resources of Kubernetes, and the lock of werf.
     const own = /^(configmap\/(kube-root-ca\.crt|werf-synchronization)|serviceaccount\/default)$/
     await until('only this to be left', async () =>
       expect((await namespace.everything()).filter((name) => !own.test(name))).toEqual([
@@ -419,7 +419,7 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
     )
   })
 
-  /** What the doctor says, asked as docs/deploy.md tells. */
+  /** The output of the doctor, run as docs/deploy.md describes. */
   async function diagnosis(): Promise<string> {
     await namespace.kubectl('create', 'job', 'doctor', '--from=cronjob/doctor')
     await until('the doctor to be done', async () => {
@@ -431,7 +431,7 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
     return said
   }
 
-  /** Names and values of the chart's own Secret. */
+  /** Names and values of the Secret of the chart. */
   async function secretValues(): Promise<Record<string, string>> {
     const { data } = JSON.parse(await namespace.kubectl('get', 'secret', 'app-secrets', '-o', 'json')) as {
       data: Record<string, string>
@@ -441,7 +441,7 @@ describe.each(deployers.map((each) => [each.name, each.create] as const))('the c
     )
   }
 
-  /** Pods and Jobs, by the ids that only these very ones have. */
+  /** The uids of pods and Jobs. A replaced one has a new uid. */
   async function whatRuns(): Promise<unknown> {
     const pods = await namespace.pods()
     const names = [...pods, ...(await namespace.jobs())].map(({ metadata }) => `${metadata.name} ${metadata.uid}`)

@@ -5,14 +5,14 @@ import { fileURLToPath } from 'node:url'
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 
 interface RunOptions {
-  /** What it reads from its standard input. */
+  /** The text on its standard input. */
   input?: string
   cwd?: string
   env?: NodeJS.ProcessEnv
   timeoutMs?: number
 }
 
-/** Runs a program to its end. @throws with the command and all it has printed when it fails or takes too long. */
+/** Runs a program until it ends. @throws with the command and its whole output when it fails or takes too long. */
 export function run(
   program: string,
   args: string[],
@@ -36,7 +36,7 @@ export function run(
 }
 
 /**
- * Looks again and again until `look` no longer throws, and returns what it returns.
+ * Calls `look` again and again until it no longer throws, and returns its result.
  * @param what completes "Waited in vain for …".
  */
 export async function until<Result>(

@@ -6,13 +6,13 @@ import type { Namespace } from './namespace.js'
 import type { Surroundings } from './surroundings.js'
 import type { Version } from './versions.js'
 
-/** The way a release gets into the cluster. */
+/** A way to deploy a release to the cluster. */
 export interface Deployer {
   /** Builds the images of a version and pushes them. */
   build(version: Version): Promise<void>
-  /** Puts a version that is built into the namespace; resolves when everything is ready. @throws when it does not get there. */
+  /** Deploys a built version to the namespace and resolves when everything is ready. @throws when the deploy fails. */
   deploy(version: Version, more?: { values?: string[]; valuesFile?: string; timeoutSeconds?: number }): Promise<void>
-  /** Back to a version that was there before. */
+  /** Returns to an earlier version. */
   rollback(version: Version): Promise<void>
   remove(): Promise<void>
 }
@@ -31,7 +31,7 @@ const release = 'chat'
 const patienceMs = 900_000
 const sets = (values: string[]) => values.flatMap((value) => ['--set', value])
 
-/** Without a Docker daemon and without calling anybody outside; what is set already wins. */
+/** Settings of werf without a Docker daemon and without calls to the internet. Variables that are set already win. */
 export const werfVariables: NodeJS.ProcessEnv = {
   WERF_BUILDAH_MODE: 'native-chroot',
   WERF_SYNCHRONIZATION: ':local',
@@ -41,7 +41,7 @@ export const werfVariables: NodeJS.ProcessEnv = {
   ...process.env,
 }
 
-/** werf when it is there, once for each of its two configurations; plain Helm otherwise. */
+/** werf with each of its two configurations, if it is installed; otherwise Helm. */
 export const deployers: { name: string; create: (options: DeployerOptions) => Deployer }[] =
   findProgram('werf') === undefined
     ? [{ name: 'Helm', create: createHelmDeployer }]

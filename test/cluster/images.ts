@@ -10,7 +10,7 @@ export type Images = Record<(typeof imageNames)[number], string>
 const patienceMs = 900_000
 
 /**
- * Builds a version's images from the Dockerfile and pushes them, by buildah or docker, whichever there is. A tag says
+ * Builds a version's images from the Dockerfile and pushes them, with buildah or docker. A tag depends on
  * what is in the image, so what has not changed keeps its reference.
  */
 export async function buildImages(version: Version, registry: string, scratch: string): Promise<Images> {
@@ -54,8 +54,8 @@ async function push(id: string, ref: string): Promise<void> {
 }
 
 /**
- * Where a proxy replaces certificates, npm must trust it during the build as it does out here. The folder is only
- * mounted, over one that every Debian has, so nothing of it gets into the image.
+ * If a proxy replaces certificates, npm must trust it during the build too. The folder is only
+ * mounted, over a folder that every Debian has, so nothing of it gets into the image.
  */
 function directoryWithCa(scratch: string): string[] {
   const ca = process.env.NODE_EXTRA_CA_CERTS

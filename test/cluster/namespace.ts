@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { run, until } from './commands.js'
 
-/** As far as these tests look at them. */
+/** The fields that these tests read. */
 export interface Pod {
   metadata: { name: string; uid: string; deletionTimestamp?: string; labels: Record<string, string> }
   spec: { containers: { name: string; image: string }[]; initContainers?: { name: string }[] }
@@ -19,11 +19,11 @@ export interface Job {
   status: { succeeded?: number; failed?: number }
 }
 
-/** A namespace of our own, under Pod Security "restricted". */
+/** A new namespace under Pod Security "restricted". */
 export type Namespace = Awaited<ReturnType<typeof createNamespace>>
 
 /**
- * @param scratch a folder that has to go when we do.
+ * @param scratch a folder that is removed when this process ends.
  * @throws when there is one of that name.
  */
 export async function createNamespace(scratch: string, name = `chat-test-${randomBytes(4).toString('hex')}`) {
@@ -32,7 +32,7 @@ export async function createNamespace(scratch: string, name = `chat-test-${rando
     (JSON.parse(await kubectl('get', ...args, '-o', 'json')) as { items: Resource[] }).items
 
   await run('kubectl', ['create', 'namespace', name])
-  // However this process ends, the other end of the pipe notices. It ends with vitest, of which it is a part.
+  // The other end of the pipe notices every end of this process, which ends together with vitest.
   process.once('disconnect', () => process.exit(1))
   const remover = spawn(
     'sh',
@@ -56,7 +56,7 @@ export async function createNamespace(scratch: string, name = `chat-test-${rando
     ...['enforce', 'warn', 'audit'].map((mode) => `pod-security.kubernetes.io/${mode}=restricted`),
   ])
 
-  /** Pods that are not on their way out or done, by the name of their workload. */
+  /** Pods that are neither stopping nor finished, by the name of their workload. */
   async function pods(app?: string): Promise<Pod[]> {
     const all = await get<Pod>('pods', ...(app === undefined ? [] : ['-l', `app.kubernetes.io/name=${app}`]))
     return all.filter(
@@ -70,7 +70,7 @@ export async function createNamespace(scratch: string, name = `chat-test-${rando
     pods,
     jobs: () => get<Job>('jobs'),
 
-    /** Waits until a workload has exactly so many pods, all of them ready and none of them among `except`. */
+    /** Waits until a workload has exactly this number of pods, all ready and none in `except`. */
     ready: (app: string, count: number, except: Pod[] = []) =>
       until(`${count} ready pods of ${app} in ${name}`, async () => {
         const found = await pods(app)
@@ -80,12 +80,12 @@ export async function createNamespace(scratch: string, name = `chat-test-${rando
         return found
       }),
 
-    /** Waits until these pods have left. */
+    /** Waits until these pods are deleted. */
     async gone(left: Pod[]): Promise<void> {
       for (const { metadata } of left) await kubectl('wait', '--for=delete', `pod/${metadata.name}`, '--timeout=120s')
     },
 
-    /** What a container has said, and what all of them have. */
+    /** The logs of one container, and of all containers. */
     logsOf: (what: string) => kubectl('logs', what, '--all-containers', '--tail=-1'),
     async logs(): Promise<string> {
       const all = await get<Pod>('pods')
@@ -98,7 +98,7 @@ export async function createNamespace(scratch: string, name = `chat-test-${rando
       ).join('')
     },
 
-    /** Everything of any kind that is here, as `kind/name`. */
+    /** All resources of the namespace, as `kind/name`. */
     async everything(): Promise<string[]> {
       const kinds = (
         await run('kubectl', ['api-resources', '--namespaced', '--verbs=list,create', '-o', 'name'])
@@ -118,7 +118,7 @@ export async function createNamespace(scratch: string, name = `chat-test-${rando
         .sort()
     },
 
-    /** What somebody needs to see after a failure: pods, events, and what those say that are not ready. */
+    /** Details for a failure: pods, events, and the logs of pods that are not ready. */
     async describe(): Promise<string> {
       const unwell = (await get<Pod>('pods')).filter((pod) => pod.status.phase !== 'Succeeded' && !isReady(pod))
       const logs = unwell.map(

@@ -16,7 +16,7 @@ import type {
 } from '../../apps/server/src/contract.js'
 import { until } from './commands.js'
 
-/** The chat as the world sees it: a host name, and the ingress controller that answers for it. */
+/** The chat as seen from outside: a host name, and the address of the ingress controller. */
 export interface Address {
   host: string
   ingress: string
@@ -60,13 +60,13 @@ export async function ask(
 
 type ChatSocket = Socket<ServerToClientEvents, ClientToServerEvents>
 
-/** Sends messages and keeps a room on the screen in the way docs/protocol.md tells clients to: nothing lost, nothing twice. */
+/** A client that sends messages and shows a room as docs/protocol.md describes: it loses no message and shows none twice. */
 export class Person {
   readonly email = `person-${randomUUID()}@example.com`
   account!: Account
-  /** The room this person looks at, as it is on the screen. */
+  /** The messages of the open room, as on the screen. */
   readonly screen: Message[] = []
-  /** Accounts that were seen typing: news of the moment, which nothing repairs. */
+  /** Accounts that were seen typing. These events may be lost. */
   readonly typists = new Set<string>()
   /** Errors that came back instead of an acknowledgement. */
   readonly refusals: ErrorBody[] = []
@@ -90,12 +90,12 @@ export class Person {
     return person
   }
 
-  /** What a browser would send along: the session, and where the page is from. */
+  /** The headers of a browser: the session cookie and the origin. */
   get headers(): http.OutgoingHttpHeaders {
     return { origin: `http://${this.address.host}`, cookie: this.cookie }
   }
 
-  /** @throws when the answer is not a good one. */
+  /** @throws when the status is not 2xx. */
   async ask<Body>(method: string, path: string, body?: object): Promise<Body> {
     const isPicture = body instanceof Uint8Array
     const {
@@ -114,14 +114,14 @@ export class Person {
     return (headers['content-type']?.includes('json') ? json<Body>() : text.toString()) as Body
   }
 
-  /** Looks at a room from its first message on. */
+  /** Opens a room and loads it from its first message. */
   async enter(room: Room): Promise<void> {
     this.screen.length = 0
     this.room = await this.ask<Room>('PUT', `/api/rooms/${room.id}/membership`)
     await this.catchUp()
   }
 
-  /** Connects, and whenever the connection ends connects again. */
+  /** Connects, and connects again when the connection ends. */
   async connect(): Promise<void> {
     const { host, ingress } = this.address
     const socket: ChatSocket = io(`http://${ingress}`, {
@@ -133,7 +133,7 @@ export class Person {
     })
     this.socket = socket
     socket.on('connect', () => void this.catchUp())
-    // A server that stops says goodbye, and one without Redis turns people away: the library takes both for a reason to stay away.
+    // A server that stops disconnects its clients, and a server without Redis refuses them. After both the library does not reconnect.
     socket.on('disconnect', (reason) => reason === 'io server disconnect' && socket.connect())
     socket.on(
       'connect_error',
@@ -152,7 +152,7 @@ export class Person {
     await this.connected()
   }
 
-  /** Sends a message, and sends it again, until it is acknowledged. */
+  /** Sends a message again and again until it is acknowledged. */
   async post(body: string): Promise<Posted> {
     const message = { roomId: this.room?.id ?? '', id: randomUUID(), body }
     return until(`the acknowledgement of “${body}”`, async () => {
@@ -170,7 +170,7 @@ export class Person {
     await this.socket!.timeout(10_000).emitWithAck('typing:start', { roomId: this.room?.id ?? '' })
   }
 
-  /** All of the room, as the server has it. */
+  /** All messages of the room on the server. */
   async history(): Promise<Message[]> {
     const messages: Message[] = []
     for (;;) {
@@ -194,7 +194,7 @@ export class Person {
     })
   }
 
-  /** What follows on what is shown is shown; what is shown already, or skips a number, is not. */
+  /** Shows a message with the next number. Ignores messages that are shown already, or that skip a number. */
   private show(messages: Message[]): void {
     for (const message of messages) if (message.seq === this.screen.length + 1) this.screen.push(message)
   }

@@ -1,5 +1,5 @@
 /**
- * `npm run images`: the public images that this project is built from and runs beside, one per line, for whoever has to
+ * `npm run images`: the public images that the builds and the chart of this project use, one per line, to
  * mirror them. Needs helm.
  */
 import { readFileSync } from 'node:fs'
@@ -13,7 +13,7 @@ const builtHere = new Set(stages.map(([, , name]) => name))
 
 const ownImage = 'built-here'
 const refs = imageNames.flatMap((name) => ['--set', `global.werf.images.${name}.ref_tag=${ownImage}`])
-// Some builds of Helm do not know which Kubernetes they are for.
+// Some builds of Helm have no default version of Kubernetes.
 const { stdout: chart } = await run('helm', [
   'template',
   'chat',

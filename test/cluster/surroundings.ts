@@ -1,14 +1,14 @@
-/** What the tests are given to work with. */
+/** The settings of the cluster for the tests. */
 export interface Surroundings {
   /** Registry the cluster pulls from, host and port. */
   registry: string
-  /** Where the ingress controller listens, host or host and port. */
+  /** Address of the ingress controller, host or host and port. */
   ingress: string
   /** The chat's host name in a namespace. */
   hostIn(namespace: string): string
 }
 
-/** @throws with everything that has to be set. */
+/** @throws with the names of all missing variables. */
 export function readSurroundings(env: NodeJS.ProcessEnv): Surroundings {
   const { KUBECONFIG, REGISTRY, INGRESS, INGRESS_HOST } = env
   if (!KUBECONFIG || !REGISTRY || !INGRESS) {
@@ -19,7 +19,7 @@ export function readSurroundings(env: NodeJS.ProcessEnv): Surroundings {
   return {
     registry: REGISTRY,
     ingress: INGRESS,
-    // Without a domain of its own the chat is called like its Service, a name that leads to it from inside the cluster too.
+    // Without a domain the host is the name of the Service, which works inside the cluster too.
     hostIn: (namespace) => INGRESS_HOST?.replace('*', namespace) ?? `server.${namespace}.svc`,
   }
 }

@@ -58,5 +58,5 @@ export async function makeVersions(scratch: string): Promise<{ first: Version; s
   }
 }
 
-/** What the failing migration is about. */
+/** The table that the failing migration changes. */
 export const brokenTable = 'there_is_no_such_table'

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-/** The tests that need a cluster: `npm run test:cluster`, `npm run test:guide`. They build on each other, so the first failure ends them. */
+/** The tests that need a cluster: `npm run test:cluster`, `npm run test:guide`. Each test needs those before it, so the first failure ends the run. */
 export default defineConfig({
   resolve: { conditions: ['source', 'module', 'node', 'development|production'] },
   ssr: {

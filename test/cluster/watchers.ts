@@ -4,9 +4,9 @@ import type { Room } from '../../apps/server/src/contract.js'
 import { until } from './commands.js'
 import { ask, Person, type Address } from './people.js'
 
-/** People in one room who post all the time, whatever happens to the cluster meanwhile. */
+/** People in one room who post all the time while the cluster changes. */
 export class Crowd {
-  /** The `seq` that each acknowledged message got, by its id. */
+  /** The `seq` of each acknowledged message, by its id. */
   private readonly acknowledged = new Map<string, number>()
   private posting: Promise<void>[] = []
   private going = false
@@ -30,14 +30,14 @@ export class Crowd {
     this.posting = this.people.map((person) => this.keepPosting(person))
   }
 
-  /** Ends when the last message is acknowledged. @returns the errors that came instead of acknowledgements. */
+  /** Stops after the last message is acknowledged. @returns the errors that were received instead of acknowledgements. */
   async stop(): Promise<string[]> {
     this.going = false
     await Promise.all(this.posting)
     return this.people.flatMap(({ refusals }) => refusals.splice(0)).map(({ code, message }) => `${code}: ${message}`)
   }
 
-  /** Everything that was ever acknowledged is there once, under its number; everybody sees the same, in the same order. */
+  /** Every acknowledged message exists once, with its number, and all people see the same messages in the same order. */
   async seesEverythingOnce(): Promise<void> {
     const history = await until('everybody to see everything', async () => {
       const messages = await this.people[0]!.history()
@@ -67,11 +67,11 @@ export class Crowd {
   }
 }
 
-/** Somebody who loads the page with all its assets and asks the API, again and again. */
+/** A visitor who loads the page with all its assets and calls the API, again and again. */
 export class PageLoader {
-  /** What was answered otherwise than it should have been. */
+  /** Wrong answers. */
   readonly faults: string[] = []
-  /** The pages there were: releases differ in the names of their assets. */
+  /** The different pages so far: each release has other names of assets. */
   readonly pages = new Map<string, string[]>()
   private loading: Promise<void> | undefined
   private going = false
@@ -93,7 +93,7 @@ export class PageLoader {
     return this.faults.splice(0)
   }
 
-  /** The page, then its assets and those of every page that somebody may still have open, then what a page asks for first. */
+  /** Loads the page, then its assets and those of all earlier pages, which may still be open, then the first calls of a page. */
   async load(): Promise<void> {
     const page = await this.expectOk('/')
     const assets = [...page.matchAll(/(?:href|src)="(\/assets\/[^"]+)"/g)].map(([, path]) => path ?? '')

@@ -6,7 +6,7 @@ import { images, project, read, workflows } from './pipelines.js'
 const pipelines = ['.gitlab-ci.yml', ...workflows]
 const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
 
-/** Every text in a file, as it stands there: what is referred to counts once, and comments do not count. */
+/** Every text in a file, without comments. An anchored text counts once. */
 function textsIn(file: string): { key: string; text: string }[] {
   const texts: { key: string; text: string }[] = []
   visit(parseDocument(read(file), { customTags: [{ tag: '!reference', collection: 'seq' }] }), {
@@ -27,7 +27,7 @@ function commandsIn(file: string): string[] {
 }
 
 describe('the pipelines of GitLab and GitHub', () => {
-  it('say nothing twice', () => {
+  it('repeat no text', () => {
     const onGithub = workflows.flatMap(commandsIn)
     expect(onGithub).toEqual([...new Set(onGithub)])
     const onGitlab = commandsIn('.gitlab-ci.yml').filter(
@@ -36,7 +36,7 @@ describe('the pipelines of GitLab and GitHub', () => {
     expect(onGitlab).toEqual([...new Set(onGitlab)])
   })
 
-  it('ask the same of werf', () => {
+  it('run the same werf commands', () => {
     const asked = (files: string[]) => {
       const all = files.flatMap(commandsIn).filter((command) => command.startsWith('werf '))
       return all.map((command) => command.replace(/\$(CI_PIPELINE_IID|GITHUB_RUN_ID)/, '$RUN')).sort()
@@ -44,7 +44,7 @@ describe('the pipelines of GitLab and GitHub', () => {
     expect(asked(['.gitlab-ci.yml'])).toEqual(asked(workflows))
   })
 
-  it.each(pipelines)('name no npm script, file or image in %s that is not there', (file) => {
+  it.each(pipelines)('name only existing npm scripts, files and images in %s', (file) => {
     const texts = textsIn(file).map(({ text }) => text)
     const called = texts.flatMap((text) =>
       [...text.matchAll(/\bnpm (?:run )?(?:-\S+ )*([\w:-]+)/g)].map(([, script = '']) => script),
@@ -52,7 +52,7 @@ describe('the pipelines of GitLab and GitHub', () => {
     expect(called.filter((script) => scripts[script] === undefined)).toEqual([])
     const paths = /(?<![\w/.-])(?:\.\/)?((?:[\w.-]+\/)*\.?[\w-][\w.-]*\.(?:ya?ml|json|js|ts|sh))\b/g
     const files = texts.flatMap((text) => [...text.matchAll(paths)].map(([, path = '']) => path))
-    // The report is of the line before.
+    // The line before writes the report.
     expect(files.filter((path) => !tracked.includes(path) && path !== '.werf-build-report.json')).toEqual([])
     const run = texts.flatMap((text) =>
       [...text.matchAll(/werf (?:kube-run|run|build) (\w[\w-]*)/g)].map(([, image = '']) => image),
@@ -66,7 +66,7 @@ describe('the pipelines of GitLab and GitHub', () => {
     expect(scripts[/npm run (test:\w+)/.exec(test)?.[1] ?? '']).toContain('vitest')
   })
 
-  it('call releases by the name of the project, as werf does by itself', () => {
+  it('name releases after the project, as werf does by default', () => {
     const { variables } = parse(read('.gitlab-ci.yml'), { customTags: [{ tag: '!reference', collection: 'seq' }] }) as {
       variables: { PROJECT: string }
     }
@@ -74,7 +74,7 @@ describe('the pipelines of GitLab and GitHub', () => {
     expect([variables.PROJECT, env.PROJECT]).toEqual([project, project])
   })
 
-  it('deploy to environments that the chart knows', () => {
+  it('deploy only to environments that the chart knows', () => {
     const { environments } = parse(read('.helm/values.yaml')) as { environments: string[] }
     const onGitlab = read('.gitlab-ci.yml').matchAll(/environment: \{?\s*name: ([a-z]+)/g)
     const named = [...onGitlab, ...read('.github/workflows/pipeline.yml').matchAll(/^ {6}env: ([a-z]+)/gm)]
@@ -82,7 +82,7 @@ describe('the pipelines of GitLab and GitHub', () => {
     for (const [, name = ''] of named) expect(environments).toContain(name)
   })
 
-  it('put no environment below production’s host, which a browser may know by https alone', () => {
+  it('use no host below that of production, for which a browser may require https', () => {
     const urls = ['.gitlab-ci.yml', '.github/workflows/pipeline.yml']
       .flatMap(textsIn)
       .filter(({ key }) => key === 'url')
@@ -93,7 +93,7 @@ describe('the pipelines of GitLab and GitHub', () => {
     expect(hosts.filter((host) => host.endsWith('-chat.example.com'))).toHaveLength(hosts.length - 2)
   })
 
-  it('show what a runner with Docker does instead of asking the cluster', () => {
+  it('show the command for a runner with Docker and without a cluster', () => {
     for (const file of ['.gitlab-ci.yml', '.github/workflows/pipeline.yml'])
       expect(read(file)).toMatch(
         /# .*werf run tests --use-build-report --build-report-path .werf-build-report.json -- sh -ec/,

@@ -41,7 +41,7 @@ describe('the default branch on GitHub', () => {
     })
   })
 
-  it('prepares each job with what werf makes of the surroundings', async () => {
+  it('prepares each job with werf ci-env', async () => {
     const { calls } = await runOnGithub('pipeline.yml', 'push', main)
     const { prepared, jobs } = preparationsOf(calls)
     expect(prepared).toEqual(jobs.map(() => 'ci-env github --as-file'))
@@ -50,7 +50,7 @@ describe('the default branch on GitHub', () => {
     )
   })
 
-  it('keeps what a single environment needs out of the bundle', async () => {
+  it('puts no values of a single environment into the bundle', async () => {
     const { calls } = await runOnGithub('pipeline.yml', 'push', main)
     const nothing = {
       WERF_ENV: '',
@@ -61,7 +61,7 @@ describe('the default branch on GitHub', () => {
     expect(callOf(calls, 'bundle publish').env).toMatchObject(nothing)
   })
 
-  it('is not production, and leaves nothing behind, when it is not accepted', async () => {
+  it('is not deployed to production when acceptance fails, and its environment is dismissed', async () => {
     const { code, output, calls } = await runOnGithub('pipeline.yml', 'push', main, { failing: 'acceptance' })
     expect(code, output).not.toBe(0)
     expect(commands(calls).slice(4)).toEqual(['dismiss --with-namespace'])
@@ -90,12 +90,12 @@ describe('a pull request on GitHub', () => {
     })
   })
 
-  it('is only built and tested without it', async () => {
+  it('is only built and tested without that label', async () => {
     const { calls } = await runOnGithub('pipeline.yml', 'pull_request', pullRequest(['question']))
     expect(commands(calls).map((command) => command.split(' ')[0])).toEqual(['build', 'build', 'kube-run'])
   })
 
-  it('is not even that when it comes from a fork, which has no access to the registry', async () => {
+  it('is not built when it comes from a fork, which has no access to the registry', async () => {
     const { calls } = await runOnGithub('pipeline.yml', 'pull_request', pullRequest(['review'], {}, true))
     expect(commands(calls)).toEqual([])
   })
@@ -121,7 +121,7 @@ describe('a pull request on GitHub', () => {
 })
 
 describe('other events on GitHub', () => {
-  it('bring a branch to staging when somebody asks for it', async () => {
+  it('deploy a branch to staging by hand', async () => {
     const { calls } = await runOnGithub('pipeline.yml', 'workflow_dispatch', { ref: 'refs/heads/feature-x' })
     expect(commands(calls).slice(3)).toEqual(['converge --require-built-images'])
     expect(callOf(calls, 'converge').env).toMatchObject({
@@ -145,21 +145,21 @@ describe('other events on GitHub', () => {
 })
 
 describe('the workflows', () => {
-  it('are what GitHub understands', () => {
-    // Throws with what it says. It takes shellcheck when there is one; so that all machines agree, it gets none.
+  it('have no error that actionlint finds', () => {
+    // Throws with the output of actionlint. Without shellcheck, so that the result is the same on all machines.
     execFileSync(inject('actionlint'), ['-no-color', '-shellcheck=', '-pyflakes=', ...workflows], {
       cwd: root,
       encoding: 'utf8',
     })
   })
 
-  it.each(workflows.filter((file) => !file.endsWith('/werf.yml')))('%s asks for the least rights', (file) => {
+  it.each(workflows.filter((file) => !file.endsWith('/werf.yml')))('%s has the least permissions', (file) => {
     const { permissions } = parse(read(file)) as { permissions?: Record<string, string> }
     expect(permissions).toMatchObject({ contents: 'read' })
     expect(Object.keys(permissions ?? {}).sort()).toEqual(['contents', 'packages'])
   })
 
-  it('never check out a pull request where secrets are at hand', () => {
+  it('never check out a pull request in a workflow that has secrets', () => {
     const { jobs } = parse(read('.github/workflows/werf.yml')) as {
       jobs: { werf: { steps: { with?: { ref?: string } }[] } }
     }

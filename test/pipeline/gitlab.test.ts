@@ -48,7 +48,7 @@ describe('the default branch on GitLab', () => {
       'bundle publish --require-built-images --helm-compatible-chart --tag 0.0.12',
       'bundle apply --tag 0.0.12',
     ])
-    // Nobody waits for the tidying up.
+    // No job waits for the dismissal.
     expect(done.slice(5).sort()).toEqual(['bundle apply --tag 0.0.12', 'dismiss --with-namespace'])
 
     const acceptance = callOf(calls, 'bundle apply', 'acceptance-').env
@@ -66,14 +66,14 @@ describe('the default branch on GitLab', () => {
     })
   })
 
-  it('prepares each job with what werf makes of the surroundings', async () => {
+  it('prepares each job with werf ci-env', async () => {
     const { calls } = await runOnGitlab(main)
     const { prepared, jobs } = preparationsOf(calls)
     expect(prepared).toEqual(jobs.map(() => 'ci-env gitlab --as-file'))
     expect(calls.filter(({ args, env }) => args[0] !== 'ci-env' && !env.WERF_REPO?.endsWith('/acme/chat'))).toEqual([])
   })
 
-  it('keeps what a single environment needs out of the bundle', async () => {
+  it('puts no values of a single environment into the bundle', async () => {
     const { calls } = await runOnGitlab(main)
     const { WERF_ENV, WERF_SET_HOST, WERF_SET_PULL_CONFIG } = callOf(calls, 'bundle publish').env
     expect({ WERF_ENV, WERF_SET_HOST, WERF_SET_PULL_CONFIG }).toEqual({
@@ -83,7 +83,7 @@ describe('the default branch on GitLab', () => {
     })
   })
 
-  it('is not production, and leaves nothing behind, when it is not accepted', async () => {
+  it('is not deployed to production when acceptance fails, and its environment is dismissed', async () => {
     const { code, calls } = await runOnGitlab(main, { broken: 'bundle apply' })
     expect(code).not.toBe(0)
     expect(commands(calls).slice(4)).toEqual(['bundle apply --tag 0.0.12', 'dismiss --with-namespace'])
@@ -128,7 +128,7 @@ describe('a merge request on GitLab', () => {
 })
 
 describe('a version tag on GitLab', () => {
-  it('is published under its number, and deployed by others', async () => {
+  it('is published under its number, and not deployed', async () => {
     const { calls } = await runOnGitlab(tag)
     expect(commands(calls).slice(3)).toEqual([
       'bundle publish --require-built-images --helm-compatible-chart --tag 1.2.3',
@@ -137,7 +137,7 @@ describe('a version tag on GitLab', () => {
 })
 
 describe('the scheduled cleanup on GitLab', () => {
-  it('signs in with a token that it shows to nobody, then cleans up', async () => {
+  it('signs in with a token that it does not print, then cleans up', async () => {
     const { code, output, calls } = await runOnGitlab({ ...schedule, WERF_IMAGES_CLEANUP_PASSWORD: 'a secret' })
     expect(code, output).toBe(0)
     const [signIn, cleanup] = commands(calls)
@@ -154,7 +154,7 @@ describe('the scheduled cleanup on GitLab', () => {
 })
 
 describe('.gitlab-ci.yml', () => {
-  it("offers an end for each environment that is somebody's own", async () => {
+  it('has a job that ends each temporary environment', async () => {
     const config = await gitlabConfig()
     const own = Object.values(config).filter(
       ({ environment }) => environment?.name.includes('/') && environment.action === undefined,
@@ -169,11 +169,11 @@ describe('.gitlab-ci.yml', () => {
       expect(end?.resource_group).toBe(resource_group)
       expect(environment?.auto_stop_in).toMatch(/^\d+ days?$/)
     }
-    // By hand it is possible whatever else has happened.
+    // A manual job can be started after any failure.
     expect(config['dismiss review']).toMatchObject({ needs: [], rules: config.review?.rules })
   })
 
-  it('lets nothing interrupt a deployment, and nothing else go on in vain', async () => {
+  it('never interrupts a deployment, and cancels all other outdated jobs', async () => {
     const jobs = Object.entries(await gitlabConfig())
     const isRisky = (job: string) => !['build', 'test', 'bundle'].includes(job)
     expect(jobs.filter(([, { interruptible }]) => interruptible === false).map(([name]) => name)).toEqual(
@@ -186,7 +186,7 @@ describe('.gitlab-ci.yml', () => {
     const places = Object.values(config).flatMap(({ environment, resource_group }) =>
       environment === undefined ? [] : [[environment.name, resource_group]],
     )
-    // A namespace for acceptance is that of a single pipeline.
+    // Each pipeline has its own namespace for acceptance.
     for (const [name, group] of places.filter(([name]) => !name?.startsWith('acceptance/'))) expect(group).toBe(name)
     expect(config.cleanup?.resource_group).toBe('cleanup')
   })

@@ -21,11 +21,11 @@ export const workflows = readdirSync(join(root, '.github/workflows')).map((name)
 const documents = parseAllDocuments(read('werf.yaml')).map(
   (document) => document.toJS() as { project?: string; image?: string },
 )
-/** What werf.yaml says: how the project is called, and which images there are. */
+/** The name of the project and the names of its images, from werf.yaml. */
 export const project = documents[0]?.project
 export const images = documents.flatMap(({ image }) => image ?? [])
 
-/** A call of werf: what it was told, and what it found in its environment. */
+/** A call of werf: its arguments and its environment variables. */
 export interface Call {
   args: string[]
   env: Record<string, string>
@@ -38,13 +38,13 @@ export interface Run {
   calls: Call[]
 }
 
-/** What both pipelines are given. */
+/** Variables of both pipelines. */
 const settings = { DOMAIN: 'chat.example.com', WERF_KUBECONFIG_BASE64: 'a3ViZQ==', PULL_CONFIG: 'e30=' }
 
 /** Jobs that GitLab starts, or offers, for a pipeline with these variables, and when. */
 export async function gitlabJobs(variables: Record<string, string>): Promise<Record<string, string>> {
   const folder = checkout()
-  // gitlab-ci-local lists jobs also where no rule of the workflow wants a pipeline; then this one is missing.
+  // gitlab-ci-local lists jobs even when the rules of the workflow start no pipeline. Then this variable is missing.
   appendFileSync(join(folder, '.gitlab-ci.yml'), '\nwanted: {rules: [{if: $PURPOSE}], script: ["true"]}\n')
   const { output } = await gitlabCiLocal(folder, ['--list-json'], variables)
   const all = JSON.parse(/^\[$[^]*^\]$/m.exec(output)?.[0] ?? '') as { name: string; when: string }[]
@@ -65,14 +65,14 @@ export interface GitlabJob {
   interruptible?: boolean
 }
 
-/** The jobs of .gitlab-ci.yml with everything in its place: what they inherit, and defaults. */
+/** The jobs of .gitlab-ci.yml with all that they inherit, and with the defaults. */
 export async function gitlabConfig(): Promise<Record<string, GitlabJob>> {
   const { output } = await gitlabCiLocal(checkout(), ['--preview'], {})
   const config = parse(output.slice(output.search(/^---$/m))) as Record<string, GitlabJob>
   return Object.fromEntries(Object.entries(config).filter(([, job]) => typeof job === 'object' && 'script' in job))
 }
 
-/** Runs the jobs that GitLab starts by itself, and these manual ones. `broken` is how a call of werf begins that fails. */
+/** Runs the jobs that GitLab starts by itself, and these manual ones. A call of werf that begins with `broken` fails. */
 export async function runOnGitlab(
   variables: Record<string, string>,
   { manual = [] as string[], broken = '' } = {},
@@ -85,7 +85,7 @@ export async function runOnGitlab(
   }
 }
 
-/** Lets an event happen to a workflow. `broken` is how a call of werf begins that fails, `failing` a job that does nothing else. */
+/** Runs a workflow for an event. A call of werf that begins with `broken` fails, and so does the job `failing`. */
 export async function runOnGithub(
   workflow: string,
   event: string,
@@ -109,7 +109,7 @@ export async function runOnGithub(
         '--eventpath',
         join(folder, '.git/event.json'),
       ],
-      // Here and now, without containers, and nothing is fetched: what the actions would bring is there.
+      // On this machine, without containers and downloads: the programs that the actions would install are here.
       ...['--platform', 'ubuntu-latest=-self-hosted', '--container-daemon-socket', '-'],
       ...actions().flatMap((action) => ['--local-repository', `${action}=${actionIn(folder, action)}`]),
       ...['--var', `DOMAIN=${DOMAIN}`, '--secret', 'GITHUB_TOKEN=token'],
@@ -122,7 +122,7 @@ export async function runOnGithub(
   return { ...result, calls: callsIn(folder) }
 }
 
-/** When a workflow fails that a job calls, act stops at once; with a failing job of its own it goes on to those that always run. */
+/** act stops at once when a called workflow fails. When a job of the workflow itself fails, act goes on to jobs with `always()`. */
 function replaceByFailure(file: string, name: string) {
   const workflow = parse(readFileSync(file, 'utf8')) as { jobs: Record<string, Record<string, unknown>> }
   const { needs, if: condition } = workflow.jobs[name] ?? {}
@@ -136,7 +136,7 @@ function actions(): string[] {
   return [...new Set(used.map(([, repository, version]) => `${repository}${version}`))]
 }
 
-/** A folder with an action that does nothing, under each name that may be asked for. */
+/** A folder with an action that does nothing, under the name of each action. */
 function actionIn(folder: string, action: string): string {
   const place = join(folder, '.git/actions', action)
   for (const path of [place, join(place, 'install')]) {
@@ -156,7 +156,7 @@ function gitlabCiLocal(folder: string, args: string[], variables: Record<string,
   return execute(node, [script, ...flags, ...args, ...given], folder, environment(folder, broken))
 }
 
-/** A repository with what the pipelines are made of, its own for each run, gone after the test. */
+/** A repository with the files of the pipelines, new for each run and removed after the test. */
 function checkout(): string {
   const folder = mkdtempSync(join(tmpdir(), 'chat-pipeline-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
@@ -171,7 +171,7 @@ function checkout(): string {
   return folder
 }
 
-/** Nothing of what is around, lest a variable of the machine's own pipeline or werf changes something. */
+/** A small environment, so that no variable of a pipeline or of werf on this machine has an effect. */
 function environment(folder: string, broken: string): Record<string, string> {
   const path = [join(root, 'test/pipeline'), process.env.PATH ?? ''].join(delimiter)
   return { PATH: path, HOME: join(folder, '.git/home'), CALLS: join(folder, '.git/calls'), BREAK: broken }
@@ -205,18 +205,18 @@ function execute(
   })
 }
 
-/** What was asked of werf, without its preparations, as one would type it. */
+/** The commands of werf as typed, without the preparation of each job. */
 export function commands(calls: Call[]): string[] {
   return calls.map(({ args }) => args.join(' ')).filter((command) => !command.startsWith('ci-env '))
 }
 
-/** The preparations, and the calls of werf that each began a job: one job has two. */
+/** The calls of ci-env, and one call of werf for each job. */
 export function preparationsOf(calls: Call[]): { prepared: string[]; jobs: string[] } {
   const prepared = calls.map(({ args }) => args.join(' ')).filter((command) => command.startsWith('ci-env '))
   return { prepared, jobs: commands(calls).filter((command) => command !== 'build tests --save-build-report') }
 }
 
-/** The call that begins like this. @throws when there is none, or more than one. */
+/** The call that begins with these words. @throws when there is none, or more than one. */
 export function callOf(calls: Call[], beginning: string, env?: string): Call {
   const found = calls.filter(
     (call) => call.args.join(' ').startsWith(beginning) && (env === undefined || call.env.WERF_ENV?.startsWith(env)),

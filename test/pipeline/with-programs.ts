@@ -19,7 +19,7 @@ const actionlint = {
 }
 const act = { name: 'act', package: 'github.com/nektos/act', version: 'v0.2.89', go: '1.25' }
 
-/** What tests of the pipelines run, built and fetched before the first of them (a minute, the first time). */
+/** Builds and downloads the programs for the tests of the pipelines, before the first test (a minute, the first time). */
 export default async function setup(project: TestProject) {
   project.provide('gitlabCiLocal', fetchGitlabCiLocal())
   project.provide(
@@ -31,7 +31,7 @@ export default async function setup(project: TestProject) {
   if (findProgram('rsync') === undefined) await installPackages(['rsync'])
 }
 
-/** It asks for a newer Node.js than the project, so both stay in npm's cache. */
+/** gitlab-ci-local needs a newer Node.js than the project, so both are installed into the cache of npm. */
 function fetchGitlabCiLocal(): string[] {
   const packages = ['node@24', 'gitlab-ci-local@4.75.1'].flatMap((name) => ['-p', name])
   const where = ['-y', ...packages, '-c', 'command -v node && command -v gitlab-ci-local']

@@ -28,27 +28,27 @@ const catFrom = (from: NonNullable<NetworkPolicy['spec']['ingress']>[number]['fr
   policy({ podSelector: { matchLabels: { app: 'cat' } }, ingress: [{ from }] })
 const catPorts = (...ports: object[]) => policy({ podSelector: { matchLabels: { app: 'cat' } }, ingress: [{ ports }] })
 
-describe('the judge of network policies', () => {
-  it('lets everything pass where there is no policy', () => {
+describe('the rules of network policies', () => {
+  it('allow every connection when there is no policy', () => {
     expect(isAllowed([], dog, cat, http)).toBe(true)
     expect(isAllowed([], world, cat, http)).toBe(true)
   })
 
-  it('closes whom a policy selects, and nobody else', () => {
+  it('deny connections of the selected pods only', () => {
     const closed = policy({ podSelector: { matchLabels: { app: 'cat' } }, policyTypes: ['Ingress'] })
     expect(isAllowed([closed], dog, cat, http)).toBe(false)
     expect(isAllowed([closed], cat, dog, http)).toBe(true)
     expect(isAllowed([policy(closed.spec, 'away')], dog, cat, http)).toBe(true)
   })
 
-  it('takes an empty selector for every pod of the namespace', () => {
+  it('select every pod of the namespace with an empty selector', () => {
     const closed = [policy({ podSelector: {}, policyTypes: ['Ingress', 'Egress'] })]
     expect(isAllowed(closed, dog, cat, http)).toBe(false)
     expect(isAllowed(closed, cat, world, http)).toBe(false)
     expect(isAllowed(closed, stranger, world, http)).toBe(true)
   })
 
-  it('adds policies up', () => {
+  it('allow what any of several policies allows', () => {
     const closed = policy({ podSelector: {} })
     const open = catFrom([{ podSelector: { matchLabels: { app: 'dog' } } }])
     expect(isAllowed([closed], dog, cat, http)).toBe(false)
@@ -56,7 +56,7 @@ describe('the judge of network policies', () => {
     expect(isAllowed([closed, open], cat, dog, http)).toBe(false)
   })
 
-  it('wants both ends to agree', () => {
+  it('must allow a connection at both ends', () => {
     const egress = policy({
       podSelector: { matchLabels: { app: 'dog' } },
       policyTypes: ['Egress'],
@@ -67,7 +67,7 @@ describe('the judge of network policies', () => {
     expect(isAllowed([egress, policy({ podSelector: { matchLabels: { app: 'cat' } } })], dog, cat, http)).toBe(false)
   })
 
-  it('takes a missing policyTypes for ingress, and for egress where there is such a rule', () => {
+  it('are about ingress without policyTypes, and about egress if there is such a rule', () => {
     expect(isAllowed([policy({ podSelector: {} })], cat, world, http)).toBe(true)
     const toPort53 = policy({ podSelector: {}, egress: [{ ports: [{ port: 53 }] }] })
     expect(isAllowed([toPort53], cat, world, http)).toBe(false)
@@ -75,20 +75,20 @@ describe('the judge of network policies', () => {
     expect(isAllowed([toPort53], stranger, cat, http)).toBe(false)
   })
 
-  it('takes a missing or empty "from" for everybody, and an empty rule for everything', () => {
+  it('allow every sender with a missing or empty "from", and every connection with an empty rule', () => {
     for (const rule of [catFrom(undefined), catFrom([]), policy({ podSelector: {}, ingress: [{}] })]) {
       for (const from of [dog, stranger, world]) expect(isAllowed([rule], from, cat, http)).toBe(true)
     }
   })
 
-  it('looks for pods in the own namespace only, unless namespaces are selected', () => {
+  it('select pods in their own namespace only, unless they select namespaces', () => {
     const dogs = { podSelector: { matchLabels: { app: 'dog' } } }
     expect(isAllowed([catFrom([dogs])], stranger, cat, http)).toBe(false)
     expect(isAllowed([catFrom([{ ...dogs, namespaceSelector: {} }])], stranger, cat, http)).toBe(true)
     expect(isAllowed([catFrom([{ ...dogs, namespaceSelector: {} }])], dog, cat, http)).toBe(true)
   })
 
-  it('tells "these pods in those namespaces" from "these pods, or those namespaces"', () => {
+  it('distinguish "these pods in those namespaces" from "these pods, or those namespaces"', () => {
     const podSelector = { matchLabels: { app: 'cat' } }
     const namespaceSelector = { matchLabels: { team: 'b' } }
     const both = catFrom([{ podSelector, namespaceSelector }])
@@ -100,11 +100,11 @@ describe('the judge of network policies', () => {
     expect(isAllowed([either], cat, cat, http)).toBe(true)
   })
 
-  it('finds nobody of the outside by selectors', () => {
+  it('select no address outside the cluster by selectors', () => {
     expect(isAllowed([catFrom([{ podSelector: {} }, { namespaceSelector: {} }])], world, cat, http)).toBe(false)
   })
 
-  it('knows blocks of addresses and their exceptions', () => {
+  it('know blocks of IP addresses and their exceptions', () => {
     expect(isAllowed([catFrom([{ ipBlock: { cidr: '203.0.113.0/24' } }])], world, cat, http)).toBe(true)
     expect(
       isAllowed([catFrom([{ ipBlock: { cidr: '203.0.113.0/24', except: ['203.0.113.0/28'] } }])], world, cat, http),
@@ -118,7 +118,7 @@ describe('the judge of network policies', () => {
     expect(isAllowed([catFrom([{ ipBlock: { cidr: '::/0' } }])], world, cat, http)).toBe(false)
   })
 
-  it('knows ports by number, by name, by range and by protocol', () => {
+  it('know ports by number, by name, by range and by protocol', () => {
     const at = (port: number, protocol: Port['protocol'] = 'TCP') => ({ port, protocol })
     expect(isAllowed([catPorts({ port: 8080 })], dog, cat, at(8080))).toBe(true)
     expect(isAllowed([catPorts({ port: 8080 })], dog, cat, at(8081))).toBe(false)
@@ -133,7 +133,7 @@ describe('the judge of network policies', () => {
     expect(isAllowed([catPorts({ port: 9464 }, { port: 8080 })], dog, cat, at(8080))).toBe(true)
   })
 
-  it('joins peers and ports of one rule only', () => {
+  it('combine peers and ports only within one rule', () => {
     const two = policy({
       podSelector: { matchLabels: { app: 'cat' } },
       ingress: [
@@ -145,13 +145,13 @@ describe('the judge of network policies', () => {
     expect(isAllowed([two], stranger, cat, http)).toBe(true)
   })
 
-  it('finds the name of a port at the receiver, for what leaves too', () => {
+  it('look up the name of a port at the receiver, also for egress', () => {
     const egress = policy({ podSelector: { matchLabels: { app: 'dog' } }, egress: [{ ports: [{ port: 'http' }] }] })
     expect(isAllowed([egress], { ...dog, ports: {} }, cat, http)).toBe(true)
     expect(isAllowed([egress], dog, { ...cat, ports: {} }, http)).toBe(false)
   })
 
-  it('reads expressions', () => {
+  it('know expressions in selectors', () => {
     const dogs = (operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist', values?: string[]) =>
       isAllowed([catFrom([{ podSelector: { matchExpressions: [{ key: 'app', operator, values }] } }])], dog, cat, http)
     expect([dogs('In', ['dog']), dogs('NotIn', ['dog']), dogs('Exists'), dogs('DoesNotExist')]).toEqual([

@@ -1,6 +1,6 @@
 import { BlockList, isIPv6 } from 'node:net'
 
-/** Says which connections NetworkPolicies allow, as kubernetes.io/docs/concepts/services-networking/network-policies defines them. */
+/** Computes which connections NetworkPolicies allow, as kubernetes.io/docs/concepts/services-networking/network-policies defines it. */
 
 export type Labels = Record<string, string>
 
@@ -9,7 +9,7 @@ export interface Namespace {
   labels: Labels
 }
 
-/** One end of a connection: a pod, or with no namespace an address outside the cluster. */
+/** One end of a connection: a pod, or without a namespace an IP address outside the cluster. */
 export interface Endpoint {
   ip: string
   namespace?: Namespace
@@ -51,14 +51,14 @@ interface PolicyPort {
 }
 
 /**
- * May this connection be made? The sender's egress and the receiver's ingress must both allow it.
- * A block of addresses matches pods in it too: some networks see it so, and a policy should be safe on all of them.
+ * Is this connection allowed? The egress rules of the sender and the ingress rules of the receiver must both allow it.
+ * A block of IP addresses also matches pods in it, as in some networks, so that a policy is safe in all of them.
  */
 export function isAllowed(policies: NetworkPolicy[], from: Endpoint, to: Endpoint, port: Port): boolean {
   return passes(policies, 'Egress', from, to, to, port) && passes(policies, 'Ingress', to, from, to, port)
 }
 
-/** Whoever no policy selects is free; otherwise one rule of any of them is enough. */
+/** A pod that no policy selects may connect freely. Otherwise one rule of one policy must allow the connection. */
 function passes(
   policies: NetworkPolicy[],
   direction: Direction,
@@ -75,7 +75,7 @@ function passes(
         ? spec.ingress?.map(({ from, ports }) => ({ peers: from, ports }))
         : spec.egress?.map(({ to, ports }) => ({ peers: to, ports }))
     return rules?.some(({ peers, ports }) => {
-      // Neither a list of peers nor one of ports: all of them.
+      // Without a list of peers or of ports, all of them are allowed.
       const isPeer = !peers?.length || peers.some((peer) => isMatch(peer, metadata.namespace, other))
       return isPeer && (!ports?.length || ports.some((allowed) => covers(allowed, port, listener)))
     })
@@ -109,7 +109,7 @@ function covers(allowed: PolicyPort, { port, protocol }: Port, listener: Endpoin
   return port >= allowed.port && port <= (allowed.endPort ?? allowed.port)
 }
 
-/** Does a label selector match? An empty one matches everything. */
+/** Does a label selector match? An empty selector matches everything. */
 export function selects({ matchLabels = {}, matchExpressions = [] }: Selector, labels: Labels): boolean {
   return (
     Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&
@@ -126,7 +126,7 @@ export function selects({ matchLabels = {}, matchExpressions = [] }: Selector, l
 function contains(block: string, ip: string): boolean {
   const [address = '', bits] = block.split('/')
   const family = (of: string) => (isIPv6(of) ? 'ipv6' : 'ipv4')
-  // Node finds every IPv4 address in a block of IPv6.
+  // Without this check Node finds every IPv4 address in a block of IPv6.
   if (family(address) !== family(ip)) return false
   const list = new BlockList()
   list.addSubnet(address, Number(bits), family(address))

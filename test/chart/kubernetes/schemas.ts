@@ -38,7 +38,7 @@ interface CustomResource {
  */
 export function schemaFolder(minor: Minor): string {
   const patch = releases[minor]
-  // A change of this file makes them anew.
+  // A change of this file makes new schemas.
   const edition = createHash('sha256')
     .update(readFileSync(import.meta.filename))
     .digest('hex')
@@ -72,7 +72,7 @@ function* schemasOf(patch: string): Generator<[Kind, Schema]> {
     definitions: Record<string, Schema>
   }
   for (const definition of Object.values(definitions)) {
-    // What belongs to many kinds is no resource but an option of requests.
+    // A definition that belongs to many kinds is an option of requests, not a resource.
     const kinds = (definition['x-kubernetes-group-version-kind'] ?? []) as Kind[]
     if (kinds[0] !== undefined && kinds.length === 1) yield [kinds[0], resource(kinds[0], definition, definitions)]
   }
@@ -86,7 +86,7 @@ function* schemasOf(patch: string): Generator<[Kind, Schema]> {
   }
 }
 
-/** A schema that needs no other file: it says which kind it is for, and brings along what it refers to. */
+/** A schema that needs no other file: it names its kind and contains all definitions that it refers to. */
 function resource({ group, version, kind }: Kind, description: Schema, all: Record<string, Schema>): Schema {
   const { properties = {}, required = [], ...rest } = description as { properties?: Schema; required?: string[] }
   const definitions: Schema = {}
@@ -100,7 +100,7 @@ function resource({ group, version, kind }: Kind, description: Schema, all: Reco
   const own = {
     apiVersion: { enum: [group === '' ? version : `${group}/${version}`] },
     kind: { enum: [kind] },
-    // Lists have other metadata; custom resources leave theirs undescribed.
+    // Lists have other metadata. Custom resources do not describe theirs.
     ...(!kind.endsWith('List') && { metadata: { $ref: `#/definitions/${objectMeta}` } }),
   }
   return {
@@ -117,7 +117,7 @@ function strict(schema: Schema, use: (name: string) => void, mayBeNull = false):
   if (typeof $ref === 'string') {
     const name = $ref.replace('#/definitions/', '')
     use(name)
-    // A quantity may be written as a number; its description says only text.
+    // A quantity may be a number too, but its description allows only text.
     return name.endsWith('.Quantity') ? { type: ['string', 'number'] } : { $ref }
   }
   if (format === 'int-or-string' || rest['x-kubernetes-int-or-string']) return { type: ['integer', 'string'] }
