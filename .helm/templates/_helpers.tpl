@@ -233,7 +233,7 @@ checksum/secrets: {{ print (include "app.given-secrets" .) $data | sha256sum }}
 
 {{/* Variables of the bucket, or of the volume of the server. */}}
 {{- define "app.env.storage" -}}
-{{- if hasKey .Values.app.s3 "host" }}{{ fail "app.s3.host is called app.s3.endpoint now. Rename it in your values." }}{{ end -}}
+{{- if hasKey .Values.app.s3 "host" }}{{ fail "The name of app.s3.host is app.s3.endpoint. Rename it in your values." }}{{ end -}}
 {{- if .Values.builtIn.storage -}}
 - {name: STORAGE, value: disk}
 - {name: DATA_DIR, value: /data}

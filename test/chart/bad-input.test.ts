@@ -135,7 +135,7 @@ describe('a service outside', () => {
   ])('is not named by the old value app.s3.host, with %s', async (_, values) => {
     const { endpoint: host, ...keys } = outside.s3.app.s3
     const message = await refusal({ ...values, app: { s3: { ...keys, host } } })
-    expect(message).toContain('app.s3.host is called app.s3.endpoint now.')
+    expect(message).toContain('The name of app.s3.host is app.s3.endpoint.')
   })
 
   it.each(Object.entries(outside))('is refused together with the service in the release: %s', async (name, { app }) => {
@@ -192,7 +192,7 @@ describe('contradictions', () => {
       expect(await refusal({ builtIn: { [part]: true } })).toContain(`${service}.enabled=false`)
       const { app } = outside[service as keyof typeof outside]
       expect(await refusal({ ...builtIn[part as keyof typeof builtIn], app })).toMatch(
-        new RegExp(`builtIn\\.${part} does without app\\.`),
+        new RegExp(`builtIn\\.${part} replaces app\\.`),
       )
     },
   )
