@@ -26,7 +26,7 @@ export function createDiskStorage({ dir }: { dir: string }): Storage {
 
   function rethrow(error: unknown): never {
     const isFull = (error as NodeJS.ErrnoException).code === 'ENOSPC'
-    throw isFull ? new Unavailable(`The disk is full: free some of it for ${dir}`, error) : error
+    throw isFull ? new Unavailable(`The disk is full: free some space for ${dir}`, error) : error
   }
 
   return {
