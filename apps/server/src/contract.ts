@@ -1,11 +1,38 @@
 /**
- * What the chat says over HTTP and Socket.IO: types only, shared with the browser.
+ * What the chat says over HTTP and Socket.IO, shared with the browser, so it imports nothing.
  * docs/protocol.md describes the same in words, and a test holds the two together.
  */
 
-import type { ErrorBody, ErrorCode } from './platform/errors.js'
+/** What people can run into. Texts are counted in characters (code points): a smiley is one. */
+export const limits = {
+  /** Characters of a message. */
+  message: 4000,
+  /** Characters of the name of a person or a room, and of a search for one. */
+  name: 60,
+  /** Characters of an email address. */
+  email: 254,
+  /** Characters of a password, at least and at most. */
+  password: { min: 10, max: 200 },
+  /** Which pictures can become an avatar. */
+  picture: { types: ['image/jpeg', 'image/png', 'image/webp'], bytes: 5 * 1024 * 1024, megapixels: 24 },
+} as const
 
-export type { ErrorBody, ErrorCode }
+export type ErrorCode =
+  | 'invalid'
+  | 'unauthenticated'
+  | 'forbidden'
+  | 'not_found'
+  | 'conflict'
+  | 'too_large'
+  | 'unsupported_media'
+  | 'rate_limited'
+  | 'unavailable'
+  | 'fault'
+
+export interface ErrorBody {
+  code: ErrorCode
+  message: string
+}
 
 /** The account that is asking: only its owner ever sees the address. */
 export interface Account {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { limits } from '../contract.js'
 import { ChatError } from '../platform/errors.js'
 import type { Database } from '../platform/db.js'
 import type { Waiting } from '../platform/gate.js'
@@ -34,7 +35,7 @@ export function nameOf() {
         .replace(/\p{Default_Ignorable_Code_Point}/gu, '')
         .replace(initials, ''),
     )
-  return line('a name', 60).refine(
+  return line('a name', limits.name).refine(
     (name) => !isLink(name),
     'A name must not look like a link. Put a space after each dot.',
   )
@@ -43,7 +44,7 @@ export function nameOf() {
 /** The schema of an email address. The result is trimmed and in lower case, as it is stored and compared. */
 export function emailOf() {
   const sentence = 'Please enter an email address like ann@example.com.'
-  return z.string(sentence).trim().toLowerCase().pipe(z.email(sentence).max(254, sentence))
+  return z.string(sentence).trim().toLowerCase().pipe(z.email(sentence).max(limits.email, sentence))
 }
 
 /** The schema of a password that is to be verified. A password that is too long is reported as wrong. */

@@ -1,5 +1,6 @@
 import { randomBytes, scrypt, timingSafeEqual, type ScryptOptions } from 'node:crypto'
 import { promisify } from 'node:util'
+import { limits } from '../contract.js'
 import { createGate, type Waiting } from '../platform/gate.js'
 import { isGuessable } from './guessable.js'
 
@@ -41,16 +42,17 @@ export function isOutdated(hash: string): boolean {
 }
 
 /**
- * Returns a sentence that says why a password is too weak, or null. A password needs 10 to 200 characters, must not be the
+ * Returns a sentence that says why a password is too weak, or null. A password must be as long as `limits.password` says, must not be the
  * person's name or email address, and must not be easy to guess.
  */
 export async function weaknessOf(password: string, about: { name: string; email: string }): Promise<string | null> {
   const characters = [...password]
-  if (characters.length < 10) return 'A password needs 10 characters or more.'
-  if (characters.length > 200) return 'A password can have at most 200 characters.'
+  const { min, max } = limits.password
+  if (characters.length < min) return `A password needs ${min} characters or more.`
+  if (characters.length > max) return `A password can have at most ${max} characters.`
   const lower = password.toLowerCase()
   const personal = [about.name.toLowerCase(), about.email, about.email.split('@')[0] ?? '']
-  if (personal.includes(lower)) return 'A password must not be your name or address.'
+  if (personal.includes(lower)) return 'A password must not be your name or email.'
   if (await isGuessable(password, personal)) return 'This password is among the first that anybody would try.'
   return null
 }

@@ -3,6 +3,7 @@ import express, { Router, type Request, type RequestHandler, type Response } fro
 import type { Accounts } from '../accounts/accounts.js'
 import type { PersonNews } from '../accounts/person-news.js'
 import type { ToAccount } from '../accounts/person.js'
+import { limits } from '../contract.js'
 import { ChatError } from '../platform/errors.js'
 import type { Limiter } from '../platform/limiter.js'
 import { waitingOf } from '../platform/waiting.js'
@@ -18,8 +19,9 @@ interface AvatarRoutes {
   toAccount: ToAccount
 }
 
-const choose = 'Choose a JPEG, PNG or WebP picture of up to 5 MB.'
-const parsePicture = express.raw({ type: ['image/jpeg', 'image/png', 'image/webp'], limit: '5mb' })
+const { bytes, types } = limits.picture
+const choose = `Choose a JPEG, PNG or WebP picture of up to ${bytes / 1024 ** 2} MB.`
+const parsePicture = express.raw({ type: [...types], limit: bytes })
 const readPicture = promisify<Request, Response>(parsePicture)
 
 // Uploads wait for each other, and each of them has its body in memory.

@@ -1,19 +1,4 @@
-export type ErrorCode =
-  | 'invalid'
-  | 'unauthenticated'
-  | 'forbidden'
-  | 'not_found'
-  | 'conflict'
-  | 'too_large'
-  | 'unsupported_media'
-  | 'rate_limited'
-  | 'unavailable'
-  | 'fault'
-
-export interface ErrorBody {
-  code: ErrorCode
-  message: string
-}
+import type { ErrorBody, ErrorCode } from '../contract.js'
 
 /** An expected error for the client: a code for programs, a sentence for people. Never a fault. */
 export class ChatError extends Error {

@@ -1,18 +1,19 @@
 import { Router, type RequestHandler } from 'express'
 import { z } from 'zod'
 import { emailOf, type Accounts } from '../accounts/accounts.js'
+import { limits } from '../contract.js'
 import { count, line, parse, uuid } from '../platform/input.js'
 import type { Limiter } from '../platform/limiter.js'
 import { signedIn } from '../sessions/sessions.js'
 import type { Rooms } from './rooms.js'
 
 const newRoom = z.object({
-  name: line('a name', 60),
+  name: line('a name', limits.name),
   kind: z.enum(['public', 'private'], 'Please choose public or private.').default('public'),
 })
 const whichPage = z.object({
-  search: line('a part of a name', 60).optional(),
-  after: line('a name', 60).optional(),
+  search: line('a part of a name', limits.name).optional(),
+  after: line('a name', limits.name).optional(),
   limit: count(1, 100).default(30),
 })
 const whichRoom = z.object({ id: uuid() })
