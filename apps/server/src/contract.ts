@@ -17,21 +17,42 @@ export const limits = {
   picture: { types: ['image/jpeg', 'image/png', 'image/webp'], bytes: 5 * 1024 * 1024, megapixels: 24 },
 } as const
 
-export type ErrorCode =
-  | 'invalid'
-  | 'unauthenticated'
-  | 'forbidden'
-  | 'not_found'
-  | 'conflict'
-  | 'too_large'
-  | 'unsupported_media'
-  | 'rate_limited'
-  | 'unavailable'
-  | 'fault'
+/** Why a request is refused, by code: stable names for programs and for translations. */
+export const reasons = {
+  invalid: [
+    'malformed',
+    'empty',
+    'too_short',
+    'too_long',
+    'hidden_characters',
+    'name_is_link',
+    'password_is_personal',
+    'password_is_guessable',
+    'reply_to_nothing',
+    'request_broken_off',
+  ],
+  unauthenticated: ['signed_out', 'wrong_password'],
+  forbidden: ['foreign_origin', 'localhost_only', 'not_a_member', 'wrong_current_password'],
+  not_found: ['nothing_here', 'no_such_room', 'no_such_message', 'no_such_account'],
+  conflict: ['email_taken', 'room_name_taken', 'message_id_taken'],
+  too_large: ['body_too_large', 'picture_too_large', 'too_many_pixels', 'too_much_memory'],
+  unsupported_media: ['unknown_content', 'not_a_picture'],
+  rate_limited: ['too_many_attempts', 'picture_in_hand', 'too_many_connections', 'second_socket'],
+  unavailable: ['service_down', 'storage_down', 'busy', 'stopping', 'connection_closed'],
+  fault: ['fault'],
+} as const satisfies Record<string, readonly string[]>
+
+export type ErrorCode = keyof typeof reasons
+export type Reason = (typeof reasons)[ErrorCode][number]
 
 export interface ErrorBody {
+  /** What kind of refusal it is: it decides the HTTP status. */
   code: ErrorCode
+  reason: Reason
+  /** A sentence for people. */
   message: string
+  /** The field of the request that the reason is about. */
+  field?: string
 }
 
 /** The account that is asking: only its owner ever sees the address. */

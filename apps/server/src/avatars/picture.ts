@@ -31,8 +31,8 @@ const gate = createGate(1)
  * Makes an avatar from a JPEG, PNG or WebP picture: a square WebP without metadata. A separate process draws it, which has
  * a memory limit, gives all memory back when it ends, and knows no secrets.
  * @param signal aborts when the client has gone.
- * @throws ChatError `unsupported_media` for another format or a damaged file, `too_large` for more than 24 megapixels or too
- * much memory, `invalid` when `signal` aborts.
+ * @throws ChatError `not_a_picture` for another format or a damaged file, `too_many_pixels`, `too_much_memory`,
+ * `request_broken_off` when `signal` aborts.
  */
 export async function encodeAvatar(body: Buffer, signal?: AbortSignal): Promise<Buffer> {
   try {
@@ -45,21 +45,21 @@ export async function encodeAvatar(body: Buffer, signal?: AbortSignal): Promise<
       return (await running).stdout
     })
   } catch (error) {
-    if (signal?.aborted) throw new ChatError('invalid', 'The request broke off.')
+    if (signal?.aborted) throw new ChatError('request_broken_off', 'The request broke off.')
     const { code, signal: killedBy } = error as { code?: unknown; signal?: NodeJS.Signals | null }
     if (code === exitCodes.damaged)
       throw new ChatError(
-        'unsupported_media',
+        'not_a_picture',
         'This is not a JPEG, PNG or WebP picture, or it is damaged. Please choose another one.',
       )
     if (code === exitCodes.tooLarge)
       throw new ChatError(
-        'too_large',
+        'too_many_pixels',
         `This picture has too many pixels. Choose one of up to ${limits.picture.megapixels} megapixels.`,
       )
     if (code === exitCodes.tooExpensive || killedBy) {
       throw new ChatError(
-        'too_large',
+        'too_much_memory',
         'This picture takes too much memory. Choose a smaller one, or one that is not interlaced.',
       )
     }

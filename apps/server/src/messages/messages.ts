@@ -88,7 +88,8 @@ export function createMessages({ db, news, rooms, toPerson }: MessagesOptions) {
       return await posting.post(authorId, message)
     } catch (error) {
       // Only a refusal is worth a second look: is the room not joined, or hidden from the author?
-      if (error instanceof ChatError && error.code === 'forbidden') await rooms.requireMember(message.roomId, authorId)
+      if (error instanceof ChatError && error.reason === 'not_a_member')
+        await rooms.requireMember(message.roomId, authorId)
       throw error
     }
   }
@@ -98,9 +99,9 @@ export function createMessages({ db, news, rooms, toPerson }: MessagesOptions) {
     return inTurn(roomId, async () => {
       const message = await db.transaction(async (tx) => {
         const version = await queries.takeVersion(tx, roomId, authorId)
-        if (version === undefined) throw new ChatError('forbidden', 'Join the room first.')
+        if (version === undefined) throw new ChatError('not_a_member', 'Join the room first.')
         const row = await queries.updateBody(tx, { roomId, seq, authorId, body, version })
-        if (row === undefined) throw new ChatError('not_found', 'There is no such message of yours.')
+        if (row === undefined) throw new ChatError('no_such_message', 'There is no such message of yours.')
         return toMessage(row)
       })
       news.send({ type: changeOf(message), to: [roomId], payload: { roomId, message } })
@@ -158,7 +159,7 @@ export function createMessages({ db, news, rooms, toPerson }: MessagesOptions) {
       return posting
     },
 
-    /** Gives one's own message another text. @throws ChatError `not_found`, `forbidden`, `unavailable`. */
+    /** Gives one's own message another text. @throws ChatError `no_such_room`, `not_a_member`, `no_such_message`, `busy`. */
     edit: change,
 
     /** Deletes one's own message: its place stays, its text is gone. @throws ChatError as `edit` does. */

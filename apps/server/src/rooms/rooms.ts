@@ -34,14 +34,14 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
 
   async function requireVisible(roomId: string, accountId: string): Promise<queries.RoomRow> {
     const room = await queries.visibleRoom(db, roomId, accountId)
-    if (room === undefined) throw new ChatError('not_found', 'No such room.')
+    if (room === undefined) throw new ChatError('no_such_room', 'No such room.')
     return room
   }
 
-  /** @throws ChatError `not_found` for a room one may not know of, `forbidden` for one that is not joined. */
+  /** @throws ChatError `no_such_room` for a room that is not visible, `not_a_member` for one that is not joined. */
   async function requireMember(roomId: string, accountId: string): Promise<queries.RoomRow> {
     const room = await requireVisible(roomId, accountId)
-    if (room.read === null) throw new ChatError('forbidden', 'Join the room first.')
+    if (room.read === null) throw new ChatError('not_a_member', 'Join the room first.')
     return room
   }
 
@@ -99,17 +99,21 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
       return { rooms, next: rows.length > limit ? (rooms.at(-1)?.name ?? null) : null }
     },
 
-    /** One room, joined or not. @throws ChatError `not_found` for one that one may not know of. */
+    /** One room, joined or not. @throws ChatError `no_such_room` for one that is not visible. */
     async find(roomId: string, accountId: string): Promise<Room> {
       return toRoom(await requireVisible(roomId, accountId))
     },
 
-    /** Creates a room with its creator as the first member. @throws ChatError `conflict` when a public room has the name. */
+    /** Creates a room with its creator as the first member. @throws ChatError `room_name_taken` when a public room has the name. */
     async create(accountId: string, { name, kind }: { name: string; kind: RoomKind }): Promise<Room> {
       const id = await db.transaction(async (tx) => {
         const room = await queries.insertRoom(tx, name, kind, accountId)
         if (room === undefined)
-          throw new ChatError('conflict', 'There is a public room with this name already. Please choose another name.')
+          throw new ChatError(
+            'room_name_taken',
+            'There is a public room with this name already. Please choose another name.',
+            { field: 'name' },
+          )
         await queries.insertMembership(tx, room.id, accountId)
         return room.id
       })

@@ -120,7 +120,7 @@ export function createSessions({ config, db, redis, accounts, news }: SessionsOp
 export function requireAccount(sessions: Sessions): RequestHandler {
   return async (req, res, next) => {
     const account = await sessions.accountOf(req.session)
-    if (account === undefined) throw new ChatError('unauthenticated', 'Please sign in.')
+    if (account === undefined) throw new ChatError('signed_out', 'Please sign in.')
     res.locals.account = account
     next()
   }
