@@ -4,6 +4,13 @@ import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { newPerson, password, Person, startChat, type Chat } from '../test/chat.js'
 import { eventually } from '../test/eventually.js'
+import { signedIn } from './sessions.js'
+
+describe('a route', () => {
+  it('that asks for an account without requireAccount in front of it fails, and answers for nobody', () => {
+    expect(() => signedIn({ locals: {} })).toThrow('requireAccount')
+  })
+})
 
 describe('sessions', () => {
   let chat: Chat

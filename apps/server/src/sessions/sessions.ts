@@ -126,7 +126,8 @@ export function requireAccount(sessions: Sessions): RequestHandler {
   }
 }
 
-/** The account behind `requireAccount`. */
-export function signedIn(res: { locals: Record<string, unknown> }): ChatAccount {
-  return res.locals.account as ChatAccount
+/** The account that `requireAccount` has let pass. @throws Error for a route that has no `requireAccount` in front of it. */
+export function signedIn({ locals }: { locals: { account?: ChatAccount } }): ChatAccount {
+  if (locals.account === undefined) throw new Error('This route needs requireAccount in front of it.')
+  return locals.account
 }
