@@ -267,7 +267,7 @@ describe('rooms', () => {
         news: { send: () => undefined },
         toPerson: createPeople({ cdnPrefix: null }).toPerson,
       })
-      expect(await rooms.read(id, ann.account.id, 2)).toBe(0)
+      expect(await rooms.read(ann.account.id, id, 2)).toBe(0)
     })
 
     it('from where a member joined, up to where they have read', async () => {
