@@ -18,6 +18,7 @@ RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --workspace=apps/serv
 FROM development AS web-build
 COPY tsconfig.json ./
 COPY apps/web apps/web
+COPY apps/server/src/contract.ts apps/server/src/
 RUN npm run build:web
 
 FROM development AS server-build

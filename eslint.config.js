@@ -56,20 +56,30 @@ export default defineConfig(
     rules: { 'no-restricted-properties': 'off' },
   },
   { files: ['**/*.test.ts'], rules: { '@typescript-eslint/unbound-method': 'off' } },
-  // The browser shares types with the server, and nothing else.
+  // The browser shares the contract with the server, and nothing else.
   {
     files: ['apps/web/src/**'],
     rules: {
       '@typescript-eslint/no-restricted-imports': [
         'error',
-        { patterns: [{ group: ['@chat/server/*'], allowTypeImports: true, message: 'Only types.' }] },
+        { patterns: [{ regex: 'server/(?!contract$)', message: 'Only the contract.' }] },
       ],
     },
   },
   // Who may import less than that: in place of the patterns above, which these include.
   ...[
     {
-      files: ['apps/server/src/platform/**', 'apps/web/src/ui/**'],
+      files: ['apps/server/src/contract.ts'],
+      regex: '',
+      message: 'The browser loads this file, so it imports nothing.',
+    },
+    {
+      files: ['apps/server/src/platform/**'],
+      regex: '^\\.\\./(?!contract\\.js$)',
+      message: 'This folder knows nothing of the chat but its contract.',
+    },
+    {
+      files: ['apps/web/src/ui/**'],
       regex: '^(\\.\\./|@chat/)',
       message: 'This folder knows nothing of the chat.',
     },

@@ -25,6 +25,8 @@ const configure = (_env: unknown, { mode = 'production' }: { mode?: 'production'
       clean: true,
     },
     resolve: {
+      // The server's contract comes from its source, as in the other apps.
+      conditionNames: ['source', '...'],
       extensions: ['.tsx', '.ts', '.js'],
       extensionAlias: { '.js': ['.ts', '.tsx', '.js'] },
     },

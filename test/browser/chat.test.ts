@@ -47,7 +47,7 @@ describe('two people in two browsers', () => {
     await ann.page.getByLabel('Email').fill('nobody@example.com')
     await ann.page.getByLabel('Password').fill('not my password')
     await ann.page.getByRole('button', { name: 'Sign in' }).click()
-    await ann.page.getByRole('alert').getByText('Wrong address or password.').waitFor()
+    await ann.page.getByRole('alert').getByText('Wrong email or password.').waitFor()
   })
 
   it('sign up', async () => {

@@ -5,6 +5,8 @@ import ts from 'typescript'
 import { describe, expect, it } from 'vitest'
 import { createApp } from './app.js'
 import { readConfig } from './config.js'
+import { reasons, type ErrorCode } from './contract.js'
+import { statusOf } from './platform/errors.js'
 
 const protocol = readFileSync(new URL('../../../docs/protocol.md', import.meta.url), 'utf8')
 const contract = fileURLToPath(new URL('./contract.ts', import.meta.url))
@@ -62,6 +64,13 @@ function events(interfaceName: string): Record<string, string[]> {
   )
 }
 
+describe('a reason', () => {
+  it('belongs to one code', () => {
+    const all = Object.values(reasons).flat()
+    expect(all).toEqual([...new Set(all)])
+  })
+})
+
 describe('docs/protocol.md', () => {
   it('lists the events that clients may send, with their payloads', () => {
     expect(
@@ -86,13 +95,12 @@ describe('docs/protocol.md', () => {
     expect(Object.keys(types)).toEqual(expect.arrayContaining([...mentioned]))
   })
 
-  it('lists every error code', () => {
-    const codes = exported.get('ErrorCode') as ts.UnionType
-    expect(
-      table('code')
-        .map(([cell]) => code(cell))
-        .sort(),
-    ).toEqual(codes.types.map((type) => (type as ts.StringLiteralType).value).sort())
+  it('lists every error code with its reasons', () => {
+    expect(table('code').map(([cell, status, list]) => [code(cell), Number(status), names(list)])).toEqual(
+      Object.entries(reasons)
+        .map(([code, list]) => [code, statusOf(code as ErrorCode), [...list]] as const)
+        .sort(([, a], [, b]) => a - b),
+    )
   })
 
   it('lists exactly the routes that exist', () => {

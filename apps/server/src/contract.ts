@@ -1,11 +1,59 @@
 /**
- * What the chat says over HTTP and Socket.IO: types only, shared with the browser.
+ * What the chat says over HTTP and Socket.IO, shared with the browser, so it imports nothing.
  * docs/protocol.md describes the same in words, and a test holds the two together.
  */
 
-import type { ErrorBody, ErrorCode } from './platform/errors.js'
+/** What people can run into. Texts are counted in characters (code points): a smiley is one. */
+export const limits = {
+  /** Characters of a message. */
+  message: 4000,
+  /** Characters of the name of a person or a room, and of a search for one. */
+  name: 60,
+  /** Characters of an email address. */
+  email: 254,
+  /** Characters of a password, at least and at most. */
+  password: { min: 10, max: 200 },
+  /** Which pictures can become an avatar. */
+  picture: { types: ['image/jpeg', 'image/png', 'image/webp'], bytes: 5 * 1024 * 1024, megapixels: 24 },
+} as const
 
-export type { ErrorBody, ErrorCode }
+/** Why a request is refused, by code: stable names for programs and for translations. */
+export const reasons = {
+  invalid: [
+    'malformed',
+    'empty',
+    'too_short',
+    'too_long',
+    'hidden_characters',
+    'name_is_link',
+    'password_is_personal',
+    'password_is_guessable',
+    'reply_to_nothing',
+    'request_broken_off',
+  ],
+  unauthenticated: ['signed_out', 'wrong_password'],
+  forbidden: ['foreign_origin', 'localhost_only', 'not_a_member', 'wrong_current_password'],
+  not_found: ['nothing_here', 'no_such_room', 'no_such_message', 'no_such_account'],
+  conflict: ['email_taken', 'room_name_taken', 'message_id_taken'],
+  too_large: ['body_too_large', 'picture_too_large', 'too_many_pixels', 'too_much_memory'],
+  unsupported_media: ['unknown_content', 'not_a_picture'],
+  rate_limited: ['too_many_attempts', 'picture_in_hand', 'too_many_connections', 'second_socket'],
+  unavailable: ['service_down', 'storage_down', 'busy', 'stopping', 'connection_closed'],
+  fault: ['fault'],
+} as const satisfies Record<string, readonly string[]>
+
+export type ErrorCode = keyof typeof reasons
+export type Reason = (typeof reasons)[ErrorCode][number]
+
+export interface ErrorBody {
+  /** What kind of refusal it is: it decides the HTTP status. */
+  code: ErrorCode
+  reason: Reason
+  /** A sentence for people. */
+  message: string
+  /** The field of the request that the reason is about. */
+  field?: string
+}
 
 /** The account that is asking: only its owner ever sees the address. */
 export interface Account {

@@ -1,10 +1,22 @@
-import type { Account, ErrorBody, Member, Page, Room, RoomKind, RoomPage, WebConfig } from '@chat/server/contract'
+import type {
+  Account,
+  ErrorBody,
+  Member,
+  Page,
+  Reason,
+  Room,
+  RoomKind,
+  RoomPage,
+  WebConfig,
+} from '@chat/server/contract'
 
 /** The server refused the request or could not be reached. `message` is a sentence for the user. */
 export class ApiError extends Error {
   constructor(
-    readonly code: ErrorBody['code'] | 'unreachable',
+    readonly reason: Reason | 'unreachable',
     message: string,
+    /** The field of the request that the reason is about. */
+    readonly field?: string,
   ) {
     super(message)
   }
@@ -32,8 +44,8 @@ const ask = async <T>(method: string, path: string, body?: unknown): Promise<T> 
     throw new ApiError('unreachable', 'The chat cannot be reached. Check your connection and try again.')
   }
   if (response.ok) return answer as T
-  const { code, message } = (answer as { error: ErrorBody }).error
-  throw new ApiError(code, message)
+  const { reason, message, field } = (answer as { error: ErrorBody }).error
+  throw new ApiError(reason, message, field)
 }
 
 const room = (id: string) => `/api/rooms/${encodeURIComponent(id)}`
@@ -68,4 +80,4 @@ export const api = {
 }
 
 /** True if the request was refused because the session has ended. */
-export const isSignedOut = (error: unknown) => error instanceof ApiError && error.code === 'unauthenticated'
+export const isSignedOut = (error: unknown) => error instanceof ApiError && error.reason === 'signed_out'

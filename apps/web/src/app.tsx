@@ -4,7 +4,7 @@ import type { Account, WebConfig } from '@chat/server/contract'
 
 import { Entrance } from './accounts/entrance.js'
 import { Profile } from './accounts/profile.js'
-import { api, ApiError } from './api.js'
+import { api, isSignedOut } from './api.js'
 import { createChat } from './chat/chat.js'
 import { connectTo } from './chat/connection.js'
 import { RoomsPage } from './rooms/rooms-page.js'
@@ -90,7 +90,7 @@ const whoAmI = async () => {
   try {
     return await api.me()
   } catch (error) {
-    if (error instanceof ApiError && error.code === 'unauthenticated') return null
+    if (isSignedOut(error)) return null
     throw error
   }
 }

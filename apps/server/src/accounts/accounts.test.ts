@@ -1,6 +1,6 @@
 import { scryptSync } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Account } from '../contract.js'
+import type { Account, ErrorBody } from '../contract.js'
 import { newPerson, nextNews, password, Person, startChat, type Chat } from '../test/chat.js'
 
 describe('accounts', () => {
@@ -10,8 +10,7 @@ describe('accounts', () => {
   })
   afterAll(() => chat.stop())
 
-  const signUp = (body: unknown) =>
-    new Person(chat.url).ask<{ error?: { code: string; message: string } }>('POST', '/api/accounts', body)
+  const signUp = (body: unknown) => new Person(chat.url).ask<{ error?: ErrorBody }>('POST', '/api/accounts', body)
   const accountsThere = async () =>
     (await chat.database.db.query<{ count: number }>('select count(*) from accounts'))[0]?.count
 
@@ -38,7 +37,7 @@ describe('accounts', () => {
         .then(({ account }) => signUp({ name: 'Other', email: account.email.toUpperCase(), password }))
         .then(({ status, body }) => {
           expect(status).toBe(409)
-          expect(body.error?.code).toBe('conflict')
+          expect(body.error).toMatchObject({ code: 'conflict', reason: 'email_taken', field: 'email' })
         })
     })
 
@@ -48,55 +47,108 @@ describe('accounts', () => {
     })
 
     it.each([
-      ['no body', undefined, 'The request could not be read.'],
-      ['a list', [], 'The request could not be read.'],
-      ['no name', { email: 'x@example.com', password }, 'Please enter a name.'],
-      ['a name of the wrong type', { name: { $gt: '' }, email: 'x@example.com', password }, 'name'],
-      ['an empty name', { name: '  ', email: 'x@example.com', password }, 'Please enter a name.'],
-      ['a name of two lines', { name: 'a\nb', email: 'x@example.com', password }, 'name'],
-      ['a name with a NUL', { name: 'a\u0000b', email: 'x@example.com', password }, 'name'],
-      ['a name with a lone surrogate', { name: 'a\ud800', email: 'x@example.com', password }, 'name'],
+      ['no body', undefined, 'The request could not be read.', 'malformed', undefined],
+      ['a list', [], 'The request could not be read.', 'malformed', undefined],
+      ['no name', { email: 'x@example.com', password }, 'Please enter a name.', 'malformed', 'name'],
+      [
+        'a name of the wrong type',
+        { name: { $gt: '' }, email: 'x@example.com', password },
+        'name',
+        'malformed',
+        'name',
+      ],
+      ['an empty name', { name: '  ', email: 'x@example.com', password }, 'Please enter a name.', 'empty', 'name'],
+      ['a name of two lines', { name: 'a\nb', email: 'x@example.com', password }, 'name', 'hidden_characters', 'name'],
+      [
+        'a name with a NUL',
+        { name: 'a\u0000b', email: 'x@example.com', password },
+        'name',
+        'hidden_characters',
+        'name',
+      ],
+      [
+        'a name with a lone surrogate',
+        { name: 'a\ud800', email: 'x@example.com', password },
+        'name',
+        'hidden_characters',
+        'name',
+      ],
       [
         'a name that contains a URL',
         { name: 'URGENT http://evil.example/login', email: 'x@example.com', password },
         'name',
+        'name_is_link',
+        'name',
       ],
-      ['a name that is a host name', { name: 'evil.example', email: 'x@example.com', password }, 'name'],
-      ['a name written from right to left', { name: 'Ann\u202egpj.exe', email: 'x@example.com', password }, 'name'],
-      ['an invisible name', { name: '\u3164\u200d', email: 'x@example.com', password }, 'name'],
-      ['a very long name', { name: 'x'.repeat(61), email: 'x@example.com', password }, 'name'],
-      ['an invalid email address', { name: 'X', email: 'x', password }, 'email'],
+      [
+        'a name that is a host name',
+        { name: 'evil.example', email: 'x@example.com', password },
+        'name',
+        'name_is_link',
+        'name',
+      ],
+      [
+        'a name written from right to left',
+        { name: 'Ann\u202egpj.exe', email: 'x@example.com', password },
+        'name',
+        'hidden_characters',
+        'name',
+      ],
+      ['an invisible name', { name: '\u3164\u200d', email: 'x@example.com', password }, 'name', 'empty', 'name'],
+      ['a very long name', { name: 'x'.repeat(61), email: 'x@example.com', password }, 'name', 'too_long', 'name'],
+      ['an invalid email address', { name: 'X', email: 'x', password }, 'email', 'malformed', 'email'],
       [
         'an email address with a line break',
         { name: 'X', email: 'x@example.com\r\nBcc: y@example.com', password },
         'email',
+        'malformed',
+        'email',
       ],
-      ['a short password', { name: 'X', email: 'x@example.com', password: 'short' }, '10 characters'],
+      [
+        'a short password',
+        { name: 'X', email: 'x@example.com', password: 'short' },
+        '10 characters',
+        'too_short',
+        'password',
+      ],
       [
         'a common password',
         { name: 'X', email: 'x@example.com', password: 'Password123' },
         'first that anybody would try',
+        'password_is_guessable',
+        'password',
       ],
       [
         'a password of one repeated letter',
         { name: 'X', email: 'x@example.com', password: 'aaaaaaaaaaaaaaa' },
         'first that anybody would try',
+        'password_is_guessable',
+        'password',
       ],
       [
         'the email address as password',
         { name: 'X', email: 'somebody@example.com', password: 'somebody@example.com' },
-        'your name or address',
+        'your name or email',
+        'password_is_personal',
+        'password',
       ],
       [
         'a password that is too long',
         { name: 'X', email: 'x@example.com', password: 'abcdef'.repeat(100) },
         'at most 200',
+        'too_long',
+        'password',
       ],
-    ])('is refused with %s, and changes nothing', async (_what, body, message) => {
+    ])('is refused with %s, and changes nothing', async (_what, body, message, reason, field) => {
       const before = await accountsThere()
       const answer = await signUp(body)
       expect(answer.status).toBe(400)
-      expect(answer.body.error).toMatchObject({ code: 'invalid', message: expect.stringContaining(message) as string })
+      expect(answer.body.error).toEqual({
+        code: 'invalid',
+        reason,
+        message: expect.stringContaining(message) as string,
+        field,
+      })
       // The message is a sentence for people, and not `field: problem`.
       expect(answer.body.error?.message).toMatch(/^[A-Z][^:]*\.$/)
       expect(await accountsThere()).toBe(before)
@@ -107,14 +159,17 @@ describe('accounts', () => {
       const broken = await ann.ask('POST', '/api/accounts', '{"name": ')
       expect([broken.status, broken.body]).toEqual([
         400,
-        { error: { code: 'invalid', message: 'The request could not be read.' } },
+        { error: { code: 'invalid', reason: 'malformed', message: 'The request could not be read.' } },
       ])
       const large = await ann.ask('POST', '/api/accounts', {
         name: 'x'.repeat(70_000),
         email: 'x@example.com',
         password,
       })
-      expect([large.status, large.body]).toEqual([413, { error: { code: 'too_large', message: 'This is too large.' } }])
+      expect([large.status, large.body]).toEqual([
+        413,
+        { error: { code: 'too_large', reason: 'body_too_large', message: 'This is too large.' } },
+      ])
     })
   })
 
@@ -217,6 +272,7 @@ describe('accounts', () => {
     it('gets a new password only with the current one', async () => {
       const ann = await newPerson(chat.url)
       const wrong = await ann.ask('PATCH', '/api/me', { password: 'a whole new one', currentPassword: 'a wrong one' })
+      expect(wrong.body).toMatchObject({ error: { reason: 'wrong_current_password', field: 'currentPassword' } })
       expect(wrong.status).toBe(403)
       expect(
         (await ann.ask('PATCH', '/api/me', { password: 'a whole new one', currentPassword: password })).status,
@@ -298,7 +354,7 @@ describe('accounts', () => {
         method,
         path,
         status: 401,
-        body: { error: { code: 'unauthenticated', message: 'Please sign in.' } },
+        body: { error: { code: 'unauthenticated', reason: 'signed_out', message: 'Please sign in.' } },
       })
     }
   })

@@ -1,11 +1,12 @@
 import { z } from 'zod'
+import { limits } from '../contract.js'
 import { ChatError } from '../platform/errors.js'
 import type { Database } from '../platform/db.js'
 import type { Waiting } from '../platform/gate.js'
-import { line } from '../platform/input.js'
+import { because, line } from '../platform/input.js'
 import { createLoader } from '../platform/loader.js'
 import { recordEvent } from '../events/outbox.js'
-import { hashPassword, isOutdated, verifyPassword, weaknessOf } from './password.js'
+import { hashPassword, isOutdated, refuseWeak, verifyPassword } from './password.js'
 import {
   accountByEmail,
   accountsById,
@@ -34,16 +35,16 @@ export function nameOf() {
         .replace(/\p{Default_Ignorable_Code_Point}/gu, '')
         .replace(initials, ''),
     )
-  return line('a name', 60).refine(
+  return line('a name', limits.name).refine(
     (name) => !isLink(name),
-    'A name must not look like a link. Put a space after each dot.',
+    because('name_is_link', 'A name must not look like a link. Put a space after each dot.'),
   )
 }
 
 /** The schema of an email address. The result is trimmed and in lower case, as it is stored and compared. */
 export function emailOf() {
   const sentence = 'Please enter an email address like ann@example.com.'
-  return z.string(sentence).trim().toLowerCase().pipe(z.email(sentence).max(254, sentence))
+  return z.string(sentence).trim().toLowerCase().pipe(z.email(sentence).max(limits.email, sentence))
 }
 
 /** The schema of a password that is to be verified. A password that is too long is reported as wrong. */
@@ -65,14 +66,9 @@ export function createAccounts({ db }: { db: Database }) {
     },
   })
 
-  async function refuseWeak(password: string, about: { name: string; email: string }) {
-    const weakness = await weaknessOf(password, about)
-    if (weakness !== null) throw new ChatError('invalid', weakness)
-  }
-
   // `waiting`: hashing is slow and has a queue, in which clients take turns by IP address.
   return {
-    /** @throws ChatError `invalid` for a weak password, `conflict` when the email address already has an account. */
+    /** @throws ChatError as `refuseWeak` does, `email_taken`. */
     async signUp(
       { name, email, password }: { name: string; email: string; password: string },
       waiting?: Waiting,
@@ -81,17 +77,18 @@ export function createAccounts({ db }: { db: Database }) {
       const hash = await hashPassword(password, waiting)
       return db.transaction(async (tx) => {
         const account = await insertAccount(tx, name, email, hash)
-        if (account === undefined) throw new ChatError('conflict', 'This address already has an account.')
+        if (account === undefined)
+          throw new ChatError('email_taken', 'This email already has an account.', { field: 'email' })
         await recordEvent(tx, { type: 'account.registered', payload: { accountId: account.id } })
         return account
       })
     },
 
-    /** @throws ChatError `unauthenticated`, the same for an unknown email address and for a wrong password. */
+    /** @throws ChatError `wrong_password`, the same for an unknown email address and for a wrong password. */
     async signIn({ email, password }: { email: string; password: string }, waiting?: Waiting): Promise<ChatAccount> {
       const found = await accountByEmail(db, email)
       const right = await verifyPassword(password, found?.passwordHash ?? (await nobody), waiting)
-      if (found === undefined || !right) throw new ChatError('unauthenticated', 'Wrong address or password.')
+      if (found === undefined || !right) throw new ChatError('wrong_password', 'Wrong email or password.')
       const { account, passwordHash } = found
       if (isOutdated(passwordHash))
         await replaceHash(db, account.id, passwordHash, await hashPassword(password, waiting))
@@ -107,16 +104,16 @@ export function createAccounts({ db }: { db: Database }) {
       return new Map(rows.map(({ id, sessionEpoch }) => [id, sessionEpoch]))
     },
 
-    /** @throws ChatError `not_found`. */
+    /** @throws ChatError `no_such_account`. */
     async findByEmail(email: string): Promise<ChatAccount> {
       const found = await accountByEmail(db, email)
-      if (found === undefined) throw new ChatError('not_found', 'Nobody here has this address.')
+      if (found === undefined) throw new ChatError('no_such_account', 'Nobody here has this email.', { field: 'email' })
       return found.account
     },
 
     /**
      * Changes the given fields. A new password needs the current one, and ends all sessions by a new `sessionEpoch`.
-     * @throws ChatError `invalid` for a weak password, `forbidden` when the current password is wrong.
+     * @throws ChatError as `refuseWeak` does, `wrong_current_password`.
      */
     async change(
       account: ChatAccount,
@@ -127,7 +124,8 @@ export function createAccounts({ db }: { db: Database }) {
       if (password !== undefined) {
         const current = (await passwordHashOf(db, account.id)) ?? (await nobody)
         const isRight = await verifyPassword(currentPassword ?? '', current, waiting)
-        if (!isRight) throw new ChatError('forbidden', 'The current password is wrong.')
+        if (!isRight)
+          throw new ChatError('wrong_current_password', 'The current password is wrong.', { field: 'currentPassword' })
         await refuseWeak(password, { name: name ?? account.name, email: account.email })
         hash = await hashPassword(password, waiting)
       }

@@ -1,5 +1,7 @@
 import { randomBytes, scrypt, timingSafeEqual, type ScryptOptions } from 'node:crypto'
 import { promisify } from 'node:util'
+import { limits } from '../contract.js'
+import { ChatError } from '../platform/errors.js'
 import { createGate, type Waiting } from '../platform/gate.js'
 import { isGuessable } from './guessable.js'
 
@@ -41,16 +43,19 @@ export function isOutdated(hash: string): boolean {
 }
 
 /**
- * Returns a sentence that says why a password is too weak, or null. A password needs 10 to 200 characters, must not be the
- * person's name or email address, and must not be easy to guess.
+ * Refuses a weak password. It must be as long as `limits.password` says, must not be the person's name or email address,
+ * and must not be easy to guess.
+ * @throws ChatError `too_short`, `too_long`, `password_is_personal`, `password_is_guessable`.
  */
-export async function weaknessOf(password: string, about: { name: string; email: string }): Promise<string | null> {
-  const characters = [...password]
-  if (characters.length < 10) return 'A password needs 10 characters or more.'
-  if (characters.length > 200) return 'A password can have at most 200 characters.'
-  const lower = password.toLowerCase()
+export async function refuseWeak(password: string, about: { name: string; email: string }): Promise<void> {
+  const field = 'password'
+  const { length } = [...password]
+  const { min, max } = limits.password
+  if (length < min) throw new ChatError('too_short', `A password needs ${min} characters or more.`, { field })
+  if (length > max) throw new ChatError('too_long', `A password can have at most ${max} characters.`, { field })
   const personal = [about.name.toLowerCase(), about.email, about.email.split('@')[0] ?? '']
-  if (personal.includes(lower)) return 'A password must not be your name or address.'
-  if (await isGuessable(password, personal)) return 'This password is among the first that anybody would try.'
-  return null
+  if (personal.includes(password.toLowerCase()))
+    throw new ChatError('password_is_personal', 'A password must not be your name or email.', { field })
+  if (await isGuessable(password, personal))
+    throw new ChatError('password_is_guessable', 'This password is among the first that anybody would try.', { field })
 }

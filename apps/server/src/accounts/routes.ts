@@ -1,7 +1,7 @@
 import { Router, type RequestHandler } from 'express'
 import { z } from 'zod'
 import type { News } from '../live/news.js'
-import { parse } from '../platform/input.js'
+import { because, parse } from '../platform/input.js'
 import { visitorAt, type Limiter } from '../platform/limiter.js'
 import { waitingOf } from '../platform/waiting.js'
 import type { Rooms } from '../rooms/rooms.js'
@@ -29,7 +29,7 @@ const changes = z
   .partial()
   .refine(
     ({ name, password }) => name !== undefined || password !== undefined,
-    'Please enter a name or a new password.',
+    because('empty', 'Please enter a name or a new password.'),
   )
 
 /** HTTP routes: sign up, read and change the own profile. */

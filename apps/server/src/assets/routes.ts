@@ -6,7 +6,7 @@ import type { Assets } from './assets.js'
 export function createAssetRoutes({ assets }: { assets: Assets }): Router {
   return Router().get('/assets/:name', async (req, res) => {
     const asset = await assets.find(req.params.name)
-    if (asset === null) throw new ChatError('not_found', 'There is nothing here.')
+    if (asset === null) throw new ChatError('nothing_here', 'There is nothing here.')
     res.set({ 'cache-control': 'public, max-age=31536000, immutable', 'content-type': asset.contentType })
     res.send(asset.content)
   })

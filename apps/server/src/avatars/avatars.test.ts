@@ -151,7 +151,13 @@ describe('an avatar', () => {
     const refused = await Promise.race(uploads.map((each) => each.answer))
     expect(refused).toMatchObject({
       status: 429,
-      body: { error: { code: 'rate_limited', message: expect.stringContaining('worked on') as string } },
+      body: {
+        error: {
+          code: 'rate_limited',
+          reason: 'picture_in_hand',
+          message: expect.stringContaining('worked on') as string,
+        },
+      },
     })
     expect(refused.retryAfter).toBeGreaterThan(0)
     for (const each of uploads) each.goOn()
@@ -167,7 +173,7 @@ describe('an avatar', () => {
     const refused = await Promise.race(uploads.map((each) => each.answer))
     expect(refused).toMatchObject({
       status: 503,
-      body: { error: { code: 'unavailable', message: expect.stringContaining('people') as string } },
+      body: { error: { code: 'unavailable', reason: 'busy', message: expect.stringContaining('people') as string } },
     })
     expect(refused.retryAfter).toBeGreaterThan(0)
     for (const each of uploads) each.goOn()

@@ -25,15 +25,14 @@ export function createAvatars({ db, storage, log }: AvatarsOptions) {
      * Gives an account a new avatar and removes the old one.
      * @param body a JPEG, PNG or WebP picture.
      * @param signal aborts when the client has gone.
-     * @throws ChatError as `encodeAvatar` does, `not_found` when the account does not exist, `unavailable` when the avatar
-     * cannot be stored.
+     * @throws ChatError as `encodeAvatar` does, `no_such_account`, `storage_down` when the avatar cannot be stored.
      */
     async set(accountId: string, body: Buffer, signal?: AbortSignal): Promise<void> {
       const picture = await encodeAvatar(body, signal)
       const key = `${randomUUID()}.webp`
       await storage.put(key, picture, 'image/webp').catch((error: unknown) => {
         log.error({ err: error }, 'a picture could not be stored')
-        throw new ChatError('unavailable', 'Pictures cannot be stored right now. Please try again.')
+        throw new ChatError('storage_down', 'Pictures cannot be stored right now. Please try again.')
       })
       try {
         const previous = await replaceKey(db, accountId, key)
@@ -62,6 +61,6 @@ async function replaceKey(db: Db, accountId: string, key: string): Promise<strin
       returning before.avatar_key as previous`,
     [accountId, key],
   )
-  if (replaced === undefined) throw new ChatError('not_found', 'No such account.')
+  if (replaced === undefined) throw new ChatError('no_such_account', 'No such account.')
   return replaced.previous
 }

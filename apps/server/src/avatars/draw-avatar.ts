@@ -1,7 +1,8 @@
 import { setPriority } from 'node:os'
 import { buffer } from 'node:stream/consumers'
 import sharp from 'sharp'
-import { exitCodes, megapixels } from './picture.js'
+import { limits } from '../contract.js'
+import { exitCodes } from './picture.js'
 
 /** A program that reads a picture from standard input and writes the avatar to standard output. picture.ts runs it with limits. */
 
@@ -17,7 +18,7 @@ const edge = 256
 try {
   // Only the pixels are decoded and encoded again, so the avatar contains nothing else of the file.
   const avatar = await sharp(await buffer(process.stdin), {
-    limitInputPixels: megapixels * 1_000_000,
+    limitInputPixels: limits.picture.megapixels * 1_000_000,
     autoOrient: true,
   })
     // autoOrient rotates the pixels by the EXIF orientation, which the avatar does not contain.

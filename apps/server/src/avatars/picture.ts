@@ -2,10 +2,9 @@ import { execFile } from 'node:child_process'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { limits } from '../contract.js'
 import { ChatError } from '../platform/errors.js'
 import { createGate } from '../platform/gate.js'
-
-export const megapixels = 24
 
 /** Exit codes of the process that draws an avatar, when it fails. */
 export const exitCodes = { damaged: 10, tooLarge: 11, tooExpensive: 12 }
@@ -18,11 +17,11 @@ const loader = program.endsWith('.ts') ? ['--import', 'tsx'] : []
 // The memory limit is in KiB, half of what the chart gives the server. It is enough for 24 megapixels of 6 bytes, as in a
 // progressive JPEG. Stacks count with their full size, so they are small and few. --jitless compiles no code, for which
 // Node 24 would reserve half a gigabyte.
-const limits = 'ulimit -c 0 && ulimit -s 2048 && ulimit -d 256000'
+const share = 'ulimit -c 0 && ulimit -s 2048 && ulimit -d 256000'
 const env = { UV_THREADPOOL_SIZE: '1' }
 const drawing = [process.execPath, '--jitless', ...loader, program]
 // Only Linux has these limits. Other systems are for development.
-const command = process.platform === 'linux' ? ['/bin/sh', '-c', `${limits} && exec "$0" "$@"`, ...drawing] : drawing
+const command = process.platform === 'linux' ? ['/bin/sh', '-c', `${share} && exec "$0" "$@"`, ...drawing] : drawing
 const timeoutMs = 30_000
 
 // Only one avatar is drawn at a time, so the memory for all of them is bounded.
@@ -32,8 +31,8 @@ const gate = createGate(1)
  * Makes an avatar from a JPEG, PNG or WebP picture: a square WebP without metadata. A separate process draws it, which has
  * a memory limit, gives all memory back when it ends, and knows no secrets.
  * @param signal aborts when the client has gone.
- * @throws ChatError `unsupported_media` for another format or a damaged file, `too_large` for more than 24 megapixels or too
- * much memory, `invalid` when `signal` aborts.
+ * @throws ChatError `not_a_picture` for another format or a damaged file, `too_many_pixels`, `too_much_memory`,
+ * `request_broken_off` when `signal` aborts.
  */
 export async function encodeAvatar(body: Buffer, signal?: AbortSignal): Promise<Buffer> {
   try {
@@ -46,21 +45,21 @@ export async function encodeAvatar(body: Buffer, signal?: AbortSignal): Promise<
       return (await running).stdout
     })
   } catch (error) {
-    if (signal?.aborted) throw new ChatError('invalid', 'The request broke off.')
+    if (signal?.aborted) throw new ChatError('request_broken_off', 'The request broke off.')
     const { code, signal: killedBy } = error as { code?: unknown; signal?: NodeJS.Signals | null }
     if (code === exitCodes.damaged)
       throw new ChatError(
-        'unsupported_media',
+        'not_a_picture',
         'This is not a JPEG, PNG or WebP picture, or it is damaged. Please choose another one.',
       )
     if (code === exitCodes.tooLarge)
       throw new ChatError(
-        'too_large',
-        `This picture has too many pixels. Choose one of up to ${megapixels} megapixels.`,
+        'too_many_pixels',
+        `This picture has too many pixels. Choose one of up to ${limits.picture.megapixels} megapixels.`,
       )
     if (code === exitCodes.tooExpensive || killedBy) {
       throw new ChatError(
-        'too_large',
+        'too_much_memory',
         'This picture takes too much memory. Choose a smaller one, or one that is not interlaced.',
       )
     }

@@ -3,6 +3,7 @@ import express, { Router, type Request, type RequestHandler, type Response } fro
 import type { Accounts } from '../accounts/accounts.js'
 import type { PersonNews } from '../accounts/person-news.js'
 import type { ToAccount } from '../accounts/person.js'
+import { limits } from '../contract.js'
 import { ChatError } from '../platform/errors.js'
 import type { Limiter } from '../platform/limiter.js'
 import { waitingOf } from '../platform/waiting.js'
@@ -18,8 +19,9 @@ interface AvatarRoutes {
   toAccount: ToAccount
 }
 
-const choose = 'Choose a JPEG, PNG or WebP picture of up to 5 MB.'
-const parsePicture = express.raw({ type: ['image/jpeg', 'image/png', 'image/webp'], limit: '5mb' })
+const { bytes, types } = limits.picture
+const choose = `Choose a JPEG, PNG or WebP picture of up to ${bytes / 1024 ** 2} MB.`
+const parsePicture = express.raw({ type: [...types], limit: bytes })
 const readPicture = promisify<Request, Response>(parsePicture)
 
 // Uploads wait for each other, and each of them has its body in memory.
@@ -40,12 +42,14 @@ export function createAvatarRoutes({
   async function takeInHand(accountId: string, work: () => Promise<void>): Promise<void> {
     if (inHand.has(accountId))
       throw new ChatError(
-        'rate_limited',
+        'picture_in_hand',
         'Your picture before this one is still being worked on. Please wait a little.',
-        5,
+        { retryAfterSeconds: 5 },
       )
     if (inHand.size >= picturesInHand)
-      throw new ChatError('unavailable', 'Too many people change their pictures just now. Please try again.', 5)
+      throw new ChatError('busy', 'Too many people change their pictures just now. Please try again.', {
+        retryAfterSeconds: 5,
+      })
     inHand.add(accountId)
     await work().finally(() => inHand.delete(accountId))
   }
@@ -57,20 +61,20 @@ export function createAvatarRoutes({
       await takeInHand(id, async () => {
         await limiter.take(id, { reqId: req.id, accountId: id })
         await readPicture(req, res).catch((error: Error & { status?: number }) => {
-          throw error.status === 413 ? new ChatError('too_large', choose) : error
+          throw error.status === 413 ? new ChatError('picture_too_large', choose) : error
         })
         const body: unknown = req.body
-        if (!Buffer.isBuffer(body)) throw new ChatError('unsupported_media', choose)
+        if (!Buffer.isBuffer(body)) throw new ChatError('not_a_picture', choose)
         await avatars.set(id, body, gone)
         personNews.add(id)
       })
       const account = await accounts.find(id)
-      if (account === undefined) throw new ChatError('unauthenticated', 'Please sign in.')
+      if (account === undefined) throw new ChatError('signed_out', 'Please sign in.')
       res.json(toAccount(account))
     })
     .get('/avatars/:key', async (req, res) => {
       const picture = await avatars.open(req.params.key)
-      if (picture === null) throw new ChatError('not_found', 'There is nothing here.')
+      if (picture === null) throw new ChatError('nothing_here', 'There is nothing here.')
       // A user made this file, so these headers make browsers treat it as a picture and as nothing else.
       res.set({
         'cache-control': 'public, max-age=31536000, immutable',

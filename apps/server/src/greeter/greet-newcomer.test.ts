@@ -66,11 +66,11 @@ describe('greeting a newcomer', () => {
   it('happens in every room that a person joins, but not again after leaving and joining again', async () => {
     const { roomId, ann, ben } = await benJoinsAnnsRoom()
     const other = await rooms.create(ann.id, { name: `Room ${randomUUID()}`, kind: 'public' })
-    await rooms.join(other.id, ben.id)
+    await rooms.join(ben.id, other.id)
     await greet(roomId, ben.id)
     await greet(other.id, ben.id)
-    await rooms.leave(roomId, ben.id)
-    await rooms.join(roomId, ben.id)
+    await rooms.leave(ben.id, roomId)
+    await rooms.join(ben.id, roomId)
     await greet(roomId, ben.id)
     expect(await history(roomId, ann.id)).toHaveLength(1)
     expect(await history(other.id, ann.id)).toHaveLength(1)
@@ -83,7 +83,7 @@ describe('greeting a newcomer', () => {
     await greet(roomId, greeterId)
     await greet(roomId, randomUUID())
     await greet(randomUUID(), ben.id)
-    await rooms.leave(roomId, ben.id)
+    await rooms.leave(ben.id, roomId)
     await greet(roomId, ben.id)
     expect(await history(roomId, ann.id)).toEqual([])
     // The greeter works: it greets a member.
@@ -118,7 +118,7 @@ function greet(roomId: string, accountId: string): Promise<void> {
 async function benJoinsAnnsRoom() {
   const [ann, ben] = [await signUp('Ann'), await signUp('Ben')]
   const room = await rooms.create(ann.id, { name: `Room ${randomUUID()}`, kind: 'public' })
-  await rooms.join(room.id, ben.id)
+  await rooms.join(ben.id, room.id)
   return { roomId: room.id, ann, ben }
 }
 

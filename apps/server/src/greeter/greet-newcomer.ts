@@ -3,7 +3,7 @@ import type { Accounts } from '../accounts/accounts.js'
 import type { Messages } from '../messages/messages.js'
 import type { EventOf } from '../events/events.js'
 import { ChatError } from '../platform/errors.js'
-import type { Rooms } from '../rooms/rooms.js'
+import type { Membership, Rooms } from '../rooms/rooms.js'
 
 /** The id of the bot's account, which the first migration inserts. */
 export const greeterId = '00000000-0000-4000-8000-00000000b075'
@@ -22,18 +22,24 @@ export function greetNewcomer({ accounts, rooms, messages }: GreetNewcomerOption
   return async ({ payload: { roomId, accountId } }: EventOf<'member.joined'>): Promise<void> => {
     // `find` does not find bots.
     const newcomer = await accounts.find(accountId)
-    if (newcomer === undefined || !(await isStillThere(rooms, roomId, accountId))) return
-    await rooms.admitBot(roomId, greeterId)
+    if (newcomer === undefined) return
+    const room = await membershipOf(rooms, accountId, roomId)
+    if (room === undefined) return
+    await rooms.admitBot(greeterId, room)
     await messages.post(greeterId, { roomId, id: greetingId(roomId, accountId), body: `Welcome, ${newcomer.name}!` })
   }
 }
 
-async function isStillThere(rooms: Pick<Rooms, 'requireMember'>, roomId: string, accountId: string): Promise<boolean> {
+/** Undefined when they have left again. */
+async function membershipOf(
+  rooms: Pick<Rooms, 'requireMember'>,
+  accountId: string,
+  roomId: string,
+): Promise<Membership | undefined> {
   try {
-    await rooms.requireMember(roomId, accountId)
-    return true
+    return await rooms.requireMember(accountId, roomId)
   } catch (error) {
-    if (error instanceof ChatError) return false
+    if (error instanceof ChatError) return undefined
     throw error
   }
 }

@@ -78,7 +78,7 @@ describe('the HTTP server', () => {
     const stranger = await new Person(chat.url).ask('GET', '/version')
     expect([stranger.status, stranger.body]).toEqual([
       401,
-      { error: { code: 'unauthenticated', message: 'Please sign in.' } },
+      { error: { code: 'unauthenticated', reason: 'signed_out', message: 'Please sign in.' } },
     ])
     const ann = await newPerson(chat.url)
     expect((await ann.ask('GET', '/version')).body).toEqual({
@@ -264,7 +264,7 @@ describe('the HTTP server', () => {
         method,
         path,
         status: 404,
-        body: { error: { code: 'not_found', message: 'There is nothing here.' } },
+        body: { error: { code: 'not_found', reason: 'nothing_here', message: 'There is nothing here.' } },
       })
     }
   })

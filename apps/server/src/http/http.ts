@@ -41,7 +41,7 @@ function createHostCheck(publicUrl: string | null): CheckOrigin {
   return ({ host = '' }) => {
     if (publicUrl !== null || isLoopback(host)) return
     throw new ChatError(
-      'forbidden',
+      'localhost_only',
       'This chat answers to localhost only. For another name set PUBLIC_URL to the address that people type.',
     )
   }
@@ -58,7 +58,7 @@ export function createOriginCheck(publicUrl: string | null): CheckOrigin {
     const page = publicUrl === null && origin !== undefined && URL.canParse(origin) ? new URL(origin) : undefined
     const own =
       publicUrl === null ? page?.host === host && /^https?:$/.test(page?.protocol ?? '') : origin === publicUrl
-    if (!own) throw new ChatError('forbidden', 'This request does not come from the chat itself.')
+    if (!own) throw new ChatError('foreign_origin', 'This request does not come from the chat itself.')
   }
 }
 
@@ -129,7 +129,7 @@ export function createHttp({ config, log, sessions, checkOrigin, routers, isRead
   })
   app.use(async (req, res) => {
     // Programs get the error as JSON. People who mistyped a URL get a page with a link.
-    if (req.accepts(['json', 'html']) !== 'html') throw new ChatError('not_found', 'There is nothing here.')
+    if (req.accepts(['json', 'html']) !== 'html') throw new ChatError('nothing_here', 'There is nothing here.')
     res
       .status(404)
       .type('html')
@@ -231,8 +231,8 @@ export function answerErrors(sayFault: SayFault): ErrorRequestHandler {
 function fromParser(error: unknown): ChatError | undefined {
   const status = error instanceof Error ? (error as { status?: unknown }).status : undefined
   if (error instanceof ChatError || typeof status !== 'number' || status >= 500) return undefined
-  if (status === 413) return new ChatError('too_large', 'This is too large.')
-  if (status === 404) return new ChatError('not_found', 'There is nothing here.')
-  if (status === 415) return new ChatError('unsupported_media', 'This kind of content is not understood.')
-  return new ChatError('invalid', 'The request could not be read.')
+  if (status === 413) return new ChatError('body_too_large', 'This is too large.')
+  if (status === 404) return new ChatError('nothing_here', 'There is nothing here.')
+  if (status === 415) return new ChatError('unknown_content', 'This kind of content is not understood.')
+  return new ChatError('malformed', 'The request could not be read.')
 }

@@ -112,7 +112,7 @@ export function createSockets({
 
   function takePlace(accountId: string): void {
     const before = places.get(accountId) ?? 0
-    if (before >= socketsPerAccount) throw new ChatError('rate_limited', 'Too many connections.')
+    if (before >= socketsPerAccount) throw new ChatError('too_many_connections', 'Too many connections.')
     places.set(accountId, before + 1)
   }
   function leavePlace(accountId: string): void {
@@ -125,8 +125,8 @@ export function createSockets({
     const { conn } = socket
     const session = await askSession(socket.request)
     const account = await sessions.accountOf(session)
-    if (account === undefined) throw new ChatError('unauthenticated', 'Please sign in.')
-    if (conn.readyState !== 'open') throw new ChatError('unavailable', 'The connection has closed.')
+    if (account === undefined) throw new ChatError('signed_out', 'Please sign in.')
+    if (conn.readyState !== 'open') throw new ChatError('connection_closed', 'The connection has closed.')
     takePlace(account.id)
     let hasPlace = true
     const leave = () => {
@@ -149,7 +149,7 @@ export function createSockets({
     const { conn } = socket
     const isFirst = !taken.has(conn)
     try {
-      if (!isFirst) throw new ChatError('rate_limited', 'This connection has its socket.')
+      if (!isFirst) throw new ChatError('second_socket', 'This connection has its socket.')
       taken.add(conn)
       await letIn(socket)
       next()
@@ -178,7 +178,7 @@ export function createSockets({
           const last = received.at(-1)
           const acknowledge = typeof last === 'function' ? (last as Ack<unknown>) : () => undefined
           try {
-            if (isLeaving) throw new ChatError('unavailable', 'This server is leaving. Please try again.')
+            if (isLeaving) throw new ChatError('stopping', 'This server is leaving. Please try again.')
             acknowledge({ data: await handle(received[0], socket.data.account) })
           } catch (error) {
             const body = bodyOf(error)

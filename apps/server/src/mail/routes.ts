@@ -18,7 +18,7 @@ const shown = 100
 export function createMailRoutes({ db, onlyOwn, sessions }: MailRoutes): Router {
   return Router().get('/mailbox', async (req, res) => {
     const account = onlyOwn ? await sessions.accountOf(req.session) : undefined
-    if (onlyOwn && account === undefined) throw new ChatError('unauthenticated', 'Please sign in.')
+    if (onlyOwn && account === undefined) throw new ChatError('signed_out', 'Please sign in.')
     const mails = await listMails(db, account?.email ?? null, shown)
     res
       .set('cache-control', 'no-store')

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Message, Page, Posted, Room } from '../contract.js'
+import { limits, type Message, type Page, type Posted, type Room } from '../contract.js'
 import { newPerson, nextNews, startChat, type Chat, type Person, type TestSocket } from '../test/chat.js'
 
 describe('messages', () => {
@@ -142,7 +142,9 @@ describe('messages', () => {
       await ann.post(annSocket, room.id, 'question')
       expect(await ben.post(benSocket, room.id, 'answer', { replyTo: 1 })).toHaveProperty('data.seq', 2)
       for (const replyTo of [3, 1_000_000])
-        expect(await ben.post(benSocket, room.id, 'answer', { replyTo })).toHaveProperty('error.code', 'invalid')
+        expect(await ben.post(benSocket, room.id, 'answer', { replyTo })).toMatchObject({
+          error: { code: 'invalid', reason: 'reply_to_nothing', field: 'replyTo' },
+        })
       expect((await ann.history(room.id)).map(({ replyTo }) => replyTo)).toEqual([null, 1])
     })
 
@@ -150,7 +152,9 @@ describe('messages', () => {
       const [one, two] = [await roomForTwo(), await roomForTwo()]
       const id = randomUUID()
       await ann.post(annSocket, one.id, 'here', { id })
-      expect(await ann.post(annSocket, two.id, 'there', { id })).toHaveProperty('error.code', 'conflict')
+      expect(await ann.post(annSocket, two.id, 'there', { id })).toMatchObject({
+        error: { code: 'conflict', reason: 'message_id_taken', field: 'id' },
+      })
       // Somebody else's id is their own.
       expect(await ben.post(benSocket, two.id, 'mine', { id })).toHaveProperty('data.seq', 1)
     })
@@ -187,22 +191,22 @@ describe('messages', () => {
       ])
     })
 
-    it.each<[string, unknown]>([
-      ['nothing', undefined],
-      ['a string', 'hello'],
-      ['a list', [1, 2]],
-      ['null', null],
-      ['no body', { id: randomUUID() }],
-      ['an empty body', { id: randomUUID(), body: ' \n ' }],
-      ['a body that is too long', { id: randomUUID(), body: 'x'.repeat(4001) }],
-      ['a body of the wrong type', { id: randomUUID(), body: ['x'] }],
-      ['a NUL in the body', { id: randomUUID(), body: 'a\u0000b' }],
-      ['half a character', { id: randomUUID(), body: 'a\ud83d' }],
-      ['no id', { body: 'x' }],
-      ['an id that is none', { id: 'one', body: 'x' }],
-      ['a reply to a fraction', { id: randomUUID(), body: 'x', replyTo: 1.5 }],
-      ['a binary body', { id: randomUUID(), body: Buffer.from('x') }],
-    ])('is refused with %s, and changes nothing', async (_what, payload) => {
+    it.each<[string, unknown, string, string?]>([
+      ['nothing', undefined, 'malformed'],
+      ['a string', 'hello', 'malformed'],
+      ['a list', [1, 2], 'malformed'],
+      ['null', null, 'malformed'],
+      ['no body', { id: randomUUID() }, 'malformed', 'body'],
+      ['an empty body', { id: randomUUID(), body: ' \n ' }, 'empty', 'body'],
+      ['a body that is too long', { id: randomUUID(), body: 'x'.repeat(limits.message + 1) }, 'too_long', 'body'],
+      ['a body of the wrong type', { id: randomUUID(), body: ['x'] }, 'malformed', 'body'],
+      ['a NUL in the body', { id: randomUUID(), body: 'a\u0000b' }, 'hidden_characters', 'body'],
+      ['half a character', { id: randomUUID(), body: 'a\ud83d' }, 'hidden_characters', 'body'],
+      ['no id', { body: 'x' }, 'malformed', 'id'],
+      ['an id that is none', { id: 'one', body: 'x' }, 'malformed', 'id'],
+      ['a reply to a fraction', { id: randomUUID(), body: 'x', replyTo: 1.5 }, 'malformed', 'replyTo'],
+      ['a binary body', { id: randomUUID(), body: Buffer.from('x') }, 'malformed', 'body'],
+    ])('is refused with %s, and changes nothing', async (_what, payload, reason, field) => {
       const room = await roomForTwo()
       const sent =
         typeof payload === 'object' && payload !== null && !Array.isArray(payload)
@@ -211,7 +215,9 @@ describe('messages', () => {
       const sentence = expect.stringMatching(
         /^(Please enter a message|The field \w+ is|The request could)[^:]*\.$/,
       ) as string
-      expect(await ann.emit(annSocket, 'message:post', sent)).toEqual({ error: { code: 'invalid', message: sentence } })
+      expect(await ann.emit(annSocket, 'message:post', sent)).toEqual({
+        error: { code: 'invalid', reason, message: sentence, field },
+      })
       expect(await ann.history(room.id)).toEqual([])
       expect(await ann.post(annSocket, room.id, 'still connected')).toHaveProperty('data.seq', 1)
     })
@@ -264,8 +270,8 @@ describe('messages', () => {
         JSON.stringify(await chat.database.db.query('select * from messages where room_id = $1', [room.id])),
       ).not.toContain('secret')
       expect(await annSocket.emitWithAck('message:edit', { roomId: room.id, seq: 1, body: 'back' })).toHaveProperty(
-        'error.code',
-        'not_found',
+        'error.reason',
+        'no_such_message',
       )
     })
 
@@ -274,12 +280,12 @@ describe('messages', () => {
       await ann.post(annSocket, room.id, 'mine')
       const before = await ann.history(room.id)
       expect(await benSocket.emitWithAck('message:edit', { roomId: room.id, seq: 1, body: 'yours' })).toHaveProperty(
-        'error.code',
-        'not_found',
+        'error.reason',
+        'no_such_message',
       )
       expect(await benSocket.emitWithAck('message:delete', { roomId: room.id, seq: 1 })).toHaveProperty(
-        'error.code',
-        'not_found',
+        'error.reason',
+        'no_such_message',
       )
       expect(await ann.history(room.id)).toEqual(before)
     })

@@ -7,7 +7,7 @@ import { ChatError } from '../platform/errors.js'
 import { createTurns } from '../platform/gate.js'
 import { groupBy } from '../platform/group.js'
 import { createLoader } from '../platform/loader.js'
-import type { Rooms } from '../rooms/rooms.js'
+import type { Rooms, VisibleRoom } from '../rooms/rooms.js'
 import { createPostStore } from './post-store.js'
 import { createPosting } from './posting.js'
 import * as queries from './queries.js'
@@ -17,7 +17,7 @@ export type Messages = ReturnType<typeof createMessages>
 interface MessagesOptions {
   db: Database
   news: News
-  rooms: Pick<Rooms, 'requireMember' | 'find'>
+  rooms: Pick<Rooms, 'requireMember' | 'requireVisible'>
   toPerson: ToPerson
 }
 
@@ -88,19 +88,20 @@ export function createMessages({ db, news, rooms, toPerson }: MessagesOptions) {
       return await posting.post(authorId, message)
     } catch (error) {
       // Only a refusal is worth a second look: is the room not joined, or hidden from the author?
-      if (error instanceof ChatError && error.code === 'forbidden') await rooms.requireMember(message.roomId, authorId)
+      if (error instanceof ChatError && error.reason === 'not_a_member')
+        await rooms.requireMember(authorId, message.roomId)
       throw error
     }
   }
 
   async function change(authorId: string, { roomId, seq, body }: Edit): Promise<Message> {
-    await rooms.requireMember(roomId, authorId)
+    await rooms.requireMember(authorId, roomId)
     return inTurn(roomId, async () => {
       const message = await db.transaction(async (tx) => {
-        const version = await queries.takeVersion(tx, roomId, authorId)
-        if (version === undefined) throw new ChatError('forbidden', 'Join the room first.')
-        const row = await queries.updateBody(tx, { roomId, seq, authorId, body, version })
-        if (row === undefined) throw new ChatError('not_found', 'There is no such message of yours.')
+        const turn = await queries.takeTurn(tx, authorId, roomId)
+        if (turn === undefined) throw new ChatError('not_a_member', 'Join the room first.')
+        const row = await queries.updateBody(tx, turn, { seq, body })
+        if (row === undefined) throw new ChatError('no_such_message', 'There is no such message of yours.')
         return toMessage(row)
       })
       news.send({ type: changeOf(message), to: [roomId], payload: { roomId, message } })
@@ -124,14 +125,14 @@ export function createMessages({ db, news, rooms, toPerson }: MessagesOptions) {
 
   /** Messages in the order in which they were found, with room for each of them. */
   async function find(
-    roomId: string,
+    room: VisibleRoom,
     { before, after, around, changedAfter }: Place,
     limit: number,
   ): Promise<Message[]> {
     const next = async (by: Counter, after: number, limit: number, bytes = pageBytes) =>
-      whatFits(await following[by]({ roomId, after, limit }), bytes)
+      whatFits(await following[by]({ roomId: room.id, after, limit }), bytes)
     const last = async (before: number, limit: number, bytes = pageBytes) =>
-      whatFits((await queries.pageBefore(db, roomId, before, limit)).map(toMessage), bytes).reverse()
+      whatFits((await queries.pageBefore(db, room, before, limit)).map(toMessage), bytes).reverse()
 
     if (changedAfter !== undefined) return next('version', changedAfter, limit)
     if (after !== undefined) return next('seq', after, limit)
@@ -158,7 +159,7 @@ export function createMessages({ db, news, rooms, toPerson }: MessagesOptions) {
       return posting
     },
 
-    /** Gives one's own message another text. @throws ChatError `not_found`, `forbidden`, `unavailable`. */
+    /** Gives one's own message another text. @throws ChatError `no_such_room`, `not_a_member`, `no_such_message`, `busy`. */
     edit: change,
 
     /** Deletes one's own message: its place stays, its text is gone. @throws ChatError as `edit` does. */
@@ -170,10 +171,11 @@ export function createMessages({ db, news, rooms, toPerson }: MessagesOptions) {
      */
     async page(accountId: string, roomId: string, { limit, ...place }: Place & { limit: number }): Promise<Page> {
       // Read before the messages: a change between the two is in them, and asked for once more.
-      const { head, version } = await rooms.find(roomId, accountId)
-      const messages = await find(roomId, place, limit)
+      const room = await rooms.requireVisible(accountId, roomId)
+      const messages = await find(room, place, limit)
       // Somebody may have posted between the two statements.
-      return { messages, version, head: messages.reduce((head, { seq }) => Math.max(head, seq), head) }
+      const head = messages.reduce((head, { seq }) => Math.max(head, seq), room.head)
+      return { messages, version: room.version, head }
     },
 
     headsOf: (roomIds: string[]) => queries.headsOf(db, roomIds),

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Db } from '../platform/db.js'
 import { freshDatabase, type FreshDatabase } from '../test/database.js'
 import { costlyNodes } from '../test/plans.js'
+import type { VisibleRoom } from '../rooms/rooms.js'
 import * as queries from './queries.js'
 
 describe('the plans of statements about messages', () => {
@@ -33,6 +34,8 @@ describe('the plans of statements about messages', () => {
   })
   afterAll(() => fresh.close())
 
+  const seen = () => ({ id: room }) as VisibleRoom
+  const turn = () => ({ roomId: room, authorId: author, version: 1 }) as queries.Turn
   const tables = ['messages', 'memberships']
   const costly = (work: (db: Db) => Promise<unknown>) => costlyNodes(fresh.db, tables, work)
 
@@ -47,8 +50,8 @@ describe('the plans of statements about messages', () => {
   })
 
   it.each<[string, (db: Db) => Promise<unknown>]>([
-    ['the newest page', (db) => queries.pageBefore(db, room, Number.MAX_SAFE_INTEGER, 50)],
-    ['the oldest page', (db) => queries.pageBefore(db, room, 51, 50)],
+    ['the newest page', (db) => queries.pageBefore(db, seen(), Number.MAX_SAFE_INTEGER, 50)],
+    ['the oldest page', (db) => queries.pageBefore(db, seen(), 51, 50)],
     ['pages after a number', (db) => queries.messagesAfter(db, 'seq', [{ roomId: room, after: 10_000 }], 50)],
     ['changes after a version', (db) => queries.messagesAfter(db, 'version', [{ roomId: room, after: 3 }], 50)],
     ['how far rooms have come', (db) => queries.headsOf(db, [room])],
@@ -58,11 +61,8 @@ describe('the plans of statements about messages', () => {
       (db) => queries.insertMessages(db, [{ authorId: author, seq: 1, message: { roomId: room, id, body: 'x' } }]),
     ],
     ['what was sent before', (db) => queries.sentBefore(db, [{ authorId: author, message: { id } }])],
-    ['taking a version', (db) => queries.takeVersion(db, room, author)],
-    [
-      'changing a message',
-      (db) => queries.updateBody(db, { roomId: room, seq: 10_000, authorId: author, body: 'y', version: 1 }),
-    ],
+    ['taking a version', (db) => queries.takeTurn(db, author, room)],
+    ['changing a message', (db) => queries.updateBody(db, turn(), { seq: 10_000, body: 'y' })],
   ])('need no more than what they ask for: %s', async (_name, work) => {
     expect(await costly(work)).toEqual([])
   })

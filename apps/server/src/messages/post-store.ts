@@ -19,10 +19,12 @@ export function createPostStore(db: Database, toMessage: (row: queries.MessageRo
           const numbered = posts.map(({ authorId, message }) => {
             const { roomId, replyTo } = message
             const seq = (heads.get(roomId) ?? 0) + 1
-            if (!members.has(`${roomId} ${authorId}`)) return new ChatError('forbidden', 'Join the room first.')
+            if (!members.has(`${roomId} ${authorId}`)) return new ChatError('not_a_member', 'Join the room first.')
             // Numbers have no holes, so every smaller one is a message of this room.
             if (replyTo && replyTo >= seq)
-              return new ChatError('invalid', 'The message that this one answers is not there.')
+              return new ChatError('reply_to_nothing', 'The message that this one answers is not there.', {
+                field: 'replyTo',
+              })
             heads.set(roomId, seq)
             return { seq, authorId, message }
           })
@@ -43,7 +45,8 @@ export function createPostStore(db: Database, toMessage: (row: queries.MessageRo
       return posts.map(({ authorId, message: { id, roomId } }) => {
         const first = stored.get(`${authorId} ${id}`)
         if (first === undefined) return undefined
-        if (first.roomId !== roomId) return new ChatError('conflict', 'This message was already sent to another room.')
+        if (first.roomId !== roomId)
+          return new ChatError('message_id_taken', 'This message was already sent to another room.', { field: 'id' })
         return { seq: first.seq, id, postedAt: first.postedAt.toISOString() }
       })
     },

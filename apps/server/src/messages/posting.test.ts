@@ -177,7 +177,7 @@ describe('posts that arrive together', () => {
   it('move the read mark of each author to their last message', async () => {
     const { rooms, messages } = setting()
     const room = await openRoom(rooms)
-    await rooms.admitBot(room, ben)
+    await rooms.admitBot(ben, await rooms.requireMember(ann, room))
     await Promise.all([ann, ben, ann, ann, ben].map((author) => messages.post(author, message(room))))
     const marks = await fresh.db.query('select read_seq from memberships where room_id = $1 order by read_seq', [room])
     expect(marks).toEqual([{ read_seq: 4 }, { read_seq: 5 }])

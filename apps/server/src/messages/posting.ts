@@ -162,14 +162,14 @@ export function createPosting({ store, tell, answerMs }: PostingOptions) {
   return {
     /**
      * Stores a message once, in the order of arrival within its room. Resolves after the commit.
-     * @throws ChatError of the store, or `unavailable` when too many posts wait for the room; Unavailable after `answerMs`
+     * @throws ChatError of the store, or `busy` when too many posts wait for the room; Unavailable after `answerMs`
      * or when PostgreSQL fails: then the message may be stored or not.
      */
     async post(authorId: string, message: NewMessage): Promise<Posted> {
       let posts = waiting.get(message.roomId) ?? []
       if (posts.length >= waitingPerRoom) posts = posts.filter(isInTime)
       if (posts.length >= waitingPerRoom)
-        throw new ChatError('unavailable', 'The chat is busy. Please try again in a moment.', 1)
+        throw new ChatError('busy', 'The chat is busy. Please try again in a moment.', { retryAfterSeconds: 1 })
       waiting.set(message.roomId, posts)
       const posted = new Promise<Posted>((resolve, reject) =>
         posts.push({ authorId, message, arrivedAt: performance.now(), resolve, reject }),

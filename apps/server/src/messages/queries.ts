@@ -1,5 +1,6 @@
 import type { NewMessage } from '../contract.js'
 import type { Db } from '../platform/db.js'
+import type { VisibleRoom } from '../rooms/rooms.js'
 
 export interface MessageRow {
   seq: number
@@ -18,21 +19,6 @@ export interface MessageRow {
 
 const message = `m.seq, m.id, m.author_id as "authorId", a.name as "authorName", a.avatar_key as "authorAvatarKey", a.email is null as "authorIsBot",
        m.body, m.posted_at as "postedAt", m.reply_to as "replyTo", m.edited_at as "editedAt", m.deleted_at as "deletedAt", m.version`
-
-/**
- * Takes the next version of a room for one of its members. The room's row stays locked until the transaction ends, so
- * versions are in the order of commits, and one that is rolled back is taken by the next change. Undefined when there is no
- * such room or the account is not a member.
- */
-export async function takeVersion(db: Db, roomId: string, accountId: string): Promise<number | undefined> {
-  const [room] = await db.query<{ version: number }>(
-    `update rooms set version = version + 1
-      where id = $1 and exists (select from memberships where room_id = $1 and account_id = $2)
-      returning version`,
-    [roomId, accountId],
-  )
-  return room?.version
-}
 
 /**
  * Locks rooms until the transaction ends, and gives the `head` of each room with those of the accounts that are members.
@@ -99,13 +85,13 @@ export function sentBefore(
 }
 
 /** The last messages before `before`, in descending order. */
-export function pageBefore(db: Db, roomId: string, before: number, limit: number): Promise<MessageRow[]> {
+export function pageBefore(db: Db, room: VisibleRoom, before: number, limit: number): Promise<MessageRow[]> {
   return db.query<MessageRow>(
     `select ${message}
        from messages m join accounts a on a.id = m.author_id
       where m.room_id = $1 and m.seq < $2
       order by m.seq desc limit $3`,
-    [roomId, before, limit],
+    [room.id, before, limit],
   )
 }
 
@@ -114,7 +100,7 @@ const after = { seq: 'seq > r.after', version: 'version > 0 and version > r.afte
 
 /**
  * The first messages of the `nth` room after the number that is given, in ascending order: by `seq` or, those that were
- * changed, by `version`.
+ * changed, by `version`. It takes ids, because the server asks for itself as well: no right is checked here.
  */
 export function messagesAfter(
   db: Db,
@@ -132,16 +118,37 @@ export function messagesAfter(
   )
 }
 
+declare const taken: unique symbol
+
+/** The next version of a room, for a change by one of its members. Only `takeTurn` gives it. */
+export interface Turn {
+  readonly [taken]: true
+  roomId: string
+  authorId: string
+  version: number
+}
+
+/**
+ * Takes the next version of a room for one of its members. The room's row stays locked until the transaction ends, so
+ * versions are in the order of commits, and one that is rolled back is taken by the next change. Undefined when there is no
+ * such room or the account is not a member.
+ */
+export async function takeTurn(db: Db, accountId: string, roomId: string): Promise<Turn | undefined> {
+  const [turn] = await db.query<Turn>(
+    `update rooms set version = version + 1
+       from memberships m
+      where m.account_id = $1 and m.room_id = $2 and rooms.id = m.room_id
+      returning rooms.id as "roomId", m.account_id as "authorId", rooms.version`,
+    [accountId, roomId],
+  )
+  return turn
+}
+
 /** Gives an author's message another text, or none: then it is deleted. Undefined when it is not theirs, or gone. */
 export async function updateBody(
   db: Db,
-  {
-    roomId,
-    seq,
-    authorId,
-    body,
-    version,
-  }: { roomId: string; seq: number; authorId: string; body: string; version: number },
+  { roomId, authorId, version }: Turn,
+  { seq, body }: { seq: number; body: string },
 ): Promise<MessageRow | undefined> {
   const [updated] = await db.query<MessageRow>(
     `with m as (

@@ -1,11 +1,11 @@
 import { z } from 'zod'
-import type { Edit, MessagePlace, NewMessage } from '../contract.js'
+import { limits, type Edit, type MessagePlace, type NewMessage } from '../contract.js'
 import { parse, prose, schemaOf, uuid } from '../platform/input.js'
 import type { Limiter } from '../platform/limiter.js'
 import type { ChatSocket } from '../live/sockets.js'
 import type { Messages } from './messages.js'
 
-const body = prose('a message', 4000)
+const body = prose('a message', limits.message)
 const place = { roomId: uuid(), seq: z.int().min(1) }
 const newMessage = schemaOf<NewMessage>()({ roomId: uuid(), id: uuid(), body, replyTo: z.int().min(1).nullish() })
 const edit = schemaOf<Edit>()({ ...place, body })

@@ -1,29 +1,31 @@
-export type ErrorCode =
-  | 'invalid'
-  | 'unauthenticated'
-  | 'forbidden'
-  | 'not_found'
-  | 'conflict'
-  | 'too_large'
-  | 'unsupported_media'
-  | 'rate_limited'
-  | 'unavailable'
-  | 'fault'
+import { reasons, type ErrorBody, type ErrorCode, type Reason } from '../contract.js'
 
-export interface ErrorBody {
-  code: ErrorCode
-  message: string
+const codes = Object.fromEntries(
+  Object.entries(reasons).flatMap(([code, list]) => list.map((reason) => [reason, code])),
+) as Record<Reason, ErrorCode>
+
+interface ErrorOptions {
+  retryAfterSeconds?: number
+  /** The field of the request that the reason is about. */
+  field?: string | undefined
 }
 
-/** An expected error for the client: a code for programs, a sentence for people. Never a fault. */
+/** An expected error for the client: a reason for programs, which decides the code, and a sentence for people. Never a fault. */
 export class ChatError extends Error {
+  readonly code: ErrorCode
+  readonly retryAfterSeconds: number | undefined
+  readonly field: string | undefined
+
   constructor(
-    readonly code: ErrorCode,
+    readonly reason: Exclude<Reason, 'fault'>,
     message: string,
-    readonly retryAfterSeconds?: number,
+    { retryAfterSeconds, field }: ErrorOptions = {},
   ) {
     super(message)
     this.name = 'ChatError'
+    this.code = codes[reason]
+    this.retryAfterSeconds = retryAfterSeconds
+    this.field = field
   }
 }
 
@@ -60,7 +62,15 @@ export function isOutage(error: unknown): boolean {
 
 /** The error as the client may see it: the message of a ChatError, or a general sentence for any other error. */
 export function bodyOf(error: unknown): ErrorBody {
-  if (error instanceof ChatError) return { code: error.code, message: error.message }
-  if (isOutage(error)) return { code: 'unavailable', message: 'The chat cannot do this right now. Please try again.' }
-  return { code: 'fault', message: 'Something went wrong.' }
+  if (error instanceof ChatError) {
+    const { code, reason, message, field } = error
+    return { code, reason, message, ...(field !== undefined && { field }) }
+  }
+  if (isOutage(error))
+    return {
+      code: 'unavailable',
+      reason: 'service_down',
+      message: 'The chat cannot do this right now. Please try again.',
+    }
+  return { code: 'fault', reason: 'fault', message: 'Something went wrong.' }
 }

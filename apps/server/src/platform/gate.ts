@@ -14,7 +14,7 @@ export interface Waiting {
 }
 
 export interface Gate {
-  /** @throws ChatError `unavailable` when too many tasks wait, Unavailable when `gone` aborts in time, otherwise as `work` does. */
+  /** @throws ChatError `busy` when too many tasks wait, Unavailable when `gone` aborts in time, otherwise as `work` does. */
   <Result>(work: () => Promise<Result>, waiting?: Waiting): Promise<Result>
   /** Is no task running or waiting? */
   isIdle(): boolean
@@ -30,7 +30,7 @@ export function createGate(width: number, { waiting = Infinity, perKey = Infinit
   function wait(key: string, gone: AbortSignal | undefined): Promise<void> {
     const line = lines.get(key) ?? []
     if (waitingNow >= waiting || line.length >= perKey)
-      throw new ChatError('unavailable', 'The chat is busy. Please try again in a moment.', 1)
+      throw new ChatError('busy', 'The chat is busy. Please try again in a moment.', { retryAfterSeconds: 1 })
     return new Promise((resolve, reject) => {
       const begin = () => {
         waitingNow -= 1

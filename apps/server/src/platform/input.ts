@@ -1,9 +1,12 @@
 import { z } from 'zod'
+import type { reasons } from '../contract.js'
 import { ChatError } from './errors.js'
+
+type Refusal = (typeof reasons.invalid)[number]
 
 /**
  * Validates untrusted input. Fields that people fill in have their own sentences; only programs get other fields wrong.
- * @throws ChatError `invalid` with a sentence about the first mistake.
+ * @throws ChatError of the code `invalid` about the first mistake, with its reason, its field and a sentence.
  */
 export function parse<Schema extends z.ZodType>(schema: Schema, input: unknown): z.infer<Schema> {
   const result = schema.safeParse(input, {
@@ -11,7 +14,16 @@ export function parse<Schema extends z.ZodType>(schema: Schema, input: unknown):
       path?.length ? `The field ${path.join('.')} is missing or malformed.` : 'The request could not be read.',
   })
   if (result.success) return result.data
-  throw new ChatError('invalid', result.error.issues[0]?.message ?? 'The request could not be read.')
+  const [issue] = result.error.issues
+  const refusal = issue?.code === 'custom' ? (issue.params?.reason as Refusal | undefined) : undefined
+  throw new ChatError(refusal ?? 'malformed', issue?.message ?? 'The request could not be read.', {
+    field: issue?.path.join('.') || undefined,
+  })
+}
+
+/** What a check of a schema says when it fails. Other failures have the reason `malformed`. */
+export function because(reason: Refusal, error: string) {
+  return { error, params: { reason } }
 }
 
 /** The schema of an object of type `T`. The compiler demands every field of `T`, so that none can be forgotten. */
@@ -34,11 +46,11 @@ export function line(what: string, max: number) {
   return z
     .string(`Please enter ${what}.`)
     .trim()
-    .refine((value) => visible.test(value), `Please enter ${what}.`)
-    .refine((value) => fits(value, max), `Please enter ${what} of at most ${max} characters.`)
+    .refine((value) => visible.test(value), because('empty', `Please enter ${what}.`))
+    .refine((value) => fits(value, max), because('too_long', `Please enter ${what} of at most ${max} characters.`))
     .refine(
       (value) => isText(value) && !tricks.test(value),
-      `Please enter ${what} without hidden or special characters.`,
+      because('hidden_characters', `Please enter ${what} without hidden or special characters.`),
     )
 }
 
@@ -46,11 +58,11 @@ export function line(what: string, max: number) {
 export function prose(what: string, max: number) {
   return z
     .string(`Please enter ${what}.`)
-    .refine((value) => value.trim() !== '', `Please enter ${what}.`)
-    .refine((value) => fits(value, max), `Please enter ${what} of at most ${max} characters.`)
+    .refine((value) => value.trim() !== '', because('empty', `Please enter ${what}.`))
+    .refine((value) => fits(value, max), because('too_long', `Please enter ${what} of at most ${max} characters.`))
     .refine(
       (value) => isText(value.replaceAll('\r\n', '\n')),
-      `Please enter ${what} without hidden or special characters.`,
+      because('hidden_characters', `Please enter ${what} without hidden or special characters.`),
     )
 }
 

@@ -13,7 +13,7 @@ export interface Limit {
 export interface Limiter {
   /**
    * Counts an attempt. The first refusal of a key in each period is logged, with the fields of `about`.
-   * @throws ChatError `rate_limited` after too many attempts.
+   * @throws ChatError `too_many_attempts` after too many attempts.
    */
   take(key: string, about: object): Promise<void>
   /** Takes back one counted attempt. */
@@ -46,7 +46,9 @@ export function createLimiter(name: string, limit: Limit, redis: Redis | null, l
         if (!(refusal instanceof RateLimiterRes)) throw refusal
         if (refusal.consumedPoints === limit.points + 1) log.warn({ limit: name, ...about }, 'limit reached')
         const wait = Math.ceil(refusal.msBeforeNext / 1000)
-        throw new ChatError('rate_limited', 'Too many attempts. Please wait a little.', wait)
+        throw new ChatError('too_many_attempts', 'Too many attempts. Please wait a little.', {
+          retryAfterSeconds: wait,
+        })
       }
     },
     async giveBack(key) {

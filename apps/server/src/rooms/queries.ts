@@ -25,6 +25,15 @@ const unread = `r.head - m.read_seq - (
          select count(*) from (select author_id from messages where room_id = r.id and seq > m.read_seq order by seq desc limit 100) late
           where author_id in (select id from accounts where email is null)) as unread`
 
+declare const looked: unique symbol
+type Looked = RoomRow & { readonly [looked]: true }
+
+/** A room with the account that is in it, and up to where it has read. Only `visibleRoom` finds one. */
+export type Membership = Looked & { accountId: string; read: number }
+
+/** A room that the asking account may see. Only queries of this file find or make one: an id from outside is none. */
+export type VisibleRoom = Membership | (Looked & { accountId: null; read: null })
+
 /** The rooms an account is a member of, in the order of their ids. */
 export function roomsOf(db: Db, accountId: string): Promise<RoomRow[]> {
   return db.query<RoomRow>(
@@ -36,12 +45,13 @@ export function roomsOf(db: Db, accountId: string): Promise<RoomRow[]> {
   )
 }
 
-export async function visibleRoom(db: Db, roomId: string, accountId: string): Promise<RoomRow | undefined> {
-  const [found] = await db.query<RoomRow>(
-    `select ${room}, ${unread}
-       from rooms r left join memberships m on m.room_id = r.id and m.account_id = $2
-      where r.id = $1 and (r.kind = 'public' or m.account_id is not null)`,
-    [roomId, accountId],
+/** Undefined when there is no such room, or a private one without the account. */
+export async function visibleRoom(db: Db, accountId: string, roomId: string): Promise<VisibleRoom | undefined> {
+  const [found] = await db.query<VisibleRoom>(
+    `select ${room}, m.account_id as "accountId", ${unread}
+       from rooms r left join memberships m on m.room_id = r.id and m.account_id = $1
+      where r.id = $2 and (r.kind = 'public' or m.account_id is not null)`,
+    [accountId, roomId],
   )
   return found
 }
@@ -88,50 +98,54 @@ export function membershipsOf(db: Db, accountIds: string[]): Promise<{ accountId
 /** Undefined when a public room has this name already. */
 export async function insertRoom(
   db: Db,
-  name: string,
-  kind: RoomKind,
   createdBy: string | null,
-): Promise<{ id: string } | undefined> {
-  const [inserted] = await db.query<{ id: string }>(
+  { name, kind }: { name: string; kind: RoomKind },
+): Promise<VisibleRoom | undefined> {
+  const [inserted] = await db.query<VisibleRoom>(
     `insert into rooms (name, kind, created_by) values ($1, $2, $3)
      on conflict (lower(name)) where kind = 'public' do nothing
-     returning id`,
+     returning id, name, kind, head, version, null as "accountId", null as read`,
     [name, kind, createdBy],
   )
   return inserted
 }
 
 /** The public room with this name, in any case of letters. */
-export async function publicRoomNamed(db: Db, name: string): Promise<{ id: string } | undefined> {
-  const [found] = await db.query<{ id: string }>(
-    `select id from rooms where kind = 'public' and lower(name) = lower($1)`,
+export async function publicRoomNamed(db: Db, name: string): Promise<VisibleRoom | undefined> {
+  const [found] = await db.query<VisibleRoom>(
+    `select id, name, kind, head, version, null as "accountId", null as read
+       from rooms where kind = 'public' and lower(name) = lower($1)`,
     [name],
   )
   return found
 }
 
 /** Newcomers count as having read everything so far. False when the account is a member already. */
-export async function insertMembership(db: Db, roomId: string, accountId: string): Promise<boolean> {
+export async function insertMembership(db: Db, accountId: string, room: VisibleRoom): Promise<boolean> {
   const inserted = await db.query(
     `insert into memberships (room_id, account_id, read_seq)
      select id, $2, head from rooms where id = $1
      on conflict do nothing
      returning room_id`,
-    [roomId, accountId],
+    [room.id, accountId],
   )
   return inserted.length > 0
 }
 
-export async function deleteMembership(db: Db, roomId: string, accountId: string): Promise<boolean> {
+/** False when it has ended in the meantime. */
+export async function deleteMembership(db: Db, { id, accountId }: Membership): Promise<boolean> {
   const gone = await db.query('delete from memberships where room_id = $1 and account_id = $2 returning room_id', [
-    roomId,
+    id,
     accountId,
   ])
   return gone.length > 0
 }
 
-/** Moves a member's mark forward, never back and never past the newest message. Undefined when not a member. */
-export async function updateRead(db: Db, roomId: string, accountId: string, seq: number): Promise<number | undefined> {
+/**
+ * Moves a member's mark forward, never back and never past the newest message. Undefined when not a member. It takes ids:
+ * the row that it writes is the membership itself, and a look before it would cost as much again for each message read.
+ */
+export async function updateRead(db: Db, accountId: string, roomId: string, seq: number): Promise<number | undefined> {
   const [updated] = await db.query<{ read: number }>(
     `update memberships m set read_seq = greatest(m.read_seq, least($3::bigint, r.head))
        from rooms r
@@ -145,13 +159,13 @@ export async function updateRead(db: Db, roomId: string, accountId: string, seq:
 const member = `a.id, a.name, a.avatar_key as "avatarKey", a.email is null as "isBot"`
 
 /** The people in a room. */
-export function membersOf(db: Db, roomId: string): Promise<MemberRow[]> {
+export function membersOf(db: Db, room: Membership): Promise<MemberRow[]> {
   return db.query<MemberRow>(
     `select ${member}
        from memberships m join accounts a on a.id = m.account_id
       where m.room_id = $1
       order by a.id`,
-    [roomId],
+    [room.id],
   )
 }
 

@@ -49,7 +49,13 @@ describe('rooms', () => {
     const refused = await open(ann)
     expect([refused.status, refused.body]).toEqual([
       429,
-      { error: { code: 'rate_limited', message: 'Too many attempts. Please wait a little.' } },
+      {
+        error: {
+          code: 'rate_limited',
+          reason: 'too_many_attempts',
+          message: 'Too many attempts. Please wait a little.',
+        },
+      },
     ])
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
     expect(await roomsOf(ann)).toHaveLength(2)
@@ -194,7 +200,7 @@ describe('rooms', () => {
       const [closedEvents, missingEvents] = [await events(room.id), await events(randomUUID())]
       expect(closedEvents).toEqual(missingEvents)
       for (const answer of closedEvents)
-        expect(answer).toEqual({ error: { code: 'not_found', message: 'No such room.' } })
+        expect(answer).toEqual({ error: { code: 'not_found', reason: 'no_such_room', message: 'No such room.' } })
       expect((await roomsOf(eve)).map(({ id }) => id)).not.toContain(room.id)
       expect((await ann.history(room.id)).map(({ body }) => body)).toEqual(['between us'])
     })
@@ -233,7 +239,7 @@ describe('rooms', () => {
       head: 1,
     })
     expect((await eve.ask('GET', `/api/rooms/${room.id}/members`)).status).toBe(403)
-    const refused = { error: { code: 'forbidden', message: 'Join the room first.' } }
+    const refused = { error: { code: 'forbidden', reason: 'not_a_member', message: 'Join the room first.' } }
     expect(await eve.post(socket, room.id, 'hello?')).toEqual(refused)
     expect(await socket.emitWithAck('room:read', { roomId: room.id, seq: 0 })).toEqual(refused)
     expect(await socket.emitWithAck('typing:start', { roomId: room.id })).toEqual(refused)
@@ -242,7 +248,7 @@ describe('rooms', () => {
   it('that are no rooms at all get a clear answer', async () => {
     const ann = await newPerson(chat.url)
     expect((await ann.ask('GET', '/api/rooms/general/messages')).body).toEqual({
-      error: { code: 'invalid', message: 'The field id is missing or malformed.' },
+      error: { code: 'invalid', reason: 'malformed', message: 'The field id is missing or malformed.', field: 'id' },
     })
     expect((await ann.join(randomUUID())).status).toBe(404)
   })
@@ -261,7 +267,7 @@ describe('rooms', () => {
         news: { send: () => undefined },
         toPerson: createPeople({ cdnPrefix: null }).toPerson,
       })
-      expect(await rooms.read(id, ann.account.id, 2)).toBe(0)
+      expect(await rooms.read(ann.account.id, id, 2)).toBe(0)
     })
 
     it('from where a member joined, up to where they have read', async () => {

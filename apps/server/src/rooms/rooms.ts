@@ -1,5 +1,5 @@
 import type { ToPerson } from '../accounts/person.js'
-import type { Member, Room, RoomKind, RoomPage } from '../contract.js'
+import type { Complete, Member, Room, RoomKind, RoomPage } from '../contract.js'
 import type { News } from '../live/news.js'
 import { createBatches } from '../platform/batches.js'
 import type { Database } from '../platform/db.js'
@@ -7,7 +7,9 @@ import { ChatError } from '../platform/errors.js'
 import { recordEvent } from '../events/outbox.js'
 import { onlineAmong } from '../presence/presence.js'
 import * as queries from './queries.js'
+import type { Membership, VisibleRoom } from './queries.js'
 
+export type { Membership, VisibleRoom }
 export type Rooms = ReturnType<typeof createRooms>
 
 interface RoomsOptions {
@@ -32,16 +34,17 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
   /** Memberships that have begun or ended, as `roomId accountId`. */
   const changed = createBatches({ restMs, work: tellMembers, onError })
 
-  async function requireVisible(roomId: string, accountId: string): Promise<queries.RoomRow> {
-    const room = await queries.visibleRoom(db, roomId, accountId)
-    if (room === undefined) throw new ChatError('not_found', 'No such room.')
+  /** @throws ChatError `no_such_room` for a room that is not visible. */
+  async function requireVisible(accountId: string, roomId: string): Promise<VisibleRoom> {
+    const room = await queries.visibleRoom(db, accountId, roomId)
+    if (room === undefined) throw new ChatError('no_such_room', 'No such room.')
     return room
   }
 
-  /** @throws ChatError `not_found` for a room one may not know of, `forbidden` for one that is not joined. */
-  async function requireMember(roomId: string, accountId: string): Promise<queries.RoomRow> {
-    const room = await requireVisible(roomId, accountId)
-    if (room.read === null) throw new ChatError('forbidden', 'Join the room first.')
+  /** @throws ChatError `no_such_room` for a room that is not visible, `not_a_member` for one that is not joined. */
+  async function requireMember(accountId: string, roomId: string): Promise<Membership> {
+    const room = await requireVisible(accountId, roomId)
+    if (room.read === null) throw new ChatError('not_a_member', 'Join the room first.')
     return room
   }
 
@@ -65,22 +68,23 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
   }
 
   /** Puts the sockets of a new member into the room, and tells the room. */
-  function tellJoined(roomId: string, accountId: string): void {
-    news.send({ type: 'joined', accountId, roomId })
-    changed.add(`${roomId} ${accountId}`)
+  function tellJoined(accountId: string, room: VisibleRoom): void {
+    news.send({ type: 'joined', accountId, roomId: room.id })
+    changed.add(`${room.id} ${accountId}`)
   }
 
   /** Adds a member. Does nothing when they are in already. */
-  async function addMember(roomId: string, accountId: string): Promise<void> {
+  async function addMember(accountId: string, room: VisibleRoom): Promise<void> {
     const isNew = await db.transaction(async (tx) => {
-      const inserted = await queries.insertMembership(tx, roomId, accountId)
-      if (inserted) await recordEvent(tx, { type: 'member.joined', payload: { roomId, accountId } })
+      const inserted = await queries.insertMembership(tx, accountId, room)
+      if (inserted) await recordEvent(tx, { type: 'member.joined', payload: { roomId: room.id, accountId } })
       return inserted
     })
-    if (isNew) tellJoined(roomId, accountId)
+    if (isNew) tellJoined(accountId, room)
   }
 
   return {
+    requireVisible,
     requireMember,
 
     /** One's own rooms, by name. */
@@ -99,24 +103,27 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
       return { rooms, next: rows.length > limit ? (rooms.at(-1)?.name ?? null) : null }
     },
 
-    /** One room, joined or not. @throws ChatError `not_found` for one that one may not know of. */
-    async find(roomId: string, accountId: string): Promise<Room> {
-      return toRoom(await requireVisible(roomId, accountId))
+    /** One room, joined or not. @throws ChatError `no_such_room` for one that is not visible. */
+    async find(accountId: string, roomId: string): Promise<Room> {
+      return toRoom(await requireVisible(accountId, roomId))
     },
 
-    /** Creates a room with its creator as the first member. @throws ChatError `conflict` when a public room has the name. */
-    async create(accountId: string, { name, kind }: { name: string; kind: RoomKind }): Promise<Room> {
-      const id = await db.transaction(async (tx) => {
-        const room = await queries.insertRoom(tx, name, kind, accountId)
+    /** Creates a room with its creator as the first member. @throws ChatError `room_name_taken` when a public room has the name. */
+    async create(accountId: string, wanted: { name: string; kind: RoomKind }): Promise<Room> {
+      const created = await db.transaction(async (tx) => {
+        const room = await queries.insertRoom(tx, accountId, wanted)
         if (room === undefined)
-          throw new ChatError('conflict', 'There is a public room with this name already. Please choose another name.')
-        await queries.insertMembership(tx, room.id, accountId)
-        return room.id
+          throw new ChatError(
+            'room_name_taken',
+            'There is a public room with this name already. Please choose another name.',
+            { field: 'name' },
+          )
+        await queries.insertMembership(tx, accountId, room)
+        return room
       })
-      tellJoined(id, accountId)
-      const room = { id, name, kind, head: 0, version: 0, read: 0, unread: 0 }
-      if (kind === 'public') news.send({ type: 'room:opened', payload: { room: { ...room, joined: false } } })
-      return { ...room, joined: true }
+      tellJoined(accountId, created)
+      if (created.kind === 'public') news.send({ type: 'room:opened', payload: { room: toRoom(created) } })
+      return toRoom({ ...created, read: 0 })
     },
 
     /**
@@ -125,52 +132,51 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
      */
     async welcome(accountId: string): Promise<void> {
       const room =
-        (await queries.insertRoom(db, firstRoom, 'public', null)) ?? (await queries.publicRoomNamed(db, firstRoom))
-      if (room !== undefined && (await queries.insertMembership(db, room.id, accountId))) tellJoined(room.id, accountId)
+        (await queries.insertRoom(db, null, { name: firstRoom, kind: 'public' })) ??
+        (await queries.publicRoomNamed(db, firstRoom))
+      if (room !== undefined && (await queries.insertMembership(db, accountId, room))) tellJoined(accountId, room)
     },
 
     /** Joins a public room; joining again changes nothing. */
-    async join(roomId: string, accountId: string): Promise<Room> {
-      await requireVisible(roomId, accountId)
-      await addMember(roomId, accountId)
-      return toRoom(await requireVisible(roomId, accountId))
+    async join(accountId: string, roomId: string): Promise<Room> {
+      await addMember(accountId, await requireVisible(accountId, roomId))
+      return toRoom(await requireVisible(accountId, roomId))
     },
 
     /**
      * Brings somebody in: the only way into a private room. `findInvited` is asked for the account only on behalf of a
      * member: a stranger must not learn from here who has one.
      */
-    async invite(roomId: string, byAccountId: string, findInvited: () => Promise<string>): Promise<void> {
-      await requireMember(roomId, byAccountId)
-      await addMember(roomId, await findInvited())
+    async invite(accountId: string, roomId: string, findInvited: () => Promise<string>): Promise<void> {
+      const room = await requireMember(accountId, roomId)
+      await addMember(await findInvited(), room)
     },
 
-    /** Makes a bot a member, without the event that a person's arrival is. */
-    async admitBot(roomId: string, botId: string): Promise<void> {
-      if (await queries.insertMembership(db, roomId, botId)) changed.add(`${roomId} ${botId}`)
+    /** Makes a bot a member, in the company of one, without the event that a person's arrival is. */
+    async admitBot(botId: string, room: Membership): Promise<void> {
+      if (await queries.insertMembership(db, botId, room)) changed.add(`${room.id} ${botId}`)
     },
 
     /** Leaves; leaving a room one is not in changes nothing. */
-    async leave(roomId: string, accountId: string): Promise<void> {
-      await requireVisible(roomId, accountId)
-      if (!(await queries.deleteMembership(db, roomId, accountId))) return
+    async leave(accountId: string, roomId: string): Promise<void> {
+      const room = await requireVisible(accountId, roomId)
+      if (room.read === null || !(await queries.deleteMembership(db, room))) return
       news.send({ type: 'left', accountId, roomId })
       changed.add(`${roomId} ${accountId}`)
     },
 
     /** The members by name. */
-    async members(roomId: string, accountId: string): Promise<Member[]> {
-      await requireMember(roomId, accountId)
-      const rows = await queries.membersOf(db, roomId)
+    async members(accountId: string, roomId: string): Promise<Member[]> {
+      const rows = await queries.membersOf(db, await requireMember(accountId, roomId))
       const online = await onlineAmong(db, rows)
       return rows.map((row) => toMember(row, online)).sort((a, b) => byName.compare(a.name, b.name))
     },
 
     /** Notes how far a member has read. Returns the mark, which only moves forward. */
-    async read(roomId: string, accountId: string, seq: number): Promise<number> {
-      const read = await queries.updateRead(db, roomId, accountId, seq)
+    async read(accountId: string, roomId: string, seq: number): Promise<number> {
+      const read = await queries.updateRead(db, accountId, roomId, seq)
       // Only on a refusal is it worth asking which one.
-      return read ?? (await requireMember(roomId, accountId)).read ?? 0
+      return read ?? (await requireMember(accountId, roomId)).read
     },
 
     /** Tells nobody anything more. */
@@ -181,6 +187,6 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
   }
 }
 
-function toRoom({ read, unread, ...room }: queries.RoomRow): Room {
-  return { ...room, joined: read !== null, read: read ?? 0, unread: unread ?? 0 }
+function toRoom({ id, name, kind, head, version, read, unread }: queries.RoomRow): Complete<Room> {
+  return { id, name, kind, head, version, joined: read !== null, read: read ?? 0, unread: unread ?? 0 }
 }

@@ -1,18 +1,19 @@
 import { Router, type RequestHandler } from 'express'
 import { z } from 'zod'
 import { emailOf, type Accounts } from '../accounts/accounts.js'
+import { limits } from '../contract.js'
 import { count, line, parse, uuid } from '../platform/input.js'
 import type { Limiter } from '../platform/limiter.js'
 import { signedIn } from '../sessions/sessions.js'
 import type { Rooms } from './rooms.js'
 
 const newRoom = z.object({
-  name: line('a name', 60),
+  name: line('a name', limits.name),
   kind: z.enum(['public', 'private'], 'Please choose public or private.').default('public'),
 })
 const whichPage = z.object({
-  search: line('a part of a name', 60).optional(),
-  after: line('a name', 60).optional(),
+  search: line('a part of a name', limits.name).optional(),
+  after: line('a name', limits.name).optional(),
   limit: count(1, 100).default(30),
 })
 const whichRoom = z.object({ id: uuid() })
@@ -37,7 +38,7 @@ export function createRoomRoutes({ rooms, accounts, roomLimiter, inviteLimiter, 
       res.json(await rooms.browse(signedIn(res).id, parse(whichPage, req.query)))
     })
     .get('/api/rooms/:id', requireAccount, async (req, res) => {
-      res.json(await rooms.find(parse(whichRoom, req.params).id, signedIn(res).id))
+      res.json(await rooms.find(signedIn(res).id, parse(whichRoom, req.params).id))
     })
     .post('/api/rooms', requireAccount, async (req, res) => {
       const wanted = parse(newRoom, req.body)
@@ -46,21 +47,21 @@ export function createRoomRoutes({ rooms, accounts, roomLimiter, inviteLimiter, 
       res.status(201).json(await rooms.create(accountId, wanted))
     })
     .put('/api/rooms/:id/membership', requireAccount, async (req, res) => {
-      res.json(await rooms.join(parse(whichRoom, req.params).id, signedIn(res).id))
+      res.json(await rooms.join(signedIn(res).id, parse(whichRoom, req.params).id))
     })
     .delete('/api/rooms/:id/membership', requireAccount, async (req, res) => {
-      await rooms.leave(parse(whichRoom, req.params).id, signedIn(res).id)
+      await rooms.leave(signedIn(res).id, parse(whichRoom, req.params).id)
       res.sendStatus(204)
     })
     .get('/api/rooms/:id/members', requireAccount, async (req, res) => {
-      res.json({ members: await rooms.members(parse(whichRoom, req.params).id, signedIn(res).id) })
+      res.json({ members: await rooms.members(signedIn(res).id, parse(whichRoom, req.params).id) })
     })
     .put('/api/rooms/:id/members', requireAccount, async (req, res) => {
       const { id } = parse(whichRoom, req.params)
       const { email } = parse(invitation, req.body)
       const accountId = signedIn(res).id
       await inviteLimiter.take(accountId, { reqId: req.id, accountId })
-      await rooms.invite(id, accountId, async () => (await accounts.findByEmail(email)).id)
+      await rooms.invite(accountId, id, async () => (await accounts.findByEmail(email)).id)
       res.sendStatus(204)
     })
 }

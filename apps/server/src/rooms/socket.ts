@@ -11,6 +11,6 @@ export function registerRooms(socket: ChatSocket, { rooms, limiter }: { rooms: R
   socket.answer('room:read', async (input, account) => {
     await limiter.take(account.id, { accountId: account.id })
     const { roomId, seq } = parse(mark, input)
-    return { read: await rooms.read(roomId, account.id, seq) }
+    return { read: await rooms.read(account.id, roomId, seq) }
   })
 }

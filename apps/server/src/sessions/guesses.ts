@@ -52,7 +52,7 @@ export function createGuesses({ limits, redis, accounts, log }: GuessesOptions) 
     try {
       return await work()
     } catch (error) {
-      isWrong = error instanceof ChatError && ['unauthenticated', 'forbidden'].includes(error.code)
+      isWrong = error instanceof ChatError && ['wrong_password', 'wrong_current_password'].includes(error.reason)
       // One line per place and period, so that guesses cannot fill the log.
       if (isWrong && (await lines.penalty(place)).consumedPoints === 1)
         log.warn({ reqId, accountId: await whose() }, 'wrong password')
@@ -63,7 +63,7 @@ export function createGuesses({ limits, redis, accounts, log }: GuessesOptions) 
   }
 
   return {
-    /** Runs `verify`, which checks the password of an account. @throws ChatError `rate_limited`, or as `verify` does. */
+    /** Runs `verify`, which checks the password of an account. @throws ChatError `too_many_attempts`, or as `verify` does. */
     async atSignIn<Result>(req: Request, email: string, verify: () => Promise<Result>): Promise<Result> {
       const place = placeOf(req, email)
       const isKnown = (await places.get(place)) !== null

@@ -4,6 +4,13 @@ import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { newPerson, password, Person, startChat, type Chat } from '../test/chat.js'
 import { eventually } from '../test/eventually.js'
+import { signedIn } from './sessions.js'
+
+describe('a route', () => {
+  it('that asks for an account without requireAccount in front of it fails, and answers for nobody', () => {
+    expect(() => signedIn({ locals: {} })).toThrow('requireAccount')
+  })
+})
 
 describe('sessions', () => {
   let chat: Chat
@@ -26,7 +33,10 @@ describe('sessions', () => {
     const ann = await newPerson(chat.url)
     const wrong = await signIn(new Person(chat.url), ann.account.email, 'not the password')
     const unknown = await signIn(new Person(chat.url), 'nobody@example.com', 'not the password')
-    expect(wrong.status).toBe(401)
+    expect([wrong.status, wrong.body]).toEqual([
+      401,
+      { error: { code: 'unauthenticated', reason: 'wrong_password', message: 'Wrong email or password.' } },
+    ])
     expect([unknown.status, unknown.body]).toEqual([wrong.status, wrong.body])
     expect(wrong.headers.get('set-cookie')).toBeNull()
   })
@@ -206,7 +216,7 @@ describe('sessions', () => {
   it('are needed for the handshake of a socket', async () => {
     await expect(new Person(chat.url).connect()).rejects.toMatchObject({
       message: 'unauthenticated',
-      data: { code: 'unauthenticated' },
+      data: { code: 'unauthenticated', reason: 'signed_out', message: 'Please sign in.' },
     })
   })
 
@@ -218,7 +228,13 @@ describe('sessions', () => {
     const refused = await guess()
     expect([refused.status, refused.body]).toEqual([
       429,
-      { error: { code: 'rate_limited', message: 'Too many attempts. Please wait a little.' } },
+      {
+        error: {
+          code: 'rate_limited',
+          reason: 'too_many_attempts',
+          message: 'Too many attempts. Please wait a little.',
+        },
+      },
     ])
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
     // Another person behind the same IP address is not refused.

@@ -120,13 +120,14 @@ export function createSessions({ config, db, redis, accounts, news }: SessionsOp
 export function requireAccount(sessions: Sessions): RequestHandler {
   return async (req, res, next) => {
     const account = await sessions.accountOf(req.session)
-    if (account === undefined) throw new ChatError('unauthenticated', 'Please sign in.')
+    if (account === undefined) throw new ChatError('signed_out', 'Please sign in.')
     res.locals.account = account
     next()
   }
 }
 
-/** The account behind `requireAccount`. */
-export function signedIn(res: { locals: Record<string, unknown> }): ChatAccount {
-  return res.locals.account as ChatAccount
+/** The account that `requireAccount` has let pass. @throws Error for a route that has no `requireAccount` in front of it. */
+export function signedIn({ locals }: { locals: { account?: ChatAccount } }): ChatAccount {
+  if (locals.account === undefined) throw new Error('This route needs requireAccount in front of it.')
+  return locals.account
 }

@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import pg from 'pg'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { schemaPage } from '../../../../tools/schema.js'
 import { readConfig } from '../config.js'
+import { limits } from '../contract.js'
 import { builtInForProduction, newPerson, startChat } from '../test/chat.js'
 import { freshDatabase, hasRoles, quiet, type FreshDatabase } from '../test/database.js'
 import { run as runProgram } from '../test/process.js'
@@ -21,6 +22,32 @@ describe('docs/reference/schema.sql', () => {
     const database = await freshDatabase()
     const page = await schemaPage(database.db).finally(() => database.close())
     expect(await readFile(new URL('../../../../docs/reference/schema.sql', import.meta.url), 'utf8')).toBe(page)
+  })
+})
+
+describe('the columns for texts of people', () => {
+  // Characters, not UTF-16 units: each of these is two of them.
+  const text = (length: number) => '😀'.repeat(length)
+  let database: FreshDatabase
+  beforeAll(async () => {
+    database = await freshDatabase()
+  })
+  afterAll(() => database.close())
+
+  it.each([
+    ['the name of an account', limits.name, 'insert into accounts (name) values ($1)', 'accounts_name_check'],
+    ['the name of a room', limits.name, `insert into rooms (name, kind) values ($1, 'public')`, 'rooms_name_check'],
+    [
+      'the text of a message',
+      limits.message,
+      `with room as (insert into rooms (name, kind) values ('Any', 'private') returning id)
+       insert into messages (room_id, seq, id, author_id, body)
+       select room.id, 1, gen_random_uuid(), accounts.id, $1 from room, accounts where email is null limit 1`,
+      'messages_body_check',
+    ],
+  ])('take %s of as many characters as the contract says, and not one more', async (_what, max, insert, check) => {
+    await database.db.query(insert, [text(max)])
+    await expect(database.db.query(insert, [text(max + 1)])).rejects.toThrow(check)
   })
 })
 

@@ -27,14 +27,14 @@ export function registerTyping(socket: ChatSocket, { news, accounts, rooms, toPe
     await limiter.take(id, { accountId: id })
     const { roomId } = parse(where, input)
     // The socket has the account as it was at the handshake, perhaps with an old name or avatar.
-    const [account] = await Promise.all([accounts.find(id), rooms.requireMember(roomId, id)])
+    const [account, room] = await Promise.all([accounts.find(id), rooms.requireMember(id, roomId)])
     // One event per second is enough.
     if (account !== undefined && Date.now() >= quietUntil) {
       quietUntil = Date.now() + 1_000
       news.send({
         type: 'typing:changed',
-        to: [roomId],
-        payload: { roomId, account: toPerson(account), expiresInMs: typingMs },
+        to: [room.id],
+        payload: { roomId: room.id, account: toPerson(account), expiresInMs: typingMs },
       })
     }
     return {}

@@ -1,4 +1,4 @@
-import type { Account } from '@chat/server/contract'
+import { limits, type Account } from '@chat/server/contract'
 
 import { api } from '../api.js'
 import { Link, useTitle } from '../router.js'
@@ -16,7 +16,7 @@ export function Entrance({ signUp, onSignedIn }: { signUp: boolean; onSignedIn: 
         <p class="brand">Chat</p>
         <h1>{title}</h1>
         <Form key={title} action={signUp ? 'Create account' : 'Sign in'} send={send}>
-          {signUp && <Field label="Name" name="name" autocomplete="name" maxLength={60} focused />}
+          {signUp && <Field label="Name" name="name" autocomplete="name" maxLength={limits.name} focused />}
           <Field
             label="Email"
             name="email"
@@ -29,7 +29,7 @@ export function Entrance({ signUp, onSignedIn }: { signUp: boolean; onSignedIn: 
             name="password"
             type="password"
             autocomplete={signUp ? 'new-password' : 'current-password'}
-            {...(signUp && { minLength: 10, hint: '10 characters or more.' })}
+            {...(signUp && { minLength: limits.password.min, hint: `${limits.password.min} characters or more.` })}
           />
         </Form>
         <p class="subtle entrance-other">

@@ -1,5 +1,7 @@
 import { useEffect, useState } from 'preact/hooks'
 
+import { limits } from '@chat/server/contract'
+
 import { api } from '../api.js'
 import type { Chat } from '../chat/chat.js'
 import { Link, useTitle } from '../router.js'
@@ -8,8 +10,8 @@ import { useChanges } from '../ui/hooks.js'
 import { Icon } from '../ui/icon.js'
 import { Avatar, Name } from '../ui/person.js'
 
-const pictureTypes = ['image/jpeg', 'image/png', 'image/webp']
-const pictureBytes = 5 * 1024 * 1024
+const pictureTypes: readonly string[] = limits.picture.types
+const pictureSize = `${limits.picture.bytes / 1024 ** 2} MB`
 
 /** The profile page: avatar, name, password, sign out. */
 export function Profile({ chat }: { chat: Chat }) {
@@ -26,8 +28,8 @@ export function Profile({ chat }: { chat: Chat }) {
   const changeAvatar = async (form: HTMLFormElement) => {
     const picture = form.querySelector('input')!.files![0]!
     try {
-      if (!pictureTypes.includes(picture.type) || picture.size > pictureBytes)
-        throw new Error('Choose a JPEG, PNG or WebP picture of up to 5 MB.')
+      if (!pictureTypes.includes(picture.type) || picture.size > limits.picture.bytes)
+        throw new Error(`Choose a JPEG, PNG or WebP picture of up to ${pictureSize}.`)
       chat.me.change(await api.changeAvatar(picture))
     } finally {
       // Show the stored avatar again, also after an error.
@@ -62,7 +64,7 @@ export function Profile({ chat }: { chat: Chat }) {
             name="avatar"
             type="file"
             accept={pictureTypes.join()}
-            hint="JPEG, PNG or WebP, up to 5 MB."
+            hint={`JPEG, PNG or WebP, up to ${pictureSize}.`}
             onInput={({ currentTarget: { files } }) => setPreview(files?.[0] ? URL.createObjectURL(files[0]) : null)}
           />
         </Form>
@@ -76,7 +78,7 @@ export function Profile({ chat }: { chat: Chat }) {
             return 'Name saved.'
           }}
         >
-          <Field label="Name" name="name" initial={chat.me.account.name} autocomplete="name" maxLength={60} />
+          <Field label="Name" name="name" initial={chat.me.account.name} autocomplete="name" maxLength={limits.name} />
         </Form>
       </section>
       <section class="sheet">
@@ -95,8 +97,8 @@ export function Profile({ chat }: { chat: Chat }) {
             name="password"
             type="password"
             autocomplete="new-password"
-            minLength={10}
-            hint="10 characters or more."
+            minLength={limits.password.min}
+            hint={`${limits.password.min} characters or more.`}
           />
         </Form>
       </section>

@@ -105,7 +105,10 @@ const createServer = () => {
   vi.stubGlobal('fetch', async (path: string) => {
     server.requests.push(path)
     if (server.signedOut)
-      return Response.json({ error: { code: 'unauthenticated', message: 'Sign in first.' } }, { status: 401 })
+      return Response.json(
+        { error: { code: 'unauthenticated', reason: 'signed_out', message: 'Sign in first.' } },
+        { status: 401 },
+      )
     return Response.json(answer(new URL(path, 'http://chat.example')))
   })
   return server
@@ -472,7 +475,7 @@ describe('the end of a session', () => {
 
   it('is noticed when the handshake is refused', async () => {
     Object.assign(server.socket, { active: false })
-    server.send('connect_error', new Error('unauthenticated'))
+    server.send('connect_error', Object.assign(new Error('unauthenticated'), { data: { reason: 'signed_out' } }))
     await pass()
     expect(onSignedOut).toHaveBeenCalledOnce()
   })

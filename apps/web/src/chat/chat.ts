@@ -1,4 +1,4 @@
-import type { Account, Complete, Message, NewMessage, Posted, Room } from '@chat/server/contract'
+import type { Account, Complete, Message, NewMessage, Person, Posted, Room } from '@chat/server/contract'
 
 import { api } from '../api.js'
 import { createConnection, type ChatSocket, type Connection } from './connection.js'
@@ -69,10 +69,9 @@ export function createChat({
     rest satisfies Record<string, never>
     const posted = await connection.ask<Posted>('message:post', { roomId, id, body, replyTo })
     if (!conversations.get(roomId)?.timeline.get(posted.seq)) {
-      const { id: authorId, name, avatarUrl } = me.account
       const message: Complete<Message> = {
         ...posted,
-        author: { id: authorId, name, avatarUrl },
+        author: personOf(me.account),
         body,
         replyTo,
         editedAt: null,
@@ -168,6 +167,9 @@ export function createChat({
     },
   }
 }
+
+/** An account as the others see it. */
+const personOf = ({ id, name, avatarUrl }: Account): Person => ({ id, name, avatarUrl })
 
 function createMe(account: Account): Me {
   const { changed, subscribe } = createListeners()

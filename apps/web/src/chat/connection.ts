@@ -72,7 +72,7 @@ export function createConnection({
   socket.on('connect_error', (error) => {
     changed()
     // The server refused an inactive socket, which does not reconnect by itself.
-    if (!socket.active) void (error.message === 'unauthenticated' ? onSignedOut() : askWhy())
+    if (!socket.active) void (refusalOf(error)?.reason === 'signed_out' ? onSignedOut() : askWhy())
   })
 
   return {
@@ -102,6 +102,9 @@ export function createConnection({
     },
   }
 }
+
+/** The server's reason to refuse a connection; undefined when the server could not be reached. */
+const refusalOf = (error: Error) => (error as { data?: ErrorBody }).data
 
 /** `domain` is the origin of the chat server; empty for the page's own. */
 export const connectTo = (domain: string): ChatSocket => io(domain || location.origin, { transports: ['websocket'] })

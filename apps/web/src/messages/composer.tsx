@@ -1,12 +1,12 @@
 import { useLayoutEffect, useRef } from 'preact/hooks'
 
-import type { Message, Room } from '@chat/server/contract'
+import { limits, type Message, type Room } from '@chat/server/contract'
 
 import type { Chat } from '../chat/chat.js'
 import { fits, Limit } from '../ui/form.js'
 import { Icon, IconButton } from '../ui/icon.js'
 import { Name } from '../ui/person.js'
-import { bodyLimit, fit, isSend } from './message-item.js'
+import { fit, isSend } from './message-item.js'
 import { useRemembered } from './remembered.js'
 
 type ComposerProps = {
@@ -26,7 +26,7 @@ export function Composer({ chat, room, replying, original, onCancelReply, onPost
   const field = useRef<HTMLTextAreaElement>(null)
   const [text, setText] = useRemembered(`chat.draft.${chat.me.account.id}.${room.id}`)
   const body = text.trim()
-  const sendable = body !== '' && fits(body, bodyLimit)
+  const sendable = body !== '' && fits(body, limits.message)
   useLayoutEffect(() => fit(field.current!), [text])
   // Not on a touch screen: its keyboard would cover the conversation. And not later: the user may have moved the focus.
   useLayoutEffect(() => {
@@ -96,7 +96,7 @@ export function Composer({ chat, room, replying, original, onCancelReply, onPost
           <Icon name="send" />
         </button>
       </div>
-      <Limit text={text} max={bodyLimit} />
+      <Limit text={text} max={limits.message} />
     </form>
   )
 }

@@ -1,6 +1,6 @@
 import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 
-import type { Message, Person } from '@chat/server/contract'
+import { limits, type Message, type Person } from '@chat/server/contract'
 
 import type { Outbox, Outgoing } from '../chat/outbox.js'
 import { fits, Limit } from '../ui/form.js'
@@ -114,7 +114,7 @@ function EditForm({ message, actions }: { message: Message; actions: Actions }) 
   const save = async () => {
     const body = text.trim()
     if (!body) return setProblem('A message cannot be empty. Delete it instead.')
-    if (!fits(body, bodyLimit)) return
+    if (!fits(body, limits.message)) return
     try {
       if (body !== message.body) await actions.save(message.seq, body)
       actions.edit(null)
@@ -146,7 +146,7 @@ function EditForm({ message, actions }: { message: Message; actions: Actions }) 
           }
         }}
       />
-      <Limit text={text} max={bodyLimit} />
+      <Limit text={text} max={limits.message} />
       {problem && (
         <p class="alert" role="alert">
           {problem}
@@ -163,9 +163,6 @@ function EditForm({ message, actions }: { message: Message; actions: Actions }) 
     </form>
   )
 }
-
-/** Characters in a message. */
-export const bodyLimit = 4000
 
 /** True for Enter. Shift+Enter starts a new line, and an input method needs Enter while it composes a word. */
 export function isSend(event: KeyboardEvent): boolean {

@@ -1,6 +1,6 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 
-import type { Room, RoomPage } from '@chat/server/contract'
+import { limits, type Room, type RoomPage } from '@chat/server/contract'
 
 import { api } from '../api.js'
 import type { Chat } from '../chat/chat.js'
@@ -12,7 +12,6 @@ import { Name } from '../ui/person.js'
 import { Wait } from '../ui/wait.js'
 
 const typingPauseMs = 200
-const longestSearch = 60
 
 /** The dialog with the public rooms to join: all of them, or those found by name, page by page. */
 export function BrowseRooms({ chat, onClose }: { chat: Chat; onClose: () => void }) {
@@ -36,7 +35,7 @@ export function BrowseRooms({ chat, onClose }: { chat: Chat; onClose: () => void
     }
   }
   useEffect(() => {
-    if (!fits(search, longestSearch)) return
+    if (!fits(search, limits.name)) return
     const timer = setTimeout(() => void load(search), search ? typingPauseMs : 0)
     return () => clearTimeout(timer)
   }, [search, chat.connection.count])
@@ -56,7 +55,7 @@ export function BrowseRooms({ chat, onClose }: { chat: Chat; onClose: () => void
           {/* In a field of type search, Esc would clear the field before it closes the dialog. */}
           <input dir="auto" autocomplete="off" onInput={({ currentTarget: { value } }) => setSearch(value.trim())} />
         </label>
-        <Limit text={search} max={longestSearch} />
+        <Limit text={search} max={limits.name} />
         <p class="hint" role="status">
           {found &&
             (rooms.length

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
 
-import type { RoomKind } from '@chat/server/contract'
+import { limits, type RoomKind } from '@chat/server/contract'
 
 import { api } from '../api.js'
 import type { Chat } from '../chat/chat.js'
@@ -115,7 +115,7 @@ function NewRoom({ chat, onClose }: { chat: Chat; onClose: () => void }) {
   return (
     <Dialog title="New room" onClose={onClose}>
       <Form action="Create room" send={create} onCancel={onClose}>
-        <Field label="Name" name="name" maxLength={60} autocomplete="off" focused />
+        <Field label="Name" name="name" maxLength={limits.name} autocomplete="off" focused />
         <fieldset class="choices">
           <legend>Who can join</legend>
           <label>

@@ -101,7 +101,10 @@ type FormProps = {
   children?: ComponentChildren
 }
 
-/** A form with one submit button. It shows the error that `send` rejects with, or the sentence that it resolves to. */
+/**
+ * A form with one submit button. It shows the error that `send` rejects with, and moves the focus to the field that the
+ * error is about, or it shows the sentence that `send` resolves to.
+ */
 export function Form({ action, danger, send, onCancel, children }: FormProps) {
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState('')
@@ -120,7 +123,10 @@ export function Form({ action, danger, send, onCancel, children }: FormProps) {
     try {
       setSuccess((await send(answers, form)) ?? '')
     } catch (error) {
-      setProblem((error as Error).message)
+      const { message, field } = error as Error & { field?: string }
+      setProblem(message)
+      const wrong = form.elements.namedItem(field ?? '')
+      if (wrong instanceof HTMLInputElement) wrong.focus()
     }
     setBusy(false)
   }
