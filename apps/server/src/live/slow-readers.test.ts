@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
+import { register } from 'prom-client'
 import { Server } from 'socket.io'
 import { io as connectTo } from 'socket.io-client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -47,6 +48,8 @@ describe('a reader that takes nothing', () => {
     for (let each = 0; each < 300; each += 1) io.emit('news', 'x'.repeat(100_000))
   }
 
+  const cutOffs = async () => (await register.getSingleMetric('chat_slow_readers_total')?.get())?.values[0]?.value ?? 0
+
   it.each([
     ['more waiting than may', { bytesAtMost: 1_000_000 }, 'bytes'],
     ['something waiting for longer than it may', { bytesAtMost: Infinity, idleAtMostMs: 1_500 }, 'idleMs'],
@@ -59,6 +62,7 @@ describe('a reader that takes nothing', () => {
     expect(connections()).toHaveLength(2)
     const slowReaders = createSlowReaders({ log, ...limits })
     said.length = 0
+    const counted = await cutOffs()
     slowReaders.cut(connections())
     expect(said).toEqual([])
 
@@ -69,6 +73,7 @@ describe('a reader that takes nothing', () => {
       expect(connections()).toHaveLength(1)
     })
     expect(said).toEqual([expect.objectContaining({ [word]: expect.any(Number) as number })])
+    expect(await cutOffs()).toBe(counted + 1)
     expect(reader.connected).toBe(true)
     reader.disconnect()
     sleeper.destroy()

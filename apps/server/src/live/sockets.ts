@@ -1,6 +1,4 @@
 import type { Server as HttpServer } from 'node:http'
-import { promisify } from 'node:util'
-import type { Request, Response } from 'express'
 import { Gauge } from 'prom-client'
 import { Server, type Socket } from 'socket.io'
 import type { ChatAccount } from '../accounts/accounts.js'
@@ -11,13 +9,11 @@ import { bodyOf, ChatError } from '../platform/errors.js'
 import { createFaults } from '../platform/faults.js'
 import type { Log } from '../platform/log.js'
 import type { Rooms } from '../rooms/rooms.js'
-import type { Session, Sessions } from '../sessions/sessions.js'
+import type { Sessions } from '../sessions/sessions.js'
+import { createAdmission, type CheckOrigin, type SocketData } from './admission.js'
+import { forgetHandshake } from './connection.js'
 import { createSlowReaders } from './slow-readers.js'
 
-interface SocketData {
-  account: ChatAccount
-  sessionId: string
-}
 type Io = Server<ClientToServerEvents, ServerToClientEvents, Record<string, never>, SocketData>
 type IoSocket = Socket<ClientToServerEvents, ServerToClientEvents, Record<string, never>, SocketData>
 
@@ -39,8 +35,7 @@ interface SocketsOptions {
   log: Log
   sessions: Sessions
   rooms: Pick<Rooms, 'roomIdsOf'>
-  /** Lets a request from our own pages pass; throws for one from elsewhere. */
-  checkOrigin: (headers: { origin?: string | undefined; host?: string | undefined }) => void
+  checkOrigin: CheckOrigin
   register: (socket: ChatSocket) => void
   onArrival: (accountId: string) => void
   onDeparture: (accountId: string) => void
@@ -54,7 +49,6 @@ const channelOf = {
   session: (id: string) => `session:${id}`,
 }
 
-const socketsPerAccount = 20
 const lookAtReadersMs = 1_000
 /** How long drain waits for events in hand, and for requests that somebody still sends or reads. */
 const inHandMs = 10_000
@@ -73,6 +67,7 @@ export function createSockets({
   onArrival,
   onDeparture,
 }: SocketsOptions) {
+  const admission = createAdmission<IoSocket>({ log, sessions, checkOrigin })
   const io: Io = new Server(http, {
     serveClient: false,
     // No long polling: a WebSocket stays on one replica, so no sticky sessions are needed.
@@ -82,87 +77,26 @@ export function createSockets({
     pingTimeout: 5_000,
     // Whoever has connected and not said for what.
     connectTimeout: 10_000,
-    allowRequest(req, decide) {
-      try {
-        checkOrigin(req.headers)
-        decide(null, true)
-      } catch {
-        decide('foreign origin', false)
-      }
-    },
+    allowRequest: admission.allowRequest,
   })
   const { adapter } = io.of('/')
   const sayFault = createFaults(log)
 
-  const readSession = promisify<Request, Response>(sessions.middleware)
-
-  async function askSession(req: IoSocket['request']): Promise<Session> {
-    const asking = req as Request
-    // A handshake has no response that could set a cookie; express-session only listens for its end.
-    const response = { end: () => undefined, on: () => undefined, writeHead: () => undefined } as unknown as Response
-    await readSession(asking, response)
-    return asking.session
-  }
-
-  // One socket for each connection, and so many for each account, counted before anything is done for them.
-  const taken = new WeakSet<IoSocket['conn']>()
-  const places = new Map<string, number>()
   const inHand = new Set<Promise<void>>()
   let isLeaving = false
 
-  function takePlace(accountId: string): void {
-    const before = places.get(accountId) ?? 0
-    if (before >= socketsPerAccount) throw new ChatError('too_many_connections', 'Too many connections.')
-    places.set(accountId, before + 1)
-  }
-  function leavePlace(accountId: string): void {
-    const left = (places.get(accountId) ?? 0) - 1
-    if (left > 0) places.set(accountId, left)
-    else places.delete(accountId)
-  }
-
-  async function letIn(socket: IoSocket): Promise<void> {
-    const { conn } = socket
-    const session = await askSession(socket.request)
-    const account = await sessions.accountOf(session)
-    if (account === undefined) throw new ChatError('signed_out', 'Please sign in.')
-    if (conn.readyState !== 'open') throw new ChatError('connection_closed', 'The connection has closed.')
-    takePlace(account.id)
-    let hasPlace = true
-    const leave = () => {
-      if (hasPlace) leavePlace(account.id)
-      hasPlace = false
-    }
-    conn.once('close', leave)
-    try {
-      socket.data = { account, sessionId: session.id }
+  io.use(
+    admission.letIn(async (socket, data) => {
+      socket.data = data
       // From here on news of memberships reaches this socket, so none falls between the list and the joining.
-      await socket.join([channelOf.account(account.id), channelOf.session(session.id)])
-      await socket.join((await rooms.roomIdsOf(account.id)).map(channelOf.room))
-    } catch (error) {
-      leave()
-      throw error
-    }
-  }
-
-  io.use(async (socket, next) => {
-    const { conn } = socket
-    const isFirst = !taken.has(conn)
-    try {
-      if (!isFirst) throw new ChatError('second_socket', 'This connection has its socket.')
-      taken.add(conn)
-      await letIn(socket)
-      next()
-    } catch (error) {
-      if (isFirst) taken.delete(conn) // it may try again
-      const body = bodyOf(error)
-      if (body.code === 'fault') sayFault({ err: error }, 'handshake failed')
-      next(Object.assign(new Error(body.code), { data: body }))
-    }
-  })
+      await socket.join([channelOf.account(data.account.id), channelOf.session(data.sessionId)])
+      await socket.join((await rooms.roomIdsOf(data.account.id)).map(channelOf.room))
+    }),
+  )
 
   io.on('connection', (socket) => {
     const { account } = socket.data
+    forgetHandshake(socket)
     connected.inc()
     onArrival(account.id)
     socket.on('disconnect', () => {

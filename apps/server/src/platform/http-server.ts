@@ -31,6 +31,6 @@ export function createHttpServer(listener: RequestListener, log: Log, limits = p
   })
   server.timeout = silenceMs
   // Node applies no timeouts after a request for an upgrade. A WebSocket removes this timeout and has its own pings.
-  server.on('upgrade', (req) => void req.socket.setTimeout(silenceMs, () => req.socket.destroy()))
+  server.on('upgrade', ({ socket }) => void socket.setTimeout(silenceMs, () => socket.destroy()))
   return server
 }
