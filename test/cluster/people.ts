@@ -4,15 +4,16 @@ import http from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { io, type Socket } from 'socket.io-client'
-import type {
-  Account,
-  ClientToServerEvents,
-  ErrorBody,
-  Message,
-  Page,
-  Posted,
-  Room,
-  ServerToClientEvents,
+import {
+  unpackPosted,
+  type Account,
+  type ClientToServerEvents,
+  type ErrorBody,
+  type Message,
+  type Page,
+  type Posted,
+  type Room,
+  type ServerToClientEvents,
 } from '../../apps/server/src/contract.js'
 import { until } from './commands.js'
 
@@ -144,8 +145,9 @@ export class Person {
       ({ roomId, head }) => void (roomId === this.room?.id && head > this.screen.length && this.catchUp()),
     )
     socket.on('typing:changed', ({ account }) => void this.typists.add(account.id))
-    socket.on('messages:posted', ({ roomId, messages }) => {
-      if (roomId !== this.room?.id) return
+    socket.on('messages:posted', (news) => {
+      if (news.roomId !== this.room?.id) return
+      const { messages } = unpackPosted(news)
       this.show(messages)
       if (messages.some(({ seq }) => seq > this.screen.length)) void this.catchUp()
     })

@@ -19,7 +19,7 @@ import { createMailRoutes } from './mail/routes.js'
 import { createMessages } from './messages/messages.js'
 import { createMessageRoutes } from './messages/routes.js'
 import { registerMessages } from './messages/socket.js'
-import { createNews, type Dispatch } from './live/news.js'
+import { createNews } from './live/news.js'
 import { assetsDirectory } from './http/shell.js'
 import { createHttpServer } from './platform/http-server.js'
 import { createFaults } from './platform/faults.js'
@@ -65,12 +65,15 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
   const isReady = createReadiness({ db, leaving: leaving.signal })
   const sayFault = createFaults(log)
 
-  // Slices. The head watch sees each dispatch before the sockets of this process do.
-  const deliver = (dispatch: Dispatch) => {
-    headWatch.note(dispatch)
-    sockets.deliver(dispatch)
-  }
-  const news = createNews({ hints, deliver })
+  // Slices. The head watch notes what the sockets of this process receive.
+  const news = createNews({
+    hints,
+    here: {
+      deliver: (dispatch) => sockets.deliver(dispatch),
+      deliverPosted: (roomId, frames) => sockets.deliverPosted(roomId, frames),
+      note: (...numbers) => headWatch.note(...numbers),
+    },
+  })
   const avatars = createAvatars({ db, storage: createFolderAndRoot(storage, 'avatars'), log })
   const assets = createAssets({ storage: createFolderAndRoot(storage, 'assets'), directory: assetsDirectory })
   const { toPerson, toAccount } = createPeople(config)
@@ -159,7 +162,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
     isConnectedHere: sockets.isConnected,
     onError: (err) => sayFault({ err }, 'cannot store or report presence'),
   })
-  const headWatch = createHeadWatch({ sockets, messages })
+  const headWatch = createHeadWatch({ sockets: { roomIds: sockets.roomIds, deliver: news.deliver }, messages })
 
   // With RabbitMQ, the worker handles events and the server only writes them to the outbox.
   const bus = config.bus.kind === 'in-process' ? createInProcessBus({ db }) : null
@@ -183,6 +186,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
     storage,
     http,
     sockets,
+    news,
     events,
     leaving,
     isReady,

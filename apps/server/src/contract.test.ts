@@ -4,6 +4,7 @@ import type { Router } from 'express'
 import ts from 'typescript'
 import { describe, expect, it } from 'vitest'
 import { createApp } from './app.js'
+import { packPosted, unpackPosted, type Complete, type Message, type Person, type PostedNews } from './contract.js'
 import { readConfig } from './config.js'
 import { reasons, type ErrorCode } from './contract.js'
 import { statusOf } from './platform/errors.js'
@@ -116,6 +117,44 @@ describe('docs/protocol.md', () => {
         .map(([request]) => code(request))
         .sort(),
     ).toEqual(there.sort())
+  })
+})
+
+describe('packed news of messages', () => {
+  const [ann, ben]: Person[] = [
+    { id: 'ann', name: 'Ann', avatarUrl: null },
+    { id: 'ben', name: 'Ben', avatarUrl: '/avatars/ben.webp', bot: true },
+  ]
+  const fresh: Omit<Complete<Message>, 'seq' | 'author'> = {
+    id: 'an id',
+    body: 'hello',
+    postedAt: '2026-11-30T12:00:00.000Z',
+    replyTo: null,
+    editedAt: null,
+    deleted: false,
+    version: 0,
+  }
+  const messages: Message[] = [
+    { ...fresh, seq: 1, author: ann! },
+    { ...fresh, seq: 2, author: ben!, replyTo: 1 },
+    { ...fresh, seq: 3, author: ann!, body: '', deleted: true, version: 4 },
+    { ...fresh, seq: 4, author: { ...ann!, name: 'Anna' }, editedAt: fresh.postedAt, version: 5 },
+  ]
+
+  it('are the same messages when they are unpacked', () => {
+    const news = { roomId: 'a room', messages }
+    expect(unpackPosted(JSON.parse(JSON.stringify(packPosted(news))) as PostedNews)).toEqual(news)
+  })
+
+  it('name each author once, and leave out what is as in every new message', () => {
+    const { people, messages: packed } = packPosted({ roomId: 'a room', messages: messages.slice(0, 3) })
+    expect(people).toEqual([ann, ben])
+    const { id, body, postedAt } = fresh
+    expect(packed).toEqual([
+      { seq: 1, id, author: 0, body, postedAt },
+      { seq: 2, id, author: 1, body, postedAt, replyTo: 1 },
+      { seq: 3, id, author: 0, body: '', postedAt, deleted: true, version: 4 },
+    ])
   })
 })
 

@@ -115,6 +115,59 @@ export interface Message {
   version: number
 }
 
+/** What a message has that nobody has changed or answered with yet: `messages:posted` leaves it out. */
+const asPosted = { replyTo: null, editedAt: null, deleted: false, version: 0 } satisfies Partial<Message>
+
+/** A message in `messages:posted`: `author` is an index into `people`, and a field that is missing is as in `asPosted`. */
+export type PostedMessage = Omit<Message, 'author' | keyof typeof asPosted> &
+  Partial<Pick<Message, keyof typeof asPosted>> & { author: number }
+
+/** New messages of a room in the form in which they are sent to many readers: each author once. */
+export interface PostedNews {
+  roomId: string
+  people: Person[]
+  messages: PostedMessage[]
+}
+
+/** New messages of a room. */
+export interface RoomMessages {
+  roomId: string
+  messages: Message[]
+}
+
+/** The form for sending. */
+export function packPosted({ roomId, messages }: RoomMessages): PostedNews {
+  const people = new Map<string, { index: number; person: Person }>()
+  const indexOf = (person: Person): number => {
+    // The same account can have two names here, when it has changed its name between two messages.
+    const key = JSON.stringify(person)
+    const known = people.get(key) ?? { index: people.size, person }
+    people.set(key, known)
+    return known.index
+  }
+  const packed = messages.map(({ author, replyTo, editedAt, deleted, version, ...always }): PostedMessage => ({
+    ...always,
+    author: indexOf(author),
+    ...(replyTo !== asPosted.replyTo && { replyTo }),
+    ...(editedAt !== asPosted.editedAt && { editedAt }),
+    ...(deleted !== asPosted.deleted && { deleted }),
+    ...(version !== asPosted.version && { version }),
+  }))
+  return { roomId, people: [...people.values()].map(({ person }) => person), messages: packed }
+}
+
+/** The messages again, as they were before `packPosted`. */
+export function unpackPosted({ roomId, people, messages }: PostedNews): RoomMessages {
+  return {
+    roomId,
+    messages: messages.map(({ author, ...message }): Message => {
+      const person = people[author]
+      if (person === undefined) throw new RangeError(`There is no author ${author} in this news.`)
+      return { ...asPosted, ...message, author: person }
+    }),
+  }
+}
+
 /** Messages of a room, in ascending `seq` or, when they were asked for by their changes, in ascending `version`. */
 export interface Page {
   messages: Message[]
@@ -163,7 +216,7 @@ export interface ClientToServerEvents {
 }
 
 export interface ServerToClientEvents {
-  'messages:posted': (news: { roomId: string; messages: Message[] }) => void
+  'messages:posted': (news: PostedNews) => void
   'message:edited': (news: { roomId: string; message: Message }) => void
   'message:deleted': (news: { roomId: string; message: Message }) => void
   /** How far a room has come, in messages and in their changes: whoever has less asks for the rest over HTTP. */

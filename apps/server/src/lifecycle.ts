@@ -31,6 +31,7 @@ interface LifecycleOptions {
   storage: Storage
   http: HttpServer
   sockets: Pick<Sockets, 'drain'>
+  news: { stop(): void }
   /** Null when the worker handles events. */
   events: { bus: Bus; relay: Relay; consumersFor: (publicUrl: string) => Consumer[] } | null
   /** `stop` aborts it. */
@@ -53,6 +54,7 @@ export function createLifecycle({
   storage,
   http,
   sockets,
+  news,
   events,
   leaving,
   isReady,
@@ -117,6 +119,8 @@ export function createLifecycle({
       // Stop handling events now: a newer release may already handle them differently.
       const relayed = events?.relay.stop()
       await sleep(config.drainMs)
+      // From now on no message waits, so that clients get all messages before they are disconnected.
+      news.stop()
       await sockets.drain(config.drainMs)
       await Promise.all([...repeating, ...notifiers].map((each) => each.stop()))
       await relayed

@@ -2,7 +2,7 @@ import type { Socket as NetworkSocket } from 'node:net'
 import type { Socket } from 'socket.io'
 
 /**
- * Where this folder uses private fields of engine.io and ws, in one place. slow-readers.test.ts and
+ * Where this folder uses private fields of engine.io and ws, in one place. frames.test.ts, slow-readers.test.ts and
  * sockets.test.ts fail when an update of the libraries changes them.
  */
 

@@ -1,9 +1,11 @@
 import sharp from 'sharp'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Storage } from '../storage/storage.js'
-import type { Member } from '../contract.js'
+import { unpackPosted, type Member, type Message, type PostedNews } from '../contract.js'
 import { newPerson, nextNews, startChat, type Chat, type Person, type TestSocket } from '../test/chat.js'
 import { eventually } from '../test/eventually.js'
+import { createNoHints, type Hints } from './hints.js'
+import { createNews, type Dispatch } from './news.js'
 
 // A crowd signs up, and a picture is drawn in a process of its own.
 vi.setConfig({ testTimeout: 120_000 })
@@ -15,6 +17,113 @@ const storage: Storage = {
   prepare: async () => undefined,
   check: async () => undefined,
 }
+
+describe('news', () => {
+  /** Replicas that hear each other, each with one reader for whom a frame takes 4 ms, and what the reader hears. */
+  function replicas(count: number) {
+    const receivers: ((hint: string) => void)[] = []
+    return Array.from({ length: count }, (_, self) => {
+      const heard: string[] = []
+      const noted: [string, number[]][] = []
+      const hints: Hints = {
+        ...createNoHints(),
+        publish: (hint) => receivers.forEach((receive, other) => other !== self && receive(hint)),
+        subscribe: (receiver) => (receivers[self] = receiver),
+      }
+      const news = createNews({
+        hints,
+        here: {
+          deliver: ({ type }) => void heard.push(type),
+          deliverPosted(_roomId, frames) {
+            vi.advanceTimersByTime(4)
+            for (const json of frames)
+              heard.push(...unpackPosted(JSON.parse(json) as PostedNews).messages.map(({ body }) => body))
+          },
+          note: (counter, _roomId, numbers) => void noted.push([counter, numbers]),
+        },
+      })
+      return { news, heard, noted }
+    })
+  }
+  const message = (seq: number): Message => ({
+    seq,
+    id: `id ${seq}`,
+    author: { id: 'ann', name: 'Ann', avatarUrl: null },
+    body: `message ${seq}`,
+    postedAt: '2026-11-30T12:00:00.000Z',
+    replyTo: null,
+    editedAt: null,
+    deleted: false,
+    version: 0,
+  })
+  const posted = (...seqs: number[]): Dispatch => ({
+    type: 'messages:posted',
+    to: ['room'],
+    payload: { roomId: 'room', messages: seqs.map(message) },
+  })
+  const room = { to: ['room'] }
+
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }))
+  afterEach(() => vi.useRealTimers())
+
+  it.each<Dispatch>([
+    { type: 'message:edited', ...room, payload: { roomId: 'room', message: { ...message(2), version: 1 } } },
+    { type: 'message:deleted', ...room, payload: { roomId: 'room', message: { ...message(2), version: 1 } } },
+    { type: 'room:head', ...room, payload: { roomId: 'room', head: 2, version: 0 } },
+    { type: 'members:changed', ...room, payload: { roomId: 'room', joined: [], left: ['ann'] } },
+    { type: 'person:changed', ...room, payload: { person: { id: 'ann', name: 'Anna', avatarUrl: null } } },
+    { type: 'left', accountId: 'ann', roomId: 'room' },
+  ])('$type comes after the messages before it, here and on another replica', (dispatch) => {
+    const [here, there] = replicas(2)
+    here!.news.send(posted(1))
+    here!.news.send(posted(2))
+    expect(here!.heard).toEqual(['message 1'])
+    here!.news.send(dispatch)
+    expect([here!.heard, there!.heard]).toEqual([
+      ['message 1', 'message 2', dispatch.type],
+      ['message 1', 'message 2', dispatch.type],
+    ])
+  })
+
+  it.each<Dispatch>([
+    {
+      type: 'typing:changed',
+      ...room,
+      payload: { roomId: 'room', account: { id: 'ben', name: 'Ben', avatarUrl: null }, expiresInMs: 1 },
+    },
+    { type: 'presence:changed', ...room, payload: { accountId: 'ben', online: true } },
+  ])('$type waits for no message, and no message goes out earlier because of it', (dispatch) => {
+    const [here] = replicas(1)
+    here!.news.send(posted(1))
+    here!.news.send(posted(2))
+    here!.news.send(dispatch)
+    expect(here!.heard).toEqual(['message 1', dispatch.type])
+    vi.advanceTimersByTime(50)
+    expect(here!.heard).toEqual(['message 1', dispatch.type, 'message 2'])
+  })
+
+  it('is noted on each replica, by the numbers of messages and of changes', () => {
+    const [here, there] = replicas(2)
+    here!.news.send(posted(1, 2))
+    here!.news.send({
+      type: 'message:edited',
+      to: ['room'],
+      payload: { roomId: 'room', message: { ...message(1), version: 7 } },
+    })
+    for (const { noted } of [here!, there!])
+      expect(noted).toEqual([
+        ['seq', [1, 2]],
+        ['version', [7]],
+      ])
+  })
+
+  it('stays on this replica when it is only delivered', () => {
+    const [here, there] = replicas(2)
+    here!.news.deliver(posted(1))
+    here!.news.deliver({ type: 'session-ended', sessionId: 'a session' })
+    expect([here!.heard, there!.heard]).toEqual([['message 1', 'session-ended'], []])
+  })
+})
 
 describe('without asking again, people hear', () => {
   let chat: Chat

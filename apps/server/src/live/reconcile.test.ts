@@ -34,11 +34,11 @@ describe('watching heads', () => {
     })
     const arrive = (message: Message) => {
       told.push(message.seq)
-      watch.note({ type: 'messages:posted', to: [roomId], payload: { roomId, messages: [message] } })
+      watch.note('seq', roomId, [message.seq])
     }
     const arriveChange = (message: Message) => {
       toldOf.push(message.version)
-      watch.note({ type: 'message:edited', to: [roomId], payload: { roomId, message } })
+      watch.note('version', roomId, [message.version])
     }
     const store = () => {
       stored.push({ seq: stored.length + 1, version: 0 } as Message)

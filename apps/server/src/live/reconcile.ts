@@ -70,19 +70,15 @@ export function createHeadWatch({
   sockets,
   messages,
 }: {
-  sockets: Pick<Sockets, 'roomIds' | 'deliver'>
+  sockets: Pick<Sockets, 'roomIds'> & { deliver: (dispatch: Dispatch) => void }
   messages: History
 }) {
   const rooms = new Map<string, Record<Counter, Track>>()
 
   return {
-    /** News passes through here on its way to the sockets. */
-    note(dispatch: Dispatch) {
-      if (dispatch.type === 'messages:posted') {
-        for (const { seq } of dispatch.payload.messages) rooms.get(dispatch.payload.roomId)?.seq.note(seq)
-      } else if (dispatch.type === 'message:edited' || dispatch.type === 'message:deleted') {
-        rooms.get(dispatch.payload.roomId)?.version.note(dispatch.payload.message.version)
-      }
+    /** Messages (by `seq`) or changes of messages (by `version`) that the sockets here are told of. */
+    note(counter: Counter, roomId: string, numbers: number[]) {
+      for (const number of numbers) rooms.get(roomId)?.[counter].note(number)
     },
 
     async look() {

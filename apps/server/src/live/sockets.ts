@@ -3,7 +3,7 @@ import { Gauge } from 'prom-client'
 import { Server, type Socket } from 'socket.io'
 import type { ChatAccount } from '../accounts/accounts.js'
 import type { Ack, ClientToServerEvents, ServerToClientEvents } from '../contract.js'
-import type { Dispatch } from './news.js'
+import type { DirectDispatch } from './news.js'
 import { within } from '../platform/deadline.js'
 import { bodyOf, ChatError } from '../platform/errors.js'
 import { createFaults } from '../platform/faults.js'
@@ -12,6 +12,7 @@ import type { Rooms } from '../rooms/rooms.js'
 import type { Sessions } from '../sessions/sessions.js'
 import { createAdmission, type CheckOrigin, type SocketData } from './admission.js'
 import { forgetHandshake } from './connection.js'
+import { sendToAll } from './frames.js'
 import { createSlowReaders } from './slow-readers.js'
 
 type Io = Server<ClientToServerEvents, ServerToClientEvents, Record<string, never>, SocketData>
@@ -152,10 +153,9 @@ export function createSockets({
 
   return {
     /** Acts on the sockets of this process. */
-    deliver(dispatch: Dispatch) {
+    deliver(dispatch: DirectDispatch) {
       // A type that is not here comes from a newer release, during a rollout.
       switch (dispatch.type) {
-        case 'messages:posted':
         case 'message:edited':
         case 'message:deleted':
         case 'room:head':
@@ -191,6 +191,15 @@ export function createSockets({
             if (socket.data.sessionId !== dispatch.exceptSessionId) socket.disconnect(true)
           break
       }
+    },
+
+    /** Sends frames of `messages:posted`, each the JSON of `PostedNews`, to the members of a room. */
+    deliverPosted(roomId: string, frames: string[]) {
+      sendToAll(
+        localSockets('room', roomId).map(({ conn }) => conn),
+        'messages:posted',
+        frames,
+      )
     },
 
     /** Ids of the rooms that somebody here is in. */

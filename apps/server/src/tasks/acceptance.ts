@@ -1,7 +1,15 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import sharp from 'sharp'
 import { io, type Socket } from 'socket.io-client'
-import type { Account, ClientToServerEvents, Message, Page, Room, ServerToClientEvents } from '../contract.js'
+import {
+  unpackPosted,
+  type Account,
+  type ClientToServerEvents,
+  type Message,
+  type Page,
+  type Room,
+  type ServerToClientEvents,
+} from '../contract.js'
 import { within } from '../platform/deadline.js'
 import { Unavailable } from '../platform/errors.js'
 import { wayToTheChat, withDatabase, type Task } from './task.js'
@@ -67,7 +75,9 @@ export const acceptance: Task = async ({ config, log }) => {
 type ChatSocket = Socket<ServerToClientEvents, ClientToServerEvents>
 
 function newsOf(socket: ChatSocket, matches: (message: Message) => boolean): Promise<void> {
-  return new Promise((resolve) => socket.on('messages:posted', ({ messages }) => messages.some(matches) && resolve()))
+  return new Promise((resolve) =>
+    socket.on('messages:posted', (news) => unpackPosted(news).messages.some(matches) && resolve()),
+  )
 }
 
 class Visitor {

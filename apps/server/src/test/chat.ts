@@ -6,15 +6,18 @@ import { createClient } from 'redis'
 import { io, type Socket } from 'socket.io-client'
 import { createApp, type App, type Replacements } from '../app.js'
 import { readConfig } from '../config.js'
-import type {
-  Account,
-  ClientToServerEvents,
-  ErrorBody,
-  Message,
-  Page,
-  Posted,
-  Room,
-  ServerToClientEvents,
+import {
+  unpackPosted,
+  type Account,
+  type ClientToServerEvents,
+  type ErrorBody,
+  type Message,
+  type Page,
+  type Posted,
+  type PostedNews,
+  type Room,
+  type RoomMessages,
+  type ServerToClientEvents,
 } from '../contract.js'
 import { freshDatabase, quiet, type FreshDatabase } from './database.js'
 import { freePort } from './free-port.js'
@@ -218,14 +221,21 @@ export async function newcomer(url: string, name = 'Ann'): Promise<Person> {
   return person
 }
 
+type Received<Event extends keyof ServerToClientEvents> = Parameters<ServerToClientEvents[Event]>[0]
+/** New messages as in the history, all other events as they are received. */
+type Unpacked<Event extends keyof ServerToClientEvents> = Event extends 'messages:posted'
+  ? RoomMessages
+  : Received<Event>
+
 /** The next event of this name that `matches`. Call it before the event is caused. */
 export function nextNews<Event extends keyof ServerToClientEvents>(
   socket: TestSocket,
   event: Event,
-  matches: (news: Parameters<ServerToClientEvents[Event]>[0]) => boolean = () => true,
-): Promise<Parameters<ServerToClientEvents[Event]>[0]> {
+  matches: (news: Unpacked<Event>) => boolean = () => true,
+): Promise<Unpacked<Event>> {
   return new Promise((resolve) => {
-    const listener = (news: Parameters<ServerToClientEvents[Event]>[0]) => {
+    const listener = (received: Received<Event>) => {
+      const news = (event === 'messages:posted' ? unpackPosted(received as PostedNews) : received) as Unpacked<Event>
       if (!matches(news)) return
       socket.off(event, listener as never)
       resolve(news)

@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
-import type { Account, Member, Message, Room } from '@chat/server/contract'
+import { packPosted, type Account, type Member, type Message, type Room } from '@chat/server/contract'
 
 import { createChat, type Chat } from './chat.js'
 import type { ChatSocket } from './connection.js'
@@ -121,7 +121,7 @@ const pass = (ms = 0) => vi.advanceTimersByTimeAsync(ms)
 const shown = () => chat.conversations.get('r')!.timeline.messages.map(({ seq }) => seq)
 const posted = (...messages: Message[]) => {
   server.history.push(...messages)
-  server.send('messages:posted', { roomId: 'r', messages })
+  server.send('messages:posted', packPosted({ roomId: 'r', messages }))
 }
 /** Changes a message without sending an event. */
 const change = (seq: number, to: Partial<Message>) => {
@@ -158,24 +158,24 @@ describe('an open room', () => {
     server.history.push(says(6), says(7))
     posted(says(8))
     expect(shown()).toEqual([1, 2, 3, 4, 5])
-    await pass(100)
+    await pass(200)
     expect(shown()).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
   })
 
   it('loads the last message when only `room:head` announces it', async () => {
     server.history.push(says(6))
     server.send('room:head', { roomId: 'r', head: 6 })
-    await pass(100)
+    await pass(200)
     expect(shown().at(-1)).toBe(6)
   })
 
   it('does not load a gap that the next event closes', async () => {
     server.requests.length = 0
     server.history.push(says(6), says(7))
-    server.send('messages:posted', { roomId: 'r', messages: [says(7)] })
-    await pass(20)
-    server.send('messages:posted', { roomId: 'r', messages: [says(6)] })
+    server.send('messages:posted', packPosted({ roomId: 'r', messages: [says(7)] }))
     await pass(100)
+    server.send('messages:posted', packPosted({ roomId: 'r', messages: [says(6)] }))
+    await pass(200)
     expect(shown().at(-1)).toBe(7)
     expect(server.requests.filter((path) => path.includes('after='))).toEqual([])
   })
@@ -358,7 +358,7 @@ describe('the unread count', () => {
   it('counts each message of others once', () => {
     posted(says(6), says(7, 'ann'))
     posted(says(8))
-    server.send('messages:posted', { roomId: 'r', messages: [says(8)] })
+    server.send('messages:posted', packPosted({ roomId: 'r', messages: [says(8)] }))
     expect(unread()).toBe(2)
   })
 

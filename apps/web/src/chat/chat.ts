@@ -1,4 +1,13 @@
-import type { Account, Complete, Message, NewMessage, Person, Posted, Room } from '@chat/server/contract'
+import {
+  unpackPosted,
+  type Account,
+  type Complete,
+  type Message,
+  type NewMessage,
+  type Person,
+  type Posted,
+  type Room,
+} from '@chat/server/contract'
 
 import { api } from '../api.js'
 import { createConnection, type ChatSocket, type Connection } from './connection.js'
@@ -104,7 +113,7 @@ export function createChat({
   const conversations = createConversations({ take, isConnected, onSignedOut })
   const outbox = createOutbox({ accountId, post, isConnected })
 
-  connection.on('messages:posted', ({ roomId, messages }) => take(roomId, messages))
+  connection.on('messages:posted', (news) => take(news.roomId, unpackPosted(news).messages))
   connection.on('message:edited', takeChange)
   connection.on('message:deleted', takeChange)
   connection.on('room:head', ({ roomId, head, version }) => {

@@ -39,8 +39,9 @@ type Way = 'before' | 'after'
 
 const pageSize = 50
 const longPage = 100
-// An acknowledgement and a live message can arrive in either order: a gap often closes by itself after a moment.
-const gapGraceMs = 50
+// A gap this young usually closes by itself: in a busy room the server lets a message wait for up to 50 ms, each of two
+// replicas does, and the acknowledgement of one's own message does not wait.
+const gapGraceMs = 150
 const retryDelayMs = 2000
 
 /** The rooms that have been opened, with the messages that have been loaded. */
