@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import type { Message, NewMessage } from '../contract.js'
-import type { Dispatch } from '../live/news.js'
+import { createRandom } from '../../../../tools/test/random.js'
+import { unpackPosted, type Message, type NewMessage, type PostedNews } from '../contract.js'
+import { createNoHints } from '../live/hints.js'
+import { createNews } from '../live/news.js'
 import { createHeadWatch } from '../live/reconcile.js'
 import { LockTimeout, type Database } from '../platform/db.js'
 import { ChatError, Unavailable } from '../platform/errors.js'
@@ -15,7 +17,7 @@ import type * as Queries from './queries.js'
  *
  * `SIMULATIONS=100000 npx vitest run --project apps apps/server/src/messages/posting.simulation.test.ts` runs more.
  */
-const simulations = Number(process.env.SIMULATIONS ?? 2_000)
+const simulations = Number(process.env.SIMULATIONS ?? 1_000)
 
 // The statements act on the simulated database.
 vi.mock('./queries.js', () => ({
@@ -41,23 +43,17 @@ const mistakes = [
   'lets a refused row take its neighbours along',
   'never comes back to a room that was locked',
   'writes the posts of a batch in another order',
-  'forgets a room when it tells the news',
+  'forgets a room after a commit',
+  'forgets a room when it sends frames',
   'tells the news twice',
 ] as const
 type Mistake = (typeof mistakes)[number]
 
-/** Small, seeded and good enough (mulberry32). */
-function random(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
-}
+/** Time that work without a pause has taken, in ms: timers do not see it. */
+let spentMs = 0
 
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
-const roomIds = ['room 1', 'room 2', 'room 3']
+const roomIds = ['room-1', 'room-2', 'room-3']
 const authorIds = ['ann', 'ben', 'cem', 'dot']
 const refusedBody = 'a row that PostgreSQL refuses'
 
@@ -233,7 +229,7 @@ function createStore(world: World, mistake?: Mistake): PostStore {
 
 /** One interleaving. Returns the promises that were broken in it. */
 async function simulate(seed: number, mistake?: Mistake): Promise<string[]> {
-  const chance = random(seed)
+  const chance = createRandom(seed)
   const pick = <Item>(items: readonly Item[]) => items[Math.floor(chance() * items.length)]!
   const world = createWorld(chance, mistake)
   const broken = new Set<string>()
@@ -245,12 +241,30 @@ async function simulate(seed: number, mistake?: Mistake): Promise<string[]> {
 
   const replicas = [0, 1].map((number) => {
     const read = new Map(roomIds.map((id) => [id, new Set<number>()]))
-    const deliver = (dispatch: Dispatch) => {
-      if (dispatch.type !== 'messages:posted') return
-      for (const { seq } of dispatch.payload.messages) read.get(dispatch.payload.roomId)!.add(seq)
-    }
+    let hear: (hint: string) => void = () => undefined
+    let flushes = 0
+    const news = createNews({
+      hints: {
+        ...createNoHints(),
+        // Hints may be late, and may be lost.
+        publish: (hint) => void (chance() < 0.9 && sleep(chance() * 50).then(() => replicas[1 - number]!.hear(hint))),
+        subscribe: (receiver) => void (hear = receiver),
+      },
+      here: {
+        deliver: () => undefined,
+        deliverPosted(roomId, frames) {
+          flushes += 1
+          if (mistake === 'forgets a room when it sends frames' && flushes % 5 === 0) return
+          // Frames take time, so that rooms rest.
+          spentMs += chance() * 4
+          for (const { seq } of frames.flatMap((frame) => unpackPosted(JSON.parse(frame) as PostedNews).messages))
+            read.get(roomId)!.add(seq)
+        },
+        note: (...numbers) => watch.note(...numbers),
+      },
+    })
     const watch = createHeadWatch({
-      sockets: { roomIds: () => roomIds, deliver },
+      sockets: { roomIds: () => roomIds, deliver: news.deliver },
       messages: {
         headsOf: async (ids) => ids.map((roomId) => ({ roomId, head: committed(roomId).length, version: 0 })),
         missing: async (_by, rooms, limit) =>
@@ -264,29 +278,22 @@ async function simulate(seed: number, mistake?: Mistake): Promise<string[]> {
           ),
       },
     })
-    const hear = (dispatch: Dispatch) => {
-      watch.note(dispatch)
-      deliver(dispatch)
-    }
-    let flush = 0
+    let commits = 0
     const posting = createPosting({
       store: createStore(world, mistake),
       tell(roomId, messages) {
-        flush += 1
-        if (mistake === 'forgets a room when it tells the news' && flush % 5 === 0) return
-        const dispatch: Dispatch = { type: 'messages:posted', to: [roomId], payload: { roomId, messages } }
+        commits += 1
+        if (mistake === 'forgets a room after a commit' && commits % 5 === 0) return
         for (const { seq } of mistake === 'tells the news twice' ? [...messages, ...messages] : messages) {
           const place = `${roomId} ${seq}`
           if (told.has(place)) broken.add('tells of a message once')
           told.add(place)
         }
-        hear(dispatch)
-        // Hints may be late, and may be lost.
-        if (chance() < 0.9) void sleep(chance() * 50).then(() => replicas[1 - number]!.hear(dispatch))
+        news.send({ type: 'messages:posted', to: [roomId], payload: { roomId, messages } })
       },
       answerMs: 5_000,
     })
-    return { posting, watch, read, hear }
+    return { posting, watch, read, hear: (hint: string) => hear(hint) }
   })
 
   /** As a client does: again, with the same id, until the server has said yes or no. */
@@ -380,8 +387,15 @@ async function simulate(seed: number, mistake?: Mistake): Promise<string[]> {
 }
 
 describe('posting, simulated', () => {
-  beforeAll(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }))
-  afterAll(() => void vi.useRealTimers())
+  beforeAll(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    const now = performance.now.bind(performance)
+    vi.spyOn(performance, 'now').mockImplementation(() => now() + spentMs)
+  })
+  afterAll(() => {
+    vi.restoreAllMocks()
+    vi.useRealTimers()
+  })
 
   async function run(seed: number, mistake?: Mistake): Promise<string[]> {
     const story = simulate(seed, mistake)
