@@ -28,32 +28,41 @@ const unread = `r.head - m.read_seq - (
 declare const looked: unique symbol
 type Looked = RoomRow & { readonly [looked]: true }
 
-/** A room with the account that is in it, and up to where it has read. Only `visibleRoom` finds one. */
+/** A room with the account that is in it, and up to where it has read. Only `visibleRooms` finds one. */
 export type Membership = Looked & { accountId: string; read: number }
 
 /** A room that the asking account may see. Only queries of this file find or make one: an id from outside is none. */
 export type VisibleRoom = Membership | (Looked & { accountId: null; read: null })
 
-/** The rooms an account is a member of, in the order of their ids. */
-export function roomsOf(db: Db, accountId: string): Promise<RoomRow[]> {
-  return db.query<RoomRow>(
-    `select ${room}, ${unread}
+/** The rooms that accounts are members of, in the order of the ids. */
+export function roomsOf(db: Db, accountIds: string[]): Promise<(RoomRow & { accountId: string })[]> {
+  return db.query(
+    `select m.account_id as "accountId", ${room}, ${unread}
        from memberships m join rooms r on r.id = m.room_id
-      where m.account_id = $1
-      order by r.id`,
-    [accountId],
+      where m.account_id = any($1::uuid[])
+      order by m.account_id, r.id`,
+    [accountIds],
   )
 }
 
-/** Undefined when there is no such room, or a private one without the account. */
-export async function visibleRoom(db: Db, accountId: string, roomId: string): Promise<VisibleRoom | undefined> {
-  const [found] = await db.query<VisibleRoom>(
-    `select ${room}, m.account_id as "accountId", ${unread}
-       from rooms r left join memberships m on m.room_id = r.id and m.account_id = $1
-      where r.id = $2 and (r.kind = 'public' or m.account_id is not null)`,
-    [accountId, roomId],
-  )
-  return found
+/**
+ * The `nth` of the rooms, for the account that asks for it. It is left out when it does not exist, or is private and the
+ * account is not in it.
+ */
+export function visibleRooms(
+  db: Db,
+  asked: { accountId: string; roomId: string }[],
+): Promise<{ nth: number; room: VisibleRoom }[]> {
+  return db
+    .query<VisibleRoom & { nth: number }>(
+      `select asked.nth, ${room}, m.account_id as "accountId", ${unread}
+         from unnest($1::uuid[], $2::uuid[]) with ordinality as asked (account_id, room_id, nth)
+         join rooms r on r.id = asked.room_id
+         left join memberships m on m.room_id = r.id and m.account_id = asked.account_id
+        where r.kind = 'public' or m.account_id is not null`,
+      [asked.map(({ accountId }) => accountId), asked.map(({ roomId }) => roomId)],
+    )
+    .then((rows) => rows.map(({ nth, ...room }) => ({ nth, room: room as VisibleRoom })))
 }
 
 /**
@@ -77,16 +86,7 @@ export function publicRooms(
   )
 }
 
-/** Ids of the rooms an account is a member of. */
-export async function roomIdsOf(db: Db, accountId: string): Promise<string[]> {
-  const rows = await db.query<{ id: string }>(
-    'select room_id as id from memberships where account_id = $1 order by room_id',
-    [accountId],
-  )
-  return rows.map(({ id }) => id)
-}
-
-/** The same for many accounts at once. */
+/** Which of these accounts is in which room. */
 export function membershipsOf(db: Db, accountIds: string[]): Promise<{ accountId: string; roomId: string }[]> {
   return db.query(
     `select account_id as "accountId", room_id as "roomId" from memberships

@@ -4,6 +4,8 @@ import type { News } from '../live/news.js'
 import { createBatches } from '../platform/batches.js'
 import type { Database } from '../platform/db.js'
 import { ChatError } from '../platform/errors.js'
+import { groupBy } from '../platform/group.js'
+import { createLoader } from '../platform/loader.js'
 import { recordEvent } from '../events/outbox.js'
 import { onlineAmong } from '../presence/presence.js'
 import * as queries from './queries.js'
@@ -34,9 +36,30 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
   /** Memberships that have begun or ended, as `roomId accountId`. */
   const changed = createBatches({ restMs, work: tellMembers, onError })
 
+  // Clients that reconnect together ask for the same at the same time.
+  const visibleRoom = createLoader<{ accountId: string; roomId: string }, VisibleRoom | undefined>({
+    nameOf: ({ accountId, roomId }) => `${accountId} ${roomId}`,
+    async load(asked) {
+      const found = new Map((await queries.visibleRooms(db, asked)).map(({ nth, room }) => [nth, room]))
+      return asked.map((_, index) => found.get(index + 1))
+    },
+  })
+  const roomsOf = createLoader<string, queries.RoomRow[]>({
+    async load(accountIds) {
+      const found = groupBy(await queries.roomsOf(db, accountIds), ({ accountId }) => accountId)
+      return accountIds.map((id) => found.get(id) ?? [])
+    },
+  })
+  const roomIdsOf = createLoader<string, string[]>({
+    async load(accountIds) {
+      const found = groupBy(await queries.membershipsOf(db, accountIds), ({ accountId }) => accountId)
+      return accountIds.map((id) => (found.get(id) ?? []).map(({ roomId }) => roomId))
+    },
+  })
+
   /** @throws ChatError `no_such_room` for a room that is not visible. */
   async function requireVisible(accountId: string, roomId: string): Promise<VisibleRoom> {
-    const room = await queries.visibleRoom(db, accountId, roomId)
+    const room = await visibleRoom({ accountId, roomId })
     if (room === undefined) throw new ChatError('no_such_room', 'No such room.')
     return room
   }
@@ -89,7 +112,7 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
 
     /** One's own rooms, by name. */
     async list(accountId: string): Promise<Room[]> {
-      const rows = await queries.roomsOf(db, accountId)
+      const rows = await roomsOf(accountId)
       return rows.map(toRoom).sort((a, b) => byName.compare(a.name, b.name))
     },
 
@@ -182,7 +205,8 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
     /** Tells nobody anything more. */
     stop: changed.stop,
 
-    roomIdsOf: (accountId: string) => queries.roomIdsOf(db, accountId),
+    /** The ids of the rooms that an account is in. */
+    roomIdsOf,
     membershipsOf: (accountIds: string[]) => queries.membershipsOf(db, accountIds),
   }
 }
