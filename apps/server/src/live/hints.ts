@@ -3,8 +3,8 @@ import type { Log } from '../platform/log.js'
 import { connectRedis, type RedisConnection } from '../platform/redis.js'
 
 /**
- * Carries hints between replicas. It may lose any of them: what matters is in PostgreSQL, and whoever missed a hint
- * finds out there.
+ * Carries hints between replicas. Any hint may be lost: the truth is in PostgreSQL, and a replica that missed a hint
+ * finds it there.
  */
 export interface Hints {
   /** Sends to every other replica. Never throws, never waits. */
@@ -13,12 +13,12 @@ export interface Hints {
   subscribe(receiver: (hint: string) => void): void
   /** Resolves when hints of others arrive here for the first time. */
   ready: Promise<void>
-  /** Has everything published lately probably arrived, in both directions? */
+  /** Are recent hints likely to have arrived, both those sent and those received? */
   isHealthy(): boolean
   close(): void
 }
 
-/** For a process without company. */
+/** For a chat that is one process. */
 export function createNoHints(): Hints {
   return {
     publish: () => undefined,
@@ -31,7 +31,7 @@ export function createNoHints(): Hints {
 
 const echoEveryMs = 1_000
 const deafAfterMs = 4_000
-// Commands Redis has not answered yet: beyond this a hint is dropped rather than piled up.
+// Commands that Redis has not answered yet. When there are more, hints are dropped, so that they do not fill the memory.
 const inFlightAtMost = 10_000
 
 interface RedisHintsOptions {
@@ -47,7 +47,7 @@ interface RedisHintsOptions {
  */
 const currentChannel = 'chat:hints:2'
 
-/** Redis pub/sub. The subscriber listens for its own echo and is built anew when it has gone deaf. */
+/** Redis pub/sub. The subscriber listens for its own messages and connects again when it no longer hears them. */
 export function createRedisHints({ url, publisher, log, channel = currentChannel }: RedisHintsOptions): Hints {
   const self = randomUUID()
   let receiver: ((hint: string) => void) | undefined
@@ -85,7 +85,7 @@ export function createRedisHints({ url, publisher, log, channel = currentChannel
 
   const watch = setInterval(() => {
     send(self)
-    // A subscription can be lost without an error when the connection was cut half way.
+    // A subscription can be lost without an error when a connection breaks.
     if (subscriber !== undefined && publisher.isHealthy() && Date.now() - heardAt > deafAfterMs) {
       log.warn('hears nothing from redis: subscribing anew')
       listen()

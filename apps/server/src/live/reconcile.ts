@@ -6,23 +6,23 @@ import type { Dispatch } from './news.js'
 import type { Sockets } from './sockets.js'
 
 /**
- * Hints between replicas may be lost, and so may the process between a commit and its news. PostgreSQL has not
- * forgotten: what is done here again and again brings the sockets of this process back in step with it.
+ * A hint between replicas may be lost, and a process may end between a commit and its news. PostgreSQL has everything:
+ * these functions run every few seconds and tell the sockets of this process what they missed.
  */
 
 type History = Pick<Messages, 'headsOf' | 'missing'>
 
-// More than this a client may as well ask for by pages.
+// When more messages are missing, clients ask for them by pages.
 const repairAtMost = 100
 
 /**
- * What sockets here have heard of numbers that count up without holes. A number that is missing may be on its way: it is
- * overdue when it is still missing at the next look.
+ * Which numbers the sockets of this process have been told of. Numbers count up without holes. A number that is missing
+ * may be on its way: it is overdue when it is still missing at the next look.
  */
 function createTrack() {
   /** All up to this one have been heard; undefined before the first look. */
   let upTo: number | undefined
-  /** Others, behind a hole. */
+  /** Numbers above a hole. */
   const beyond = new Set<number>()
   let missingAfter: number | undefined
 
@@ -32,7 +32,7 @@ function createTrack() {
     close()
   }
 
-  /** Moves `upTo` over what has been heard without a hole. */
+  /** Moves `upTo` to the last number before the first hole. */
   function close(): void {
     if (upTo === undefined) return
     for (const number of beyond) if (number <= upTo) beyond.delete(number)
@@ -44,7 +44,7 @@ function createTrack() {
       beyond.add(number)
       close()
     },
-    /** The number behind which something is overdue when the count has come to `head`; undefined while all is well. */
+    /** The number after which one is overdue when the highest number is `head`; undefined when none is overdue. */
     look(head: number): number | undefined {
       if (upTo === undefined) moveTo(head)
       else if (upTo < head && missingAfter === upTo) return upTo
@@ -63,8 +63,8 @@ type Counter = 'seq' | 'version'
 type Overdue = { roomId: string; after: number; head: number; track: Track }
 
 /**
- * Tells a room what it should have heard of and has not: a message, or a change of one, that is overdue is read from
- * PostgreSQL and sent to the sockets here. `room:head` says how far the room has come, for clients that miss more.
+ * Sends the sockets of this process what they should have been told and were not: a message or a change of a message
+ * that is overdue is read from PostgreSQL. `room:head` names the highest numbers, for clients that miss more.
  */
 export function createHeadWatch({
   sockets,
@@ -84,7 +84,7 @@ export function createHeadWatch({
     async look() {
       const listened = new Set(sockets.roomIds())
       for (const roomId of rooms.keys()) if (!listened.has(roomId)) rooms.delete(roomId)
-      // A room nobody here listened to until now: what came before the first look may have been missed.
+      // Rooms that had no reader here until now: messages before the first look may have been missed.
       const unknown = new Set([...listened].filter((roomId) => !rooms.has(roomId)))
       for (const roomId of unknown) rooms.set(roomId, { seq: createTrack(), version: createTrack() })
       if (listened.size === 0) return
@@ -136,7 +136,7 @@ export async function reconcileMemberships({ sockets, rooms }: { sockets: Socket
   for (const [accountId, ids] of roomIds) sockets.setRooms(accountId, ids)
 }
 
-/** Disconnects sockets whose session has ended without this process hearing of it, by a sign-out elsewhere or by time. */
+/** Disconnects sockets whose session has ended, by a sign-out on another replica or because it expired. */
 export async function closeEndedSessions({
   sockets,
   sessions,

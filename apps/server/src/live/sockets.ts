@@ -22,7 +22,7 @@ type Asking = keyof ClientToServerEvents
 type ReplyTo<Event extends Asking> =
   NonNullable<Parameters<ClientToServerEvents[Event]>[1]> extends Ack<infer Reply> ? Reply : never
 
-/** One connected person, as a slice sees them. */
+/** A connected socket, as a slice sees it. */
 export interface ChatSocket {
   /** Answers an event with what `handle` returns, or with the error it throws. */
   answer<Event extends Asking>(
@@ -51,13 +51,13 @@ const channelOf = {
 }
 
 const lookAtReadersMs = 1_000
-/** How long drain waits for events in hand, and for requests that somebody still sends or reads. */
+/** How long drain waits for events that are being answered, and for HTTP requests that are under way. */
 const inHandMs = 10_000
 const requestMs = 5_000
 
 const connected = new Gauge({ name: 'chat_sockets', help: 'Connected sockets of this process' })
 
-/** The Socket.IO server: who is asking, then one register call per slice. */
+/** The Socket.IO server. Slices add their events in `register`. */
 export function createSockets({
   http,
   log,
@@ -76,7 +76,7 @@ export function createSockets({
     maxHttpBufferSize: 64 * 1024,
     pingInterval: 10_000,
     pingTimeout: 5_000,
-    // Whoever has connected and not said for what.
+    // For a connection that has not asked for its socket.
     connectTimeout: 10_000,
     allowRequest: admission.allowRequest,
   })
@@ -89,7 +89,7 @@ export function createSockets({
   io.use(
     admission.letIn(async (socket, data) => {
       socket.data = data
-      // From here on news of memberships reaches this socket, so none falls between the list and the joining.
+      // From here on the socket hears of changes of memberships, so it misses none while its rooms are read.
       await socket.join([channelOf.account(data.account.id), channelOf.session(data.sessionId)])
       await socket.join((await rooms.roomIdsOf(data.account.id)).map(channelOf.room))
     }),
@@ -102,13 +102,13 @@ export function createSockets({
     onArrival(account.id)
     socket.on('disconnect', () => {
       connected.dec()
-      // A connection that has left with its socket has nothing to do here any more.
+      // A connection without its socket is of no use.
       socket.conn.close()
       if (localSockets('account', account.id).length === 0) onDeparture(account.id)
     })
     register({
       answer(event, handle) {
-        // Strangers send what they like: no payload, no callback, anything for either.
+        // A client can send anything: no payload, no callback, or something else in their place.
         const answer = async (received: unknown[]) => {
           const last = received.at(-1)
           const acknowledge = typeof last === 'function' ? (last as Ack<unknown>) : () => undefined
@@ -137,7 +137,7 @@ export function createSockets({
     lookAtReadersMs,
   ).unref()
 
-  /** Also those whose handshake is still under way: they must not miss what happens meanwhile. */
+  /** Includes sockets whose handshake is under way, which must not miss changes of their rooms. */
   function socketIds(kind: keyof typeof channelOf, id: string): string[] {
     return [...(adapter.rooms.get(channelOf[kind](id)) ?? [])]
   }
@@ -152,9 +152,9 @@ export function createSockets({
   }
 
   return {
-    /** Acts on the sockets of this process. */
+    /** Sends an event to sockets of this process, or changes their rooms, or disconnects them. */
     deliver(dispatch: DirectDispatch) {
-      // A type that is not here comes from a newer release, during a rollout.
+      // During a rollout a newer release may send other types; they are ignored.
       switch (dispatch.type) {
         case 'message:edited':
         case 'message:deleted':
@@ -202,16 +202,16 @@ export function createSockets({
       )
     },
 
-    /** Ids of the rooms that somebody here is in. */
+    /** Ids of the rooms that have a socket here. */
     roomIds: () => idsOf('room'),
-    /** Ids of the accounts, and of the sessions, that are connected here. */
+    /** Ids of the accounts, and of the sessions, that have a socket here. */
     accountIds: () => idsOf('account'),
     sessionIds: () => idsOf('session'),
 
     /** Has the account a socket here? */
     isConnected: (accountId: string) => localSockets('account', accountId).length > 0,
 
-    /** Puts the sockets of an account into exactly these rooms, and tells them which they had not heard of. */
+    /** Puts the sockets of an account into exactly these rooms, and tells them of each room they join or leave by that. */
     setRooms(accountId: string, roomIds: string[]) {
       for (const socket of localSockets('account', accountId)) {
         const wanted = new Set(roomIds)
@@ -229,8 +229,8 @@ export function createSockets({
     },
 
     /**
-     * Disconnects everybody, a slice at a time within `withinMs`, so that the other replicas are not overrun. Resolves when
-     * what was in hand is finished; what comes after is refused.
+     * Disconnects all sockets in 20 steps within `withinMs`, so that the other replicas do not get all of them at once.
+     * Resolves when the events that were being answered are answered; later events are refused.
      */
     async drain(withinMs: number) {
       const all = [...io.of('/').sockets.values()]
