@@ -50,6 +50,8 @@ export interface Result extends Spent {
   bytesPerDelivery: number
   latency: Latency
   ack: Latency
+  /** How far the generator itself was behind its schedule. */
+  lag: Latency
 }
 
 export interface StormResult extends Result {

@@ -76,6 +76,7 @@ ${workloads.map(section).join('\n\n')}
 - Every client checks every message: nothing is lost, nothing comes twice or out of order, no text is changed, nothing comes into the wrong room.
   A run with one such fault does not count. What a durable candidate acknowledges is read back. \`npm run bench -- --teeth\` plants eight faults
   and shows that each is refused.
+- A dash means that there was no run without a fault.
 - A step counts while the 99th percentile stays within 100 ms and no delivery takes a second.
 - Candidates take turns within each repeat. Each starts anew, and the chat with an empty database. PostgreSQL and SQLite wait for the disk at each commit.
 - CPU is what the kernel counts for the processes of a group, divided by what was delivered meanwhile.

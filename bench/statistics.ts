@@ -34,7 +34,7 @@ export async function highest<Result>(
   }
   await take(first)
   while (failed === Infinity) await take(passed * step)
-  while (passed === 0 && failed / step >= first / 10) await take(failed / step)
+  while (passed === 0 && failed > first / 10) await take(Math.max(failed / step, first / 10))
   for (let i = 0; i < refinements && passed > 0; i += 1) await take((passed + failed) / 2)
   return best
 }

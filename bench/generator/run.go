@@ -65,7 +65,7 @@ type running struct {
 	outgoing []chan []byte
 
 	newsFrames, newsBytes, delivered atomic.Int64
-	latencies, acks                  histogram
+	latencies, acks, lags            histogram
 
 	blaming sync.Mutex
 	faults  map[string]int
@@ -217,6 +217,8 @@ type result struct {
 	BytesPerDelivery float64        `json:"bytesPerDelivery"`
 	Latency          summary        `json:"latency"`
 	Ack              summary        `json:"ack"`
+	// How far the generator itself was behind its schedule.
+	Lag summary `json:"lag"`
 	spent
 }
 
@@ -278,6 +280,7 @@ func (c *crowd) send(r *running, stop <-chan struct{}) {
 			case <-time.After(wait):
 			}
 		}
+		r.lags.add(time.Since(post.intended))
 		number := r.first + i
 		r.perRoom[post.room].Add(1)
 		r.sent.Add(1)
@@ -388,7 +391,7 @@ func (c *crowd) finish(r *running, before, after clock) *result {
 	frames, count := float64(after.frames-before.frames), float64(after.count-before.count)
 	answer := &result{
 		Faults: r.faults, Posted: sent, Delivered: int(count),
-		Latency: r.latencies.summary(), Ack: r.acks.summary(), spent: between(before, after),
+		Latency: r.latencies.summary(), Ack: r.acks.summary(), Lag: r.lags.summary(), spent: between(before, after),
 	}
 	if frames > 0 && count > 0 {
 		answer.MessagesPerFrame, answer.BytesPerDelivery = count/frames, float64(after.bytes-before.bytes)/count
