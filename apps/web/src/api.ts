@@ -1,6 +1,7 @@
 import type {
   Account,
   ErrorBody,
+  ErrorCode,
   Member,
   Page,
   Reason,
@@ -13,8 +14,10 @@ import type {
 /** The server refused the request or could not be reached. `message` is a sentence for the user. */
 export class ApiError extends Error {
   constructor(
-    readonly reason: Reason | 'unreachable',
+    readonly code: ErrorCode | 'unreachable',
     message: string,
+    /** What exactly was refused. The release before this one names no reasons, and may still answer during a rollout. */
+    readonly reason?: Reason,
     /** The field of the request that the reason is about. */
     readonly field?: string,
   ) {
@@ -44,8 +47,8 @@ const ask = async <T>(method: string, path: string, body?: unknown): Promise<T> 
     throw new ApiError('unreachable', 'The chat cannot be reached. Check your connection and try again.')
   }
   if (response.ok) return answer as T
-  const { reason, message, field } = (answer as { error: ErrorBody }).error
-  throw new ApiError(reason, message, field)
+  const { code, message, reason, field } = (answer as { error: ErrorBody }).error
+  throw new ApiError(code, message, reason, field)
 }
 
 const room = (id: string) => `/api/rooms/${encodeURIComponent(id)}`
@@ -80,4 +83,5 @@ export const api = {
 }
 
 /** True if the request was refused because the session has ended. */
-export const isSignedOut = (error: unknown) => error instanceof ApiError && error.reason === 'signed_out'
+export const isSignedOut = (error: unknown) =>
+  error instanceof ApiError && error.code === 'unauthenticated' && error.reason !== 'wrong_password'

@@ -118,9 +118,10 @@ function isTemporary(error: unknown): boolean {
 
 function translated(error: unknown): unknown {
   if (!isTemporary(error)) return error
-  const isFull = (error as { code?: unknown }).code === '53100'
+  const { code } = error as { code?: unknown }
+  if (code === '55P03') return new LockTimeout('Another transaction keeps a lock', error)
   return new Unavailable(
-    isFull ? 'The disk of PostgreSQL is full: free some space' : 'PostgreSQL is not available',
+    code === '53100' ? 'The disk of PostgreSQL is full: free some space' : 'PostgreSQL is not available',
     error,
   )
 }

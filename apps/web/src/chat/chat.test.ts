@@ -475,7 +475,7 @@ describe('the end of a session', () => {
 
   it('is noticed when the handshake is refused', async () => {
     Object.assign(server.socket, { active: false })
-    server.send('connect_error', Object.assign(new Error('unauthenticated'), { data: { reason: 'signed_out' } }))
+    server.send('connect_error', Object.assign(new Error('unauthenticated'), { data: { code: 'unauthenticated' } }))
     await pass()
     expect(onSignedOut).toHaveBeenCalledOnce()
   })

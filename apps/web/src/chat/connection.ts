@@ -72,7 +72,7 @@ export function createConnection({
   socket.on('connect_error', (error) => {
     changed()
     // The server refused an inactive socket, which does not reconnect by itself.
-    if (!socket.active) void (refusalOf(error)?.reason === 'signed_out' ? onSignedOut() : askWhy())
+    if (!socket.active) void (refusalOf(error)?.code === 'unauthenticated' ? onSignedOut() : askWhy())
   })
 
   return {

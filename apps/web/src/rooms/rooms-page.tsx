@@ -54,8 +54,7 @@ export function RoomsPage({ chat, roomId, linked, arriving }: RoomsPageProps) {
     if (!roomId || !chat.rooms.list || open) return
     const found = await api.room(roomId).then<OtherRoom, OtherRoom>(
       (room) => ({ room }),
-      ({ reason, message }: ApiError) =>
-        reason === 'no_such_room' || reason === 'malformed' ? {} : { problem: message },
+      ({ code, message }: ApiError) => (code === 'not_found' || code === 'invalid' ? {} : { problem: message }),
     )
     setOthers((known) => ({ ...known, [roomId]: found }))
     if (found.room) chat.conversations.receive(roomId, [], found.room.head, found.room.version)
