@@ -62,7 +62,7 @@ export function visibleRooms(
         where r.kind = 'public' or m.account_id is not null`,
       [asked.map(({ accountId }) => accountId), asked.map(({ roomId }) => roomId)],
     )
-    .then((rows) => rows.map(({ nth, ...room }) => ({ nth, room: room as VisibleRoom })))
+    .then((rows) => rows.map(({ nth, ...room }) => ({ nth, room })))
 }
 
 /**
