@@ -77,7 +77,8 @@ ${workloads.map(section).join('\n\n')}
   A run with one such fault does not count. What a durable candidate acknowledges is read back. \`npm run bench -- --teeth\` plants eight faults
   and shows that each is refused.
 - A dash means that there was no run without a fault.
-- A step counts while the 99th percentile stays within 100 ms and no delivery takes a second.
+- In the hot room a step counts while the 99th percentile stays within 100 ms and no delivery takes a second; with many rooms, while the 99th
+  percentile of acknowledgements stays within 100 ms.
 - Candidates take turns within each repeat. Each starts anew, and the chat with an empty database. PostgreSQL and SQLite wait for the disk at each commit.
 - CPU is what the kernel counts for the processes of a group, divided by what was delivered meanwhile.
 - Where something else took more than a tenth of a core, the measurement was repeated, and marked with * when it was disturbed again.
