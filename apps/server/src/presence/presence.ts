@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { News } from '../live/news.js'
 import { createBatches } from '../platform/batches.js'
 import type { Database } from '../platform/db.js'
-import type { Rooms } from '../rooms/rooms.js'
+import { groupBy } from '../platform/group.js'
 import { noteArrivals, noteDepartures, upsertPresence } from './queries.js'
 
 export { onlineAmong } from './queries.js'
@@ -19,7 +19,7 @@ const crowd = 5
 interface PresenceOptions {
   db: Database
   news: News
-  rooms: Pick<Rooms, 'membershipsOf'>
+  rooms: { membershipsOf: (accountIds: string[]) => Promise<{ accountId: string; roomId: string }[]> }
   isConnectedHere: (accountId: string) => boolean
   onError: (error: unknown) => void
 }
@@ -52,18 +52,19 @@ export function createPresence({ db, news, rooms, isConnectedHere, onError }: Pr
   /** Sends one frame per change, or one frame with all changes to a room where many accounts have changed. */
   async function tell(changes: Change[]) {
     const byAccount = new Map(changes.map((change) => [change.accountId, change]))
-    const byRoom = new Map<string, Change[]>()
-    for (const { accountId, roomId } of await rooms.membershipsOf([...byAccount.keys()])) {
-      const change = byAccount.get(accountId)
-      if (change !== undefined) byRoom.set(roomId, [...(byRoom.get(roomId) ?? []), change])
+    const memberships = await rooms.membershipsOf([...byAccount.keys()])
+    const few: typeof memberships = []
+    for (const [roomId, inRoom] of groupBy(memberships, ({ roomId }) => roomId)) {
+      if (inRoom.length < crowd) few.push(...inRoom)
+      else {
+        const changes = inRoom.map(({ accountId }) => byAccount.get(accountId)!)
+        news.send({ type: 'presences:changed', to: [roomId], payload: { roomId, changes } })
+      }
     }
-    const single = new Map<Change, string[]>()
-    for (const [roomId, inRoom] of byRoom) {
-      if (inRoom.length >= crowd)
-        news.send({ type: 'presences:changed', to: [roomId], payload: { roomId, changes: inRoom } })
-      else for (const change of inRoom) single.set(change, [...(single.get(change) ?? []), roomId])
+    for (const [accountId, theirs] of groupBy(few, ({ accountId }) => accountId)) {
+      const to = theirs.map(({ roomId }) => roomId)
+      news.send({ type: 'presence:changed', to, payload: byAccount.get(accountId)! })
     }
-    for (const [change, to] of single) news.send({ type: 'presence:changed', to, payload: change })
   }
 
   return {
