@@ -1,19 +1,19 @@
 /**
- * What the chat says over HTTP and Socket.IO, shared with the browser, so it imports nothing.
- * docs/protocol.md describes the same in words, and a test holds the two together.
+ * The types of the HTTP and Socket.IO interface. The browser uses this file too, so it imports nothing.
+ * docs/protocol.md describes the interface in words. A test compares the two.
  */
 
-/** What people can run into. Texts are counted in characters (code points): a smiley is one. */
+/** Limits for what people enter. A character is a Unicode code point. */
 export const limits = {
   /** Characters of a message. */
   message: 4000,
-  /** Characters of the name of a person or a room, and of a search for one. */
+  /** Characters of the name of an account or a room, and of a search for a room. */
   name: 60,
   /** Characters of an email address. */
   email: 254,
   /** Characters of a password, at least and at most. */
   password: { min: 10, max: 200 },
-  /** Which pictures can become an avatar. */
+  /** Pictures that the server accepts as an avatar. */
   picture: { types: ['image/jpeg', 'image/png', 'image/webp'], bytes: 5 * 1024 * 1024, megapixels: 24 },
 } as const
 
@@ -46,7 +46,7 @@ export type ErrorCode = keyof typeof reasons
 export type Reason = (typeof reasons)[ErrorCode][number]
 
 export interface ErrorBody {
-  /** What kind of refusal it is: it decides the HTTP status. */
+  /** The kind of refusal. It decides the HTTP status. */
   code: ErrorCode
   reason: Reason
   /** A sentence for people. */
@@ -55,7 +55,7 @@ export interface ErrorBody {
   field?: string
 }
 
-/** The account that is asking: only its owner ever sees the address. */
+/** An account as its owner sees it. Other accounts never see the email address. */
 export interface Account {
   id: string
   name: string
@@ -63,12 +63,12 @@ export interface Account {
   avatarUrl: string | null
 }
 
-/** What everybody may know about an account. */
+/** The public part of an account. */
 export interface Person {
   id: string
   name: string
   avatarUrl: string | null
-  /** Nobody is behind it: what it says is not unread for anybody. */
+  /** A program posts for this account. Its messages never count as unread. */
   bot?: true
 }
 
@@ -85,23 +85,24 @@ export interface Room {
   joined: boolean
   /** `seq` of the newest message, 0 in an empty room. */
   head: number
-  /** Grows by one with each change of a message (an edit, a deletion), 0 before the first. */
+  /** The number of changes (edits and deletions) of messages in the room. */
   version: number
-  /** `seq` up to which the asking account has read. */
+  /** The account has read the messages up to this `seq`. */
   read: number
   unread: number
 }
 
-/** Public rooms to join, by name. Null: these were the last; else what to ask `after` for more. */
+/** Public rooms that the account can join, sorted by name. */
 export interface RoomPage {
   rooms: Room[]
+  /** The value of `after` in the request for the next page. Null on the last page. */
   next: string | null
 }
 
 export interface Message {
-  /** Place in the room: 1, 2, 3 … without holes. */
+  /** Number of the message in its room: 1, 2, 3 … without gaps. */
   seq: number
-  /** UUID chosen by the sender, unique per author: sending it again changes nothing. */
+  /** UUID chosen by the client, unique per author. A repeated post with the same id changes nothing. */
   id: string
   author: Person
   /** Empty once the message is deleted. */
@@ -111,18 +112,18 @@ export interface Message {
   replyTo: number | null
   editedAt: string | null
   deleted: boolean
-  /** The room's version at the last change of this message, 0 when it is as it was posted. The higher one is the newer. */
+  /** The room's version at the last change of this message, 0 before the first change. The higher version is newer. */
   version: number
 }
 
-/** What a message has that nobody has changed or answered with yet: `messages:posted` leaves it out. */
+/** These values are the same in most new messages. `messages:posted` leaves them out. */
 const asPosted = { replyTo: null, editedAt: null, deleted: false, version: 0 } satisfies Partial<Message>
 
-/** A message in `messages:posted`: `author` is an index into `people`, and a field that is missing is as in `asPosted`. */
+/** A message in `messages:posted`: `author` is an index into `people`. A missing field has its value in `asPosted`. */
 export type PostedMessage = Omit<Message, 'author' | keyof typeof asPosted> &
   Partial<Pick<Message, keyof typeof asPosted>> & { author: number }
 
-/** New messages of a room in the form in which they are sent to many readers: each author once. */
+/** New messages of a room as the server sends them: with each author once. */
 export interface PostedNews {
   roomId: string
   people: Person[]
@@ -135,11 +136,11 @@ export interface RoomMessages {
   messages: Message[]
 }
 
-/** The form for sending. */
+/** Converts new messages to the form in which the server sends them. */
 export function packPosted({ roomId, messages }: RoomMessages): PostedNews {
   const people = new Map<string, { index: number; person: Person }>()
   const indexOf = (person: Person): number => {
-    // The same account can have two names here, when it has changed its name between two messages.
+    // An account can change its name between two messages. Then both names are sent.
     const key = JSON.stringify(person)
     const known = people.get(key) ?? { index: people.size, person }
     people.set(key, known)
@@ -156,7 +157,7 @@ export function packPosted({ roomId, messages }: RoomMessages): PostedNews {
   return { roomId, people: [...people.values()].map(({ person }) => person), messages: packed }
 }
 
-/** The messages again, as they were before `packPosted`. */
+/** Reverses `packPosted`. */
 export function unpackPosted({ roomId, people, messages }: PostedNews): RoomMessages {
   return {
     roomId,
@@ -168,33 +169,33 @@ export function unpackPosted({ roomId, people, messages }: PostedNews): RoomMess
   }
 }
 
-/** Messages of a room, in ascending `seq` or, when they were asked for by their changes, in ascending `version`. */
+/** Messages of a room in ascending `seq`, or in ascending `version` when the request has `changedAfter`. */
 export interface Page {
   messages: Message[]
   /** `seq` of the newest message of the room. */
   head: number
-  /** All changes up to this one are in the messages, perhaps later ones as well. */
+  /** The messages contain their changes up to this version of the room, and perhaps later ones. */
   version: number
 }
 
-/** With all its fields, the optional ones too: whoever makes one by hand, and not from another, can forget none. */
+/** `T` with all optional fields required, so that code that builds a `T` cannot forget one. */
 export type Complete<T> = { [Field in keyof Required<T>]: T[Field] }
 
 export interface NewMessage {
   roomId: string
   id: string
   body: string
-  /** `seq` of the message in the same room that this one answers. */
+  /** `seq` of the message in the same room to which this one replies. */
   replyTo?: number | null
 }
 
-/** Which message of a room. */
+/** Identifies a message. */
 export interface MessagePlace {
   roomId: string
   seq: number
 }
 
-/** Another text for a message. */
+/** A new text for a message. */
 export interface Edit extends MessagePlace {
   body: string
 }
@@ -219,22 +220,22 @@ export interface ServerToClientEvents {
   'messages:posted': (news: PostedNews) => void
   'message:edited': (news: { roomId: string; message: Message }) => void
   'message:deleted': (news: { roomId: string; message: Message }) => void
-  /** How far a room has come, in messages and in their changes: whoever has less asks for the rest over HTTP. */
+  /** `seq` of the newest message, and the version of the room. A client that has less loads the rest over HTTP. */
   'room:head': (news: { roomId: string; head: number; version: number }) => void
-  /** A public room that one may join. */
+  /** A new public room. */
   'room:opened': (news: { room: Room }) => void
-  /** Who has come into a room and who has left it. One's own other devices hear of it as well. */
+  /** Accounts that have joined and left a room. All devices of these accounts get the event too. */
   'members:changed': (news: { roomId: string; joined: Member[]; left: string[] }) => void
-  /** Somebody in a room of one's own, or oneself, has another name or picture. */
+  /** The account itself, or a member of one of its rooms, has a new name or avatar. */
   'person:changed': (news: { person: Person }) => void
   'presence:changed': (news: { accountId: string; online: boolean }) => void
-  /** The same of five accounts or more in a room at once. */
+  /** The same for five or more accounts in a room at once. */
   'presences:changed': (news: { roomId: string; changes: { accountId: string; online: boolean }[] }) => void
-  /** Somebody is typing; the receiver forgets it after `expiresInMs`. */
+  /** A member is typing. The client stops showing it after `expiresInMs`. */
   'typing:changed': (news: { roomId: string; account: Person; expiresInMs: number }) => void
 }
 
-/** `GET /assets/config.json`: what differs between environments and is known only at run time. */
+/** `GET /assets/config.json`: settings that differ between environments, so the build does not know them. */
 export interface WebConfig {
   /** Origin of the chat server, e.g. `https://chat.example.com`; empty means the page's own. */
   domain: string

@@ -10,7 +10,7 @@ import { createLog } from '../platform/log.js'
 import { eventually } from '../test/eventually.js'
 import { forgetHandshake } from './connection.js'
 
-it('a connected socket keeps nothing of the HTTP request that began it', async () => {
+it('a connected socket does not keep its HTTP request in memory', async () => {
   setFlagsFromString('--expose-gc')
   const collectGarbage = runInNewContext('gc') as () => void
   const http = createHttpServer(() => undefined, createLog({ name: 'test', level: 'silent' }))

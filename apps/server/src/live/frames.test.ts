@@ -32,7 +32,7 @@ describe('frames for many connections', () => {
     await io.close()
   })
 
-  /** All bytes that arrive because of `send`, up to the word `last` and what closes its packet. */
+  /** All bytes that arrive because of `send`, up to the end of the packet that contains `last`. */
   async function sent(send: () => void, last: string): Promise<Buffer> {
     bytes = Buffer.alloc(0)
     send()
@@ -40,9 +40,9 @@ describe('frames for many connections', () => {
     return bytes
   }
 
-  // Around each length at which a WebSocket header grows.
+  // Lengths around those at which a WebSocket header grows.
   it.each([40, 125, 126, 65_535, 65_536, 200_000])(
-    'are byte for byte what Socket.IO sends, for a packet of %i bytes',
+    'have the same bytes as those of Socket.IO, for a packet of %i bytes',
     async (size) => {
       const envelope = '42["news",{"text":"","last":"last"}]'
       const news = { text: 'x'.repeat(size - envelope.length), last: 'last' }
@@ -51,13 +51,13 @@ describe('frames for many connections', () => {
     },
   )
 
-  it('count bytes, not characters', async () => {
+  it('measure their length in bytes, not in characters', async () => {
     const expected = await sent(() => socket.emit('news', 'ä€😀'.repeat(20), 'last'), '"last"')
     const payloads = [`${JSON.stringify('ä€😀'.repeat(20))},"last"`]
     expect(await sent(() => sendToAll([socket.conn], 'news', payloads), '"last"')).toEqual(expected)
   })
 
-  it('are one write for each connection, however many events there are', async () => {
+  it('need one write for each connection, for any number of events', async () => {
     const expected = await sent(
       () => ['1', '2', '"last"'].forEach((each) => socket.emit('news', JSON.parse(each))),
       'last',
@@ -72,10 +72,10 @@ describe('frames for many connections', () => {
     expect([writes, network.bytesWritten - bytesWritten]).toEqual([1, expected.length])
   })
 
-  it('keep the order of a connection’s packets, also behind those that engine.io holds back', async () => {
+  it('keep the order of packets, also when engine.io still has earlier packets', async () => {
     const arrived = await sent(() => {
       socket.emit('news', 1)
-      // engine.io holds this one back until the network has taken the first.
+      // engine.io keeps this packet until the network has taken the first one.
       socket.emit('news', 2)
       expect(packetsWaiting(socket.conn)).toHaveLength(1)
       sendToAll([socket.conn], 'news', ['3', '4'])

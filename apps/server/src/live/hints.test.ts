@@ -6,7 +6,7 @@ import { newPerson, nextNews, password, Person, startChat, type Chat, type TestS
 import { eventually } from '../test/eventually.js'
 import { startProxy, type Proxy } from '../test/proxy.js'
 
-// Hints go through Redis; without one there is a single process and nothing to carry.
+// Hints go through Redis. Without Redis there is only one replica.
 describe.runIf(process.env.TEST_SESSION_REDIS)('two replicas on one Redis', () => {
   let proxy: Proxy
   let chat: Chat
@@ -26,7 +26,7 @@ describe.runIf(process.env.TEST_SESSION_REDIS)('two replicas on one Redis', () =
     ;[ann, ben] = await Promise.all([newPerson(chat.url, 'Ann'), newPerson(chat.url, 'Ben')])
     room = await ann.openRoom('private')
     await ann.ask('PUT', `/api/rooms/${room.id}/members`, { email: ben.account.email })
-    // Later it could come between: a number skipped is news of its own, and then nobody announces the head.
+    // Wait for the greeting, so that it cannot arrive during a test.
     await eventually(async () => expect(await ann.history(room.id)).toHaveLength(1))
     annSocket = await ann.connect()
     benSocket = await ben.connect(other.url, { origin: other.url })
@@ -36,7 +36,7 @@ describe.runIf(process.env.TEST_SESSION_REDIS)('two replicas on one Redis', () =
     await proxy.close()
   })
 
-  /** Posts until the post arrives as a live frame on the other replica: hints come through again. */
+  /** Posts until a message arrives as a live frame on the other replica, which shows that hints arrive again. */
   async function untilLive() {
     let isLive = false
     const arrived = nextNews(benSocket, 'messages:posted').then(() => (isLive = true))
@@ -46,7 +46,7 @@ describe.runIf(process.env.TEST_SESSION_REDIS)('two replicas on one Redis', () =
     }
   }
 
-  /** As the protocol has it: by news, or by asking once `room:head` names more than there is. */
+  /** Resolves when the message arrives as the protocol says: in an event, or in the history after `room:head`. */
   function hears(person: Person, socket: TestSocket, text: string): Promise<void> {
     return new Promise((resolve, reject) => {
       const take = (messages: { body: string }[]) => messages.some(({ body }) => body === text) && resolve()
@@ -55,7 +55,7 @@ describe.runIf(process.env.TEST_SESSION_REDIS)('two replicas on one Redis', () =
     })
   }
 
-  it('carry a post from one to the other as a live frame', async () => {
+  it('send a post from one to the other as a live frame', async () => {
     await untilLive()
     const news = nextNews(benSocket, 'messages:posted', ({ messages }) =>
       messages.some(({ body }) => body === 'across'),
@@ -64,7 +64,7 @@ describe.runIf(process.env.TEST_SESSION_REDIS)('two replicas on one Redis', () =
     expect((await news).messages[0]?.author.id).toBe(ann.account.id)
   })
 
-  it('carry edits, typing and presence', async () => {
+  it('send edits, typing and presence', async () => {
     const { seq } = ((await ann.post(annSocket, room.id, 'draft')) as { data: { seq: number } }).data
     const [edited, typing] = [nextNews(benSocket, 'message:edited'), nextNews(benSocket, 'typing:changed')]
     await annSocket.emitWithAck('message:edit', { roomId: room.id, seq, body: 'final' })
@@ -77,7 +77,7 @@ describe.runIf(process.env.TEST_SESSION_REDIS)('two replicas on one Redis', () =
     ['is frozen', async () => proxy.freeze()],
     ['is gone', () => proxy.refuse()],
   ])(
-    'deliver locally and follow from PostgreSQL while Redis %s, then live again',
+    'deliver own messages live and other messages from PostgreSQL while Redis %s, then live again',
     async (_how, damage) => {
       await untilLive()
       const here = await ann.connect()
@@ -85,14 +85,14 @@ describe.runIf(process.env.TEST_SESSION_REDIS)('two replicas on one Redis', () =
       const atAnn = nextNews(here, 'messages:posted', ({ messages }) =>
         messages.some(({ body }) => body === 'in the dark'),
       )
-      // Behind one that was said on this side and did not wait for it.
+      // Ben’s replica delivers Ben’s message first, without waiting for Ann’s.
       const atBen = hears(ben, benSocket, 'in the dark')
       const reply = await ann.post(annSocket, room.id, 'in the dark')
       expect(reply).toHaveProperty('data.seq')
       expect(await ben.post(benSocket, room.id, 'who is there?')).toHaveProperty('data.seq')
       await atAnn
       await atBen
-      // So does a change of it, behind another one that did not wait.
+      // An edit arrives too, after the edit of Ben’s own message.
       const seq = (reply as { data: { seq: number } }).data.seq
       const changedAtBen = nextNews(benSocket, 'message:edited', ({ message }) => message.seq === seq)
       expect(
@@ -102,19 +102,19 @@ describe.runIf(process.env.TEST_SESSION_REDIS)('two replicas on one Redis', () =
         await benSocket.emitWithAck('message:edit', { roomId: room.id, seq: seq + 1, body: 'It is Ann.' }),
       ).toHaveProperty('data')
       expect((await changedAtBen).message.body).toBe('in the light')
-      // People who were here before go on, over HTTP as well.
+      // Existing sessions work over HTTP as well.
       const page = await ben.ask<Page>('GET', `/api/rooms/${room.id}/messages?limit=200`, undefined, {
         origin: other.url,
       })
       expect(page.status).toBe(200)
       expect(page.body.messages.map(({ body }) => body)).toEqual(expect.arrayContaining(['in the light', 'It is Ann.']))
-      // Whoever needs a session now is told so instead of waiting for ever.
+      // A request for a new session gets an error instead of waiting for ever.
       const { status, body } = await new Person(chat.url).ask('POST', '/api/session', {
         email: ann.account.email,
         password,
       })
       expect([status, body]).toMatchObject([503, { error: { code: 'unavailable' } }])
-      // The page itself still comes.
+      // Requests without a session still work.
       expect((await new Person(chat.url).ask('GET', '/healthz')).status).toBe(200)
       await proxy.mend()
       await untilLive()
@@ -125,8 +125,8 @@ describe.runIf(process.env.TEST_SESSION_REDIS)('two replicas on one Redis', () =
     120_000,
   )
 
-  it('let nobody in whose session was ended, though they have not heard of it and cannot ask', async () => {
-    // A replica with a connection of its own, which alone is cut.
+  it('refuse an ended session, also on a replica that was not told of the end and cannot reach Redis', async () => {
+    // A replica with its own connection to Redis: only this connection is cut.
     const redis = new URL(process.env.TEST_SESSION_REDIS ?? '')
     const own = await startProxy({ host: redis.hostname, port: Number(redis.port || 6379) })
     const away = await chat.replica({
@@ -151,11 +151,11 @@ describe.runIf(process.env.TEST_SESSION_REDIS)('two replicas on one Redis', () =
     await own.close()
   })
 
-  it('put a socket right that missed a membership while Redis was gone', async () => {
+  it('add a socket to a room when the hint about the membership was lost', async () => {
     await untilLive()
     const eve = await newPerson(chat.url, `Eve ${randomUUID().slice(0, 4)}`)
     let eveSocket: TestSocket | undefined
-    // The other replica may notice a little later that Redis is back.
+    // The other replica may notice later that Redis is back.
     while (eveSocket === undefined)
       eveSocket = await eve.connect(other.url, { origin: other.url }).catch(() => undefined)
     await proxy.refuse()

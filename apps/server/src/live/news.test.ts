@@ -7,7 +7,7 @@ import { eventually } from '../test/eventually.js'
 import { createNoHints, type Hints } from './hints.js'
 import { createNews, type Dispatch } from './news.js'
 
-// A crowd signs up, and a picture is drawn in a process of its own.
+// Many accounts sign up, and a child process converts a picture.
 vi.setConfig({ testTimeout: 120_000 })
 
 const storage: Storage = {
@@ -19,7 +19,7 @@ const storage: Storage = {
 }
 
 describe('news', () => {
-  /** Replicas that hear each other, each with one reader for whom a frame takes 4 ms, and what the reader hears. */
+  /** Replicas that send each other hints. Each has one reader, and a frame to the reader takes 4 ms. */
   function replicas(count: number) {
     const receivers: ((hint: string) => void)[] = []
     return Array.from({ length: count }, (_, self) => {
@@ -92,7 +92,7 @@ describe('news', () => {
       payload: { roomId: 'room', account: { id: 'ben', name: 'Ben', avatarUrl: null }, expiresInMs: 1 },
     },
     { type: 'presence:changed', ...room, payload: { accountId: 'ben', online: true } },
-  ])('$type waits for no message, and no message goes out earlier because of it', (dispatch) => {
+  ])('$type does not wait for messages, and does not flush them', (dispatch) => {
     const [here] = replicas(1)
     here!.news.send(posted(1))
     here!.news.send(posted(2))
@@ -102,7 +102,7 @@ describe('news', () => {
     expect(here!.heard).toEqual(['message 1', dispatch.type, 'message 2'])
   })
 
-  it('is noted on each replica, by the numbers of messages and of changes', () => {
+  it('is noted on each replica, with the numbers of messages and changes', () => {
     const [here, there] = replicas(2)
     here!.news.send(posted(1, 2))
     here!.news.send({
@@ -117,7 +117,7 @@ describe('news', () => {
       ])
   })
 
-  it('stays on this replica when it is only delivered', () => {
+  it('sends no hint when it is only delivered', () => {
     const [here, there] = replicas(2)
     here!.news.deliver(posted(1))
     here!.news.deliver({ type: 'session-ended', sessionId: 'a session' })
@@ -125,7 +125,7 @@ describe('news', () => {
   })
 })
 
-describe('without asking again, people hear', () => {
+describe('clients get events about', () => {
   let chat: Chat
   let ann: Person
   let annSocket: TestSocket
@@ -140,7 +140,7 @@ describe('without asking again, people hear', () => {
   const invite = (roomId: string, person: Person) =>
     ann.ask('PUT', `/api/rooms/${roomId}/members`, { email: person.account.email })
 
-  it('that there is a new public room, and nothing of a private one', async () => {
+  it('a new public room, and none about a private room', async () => {
     const ben = await newPerson(chat.url, 'Ben')
     const heard: string[] = []
     annSocket.on('room:opened', ({ room }) => heard.push(room.name))
@@ -151,7 +151,7 @@ describe('without asking again, people hear', () => {
     expect(heard).toEqual(['In the open'])
   })
 
-  it('who comes into a room of theirs and who leaves it, and the guest’s other devices hear of it as well', async () => {
+  it('members who join or leave, also on the other devices of these members', async () => {
     const ben = await newPerson(chat.url, 'Ben')
     const elsewhere = await ben.connect()
     const room = await ann.openRoom()
@@ -174,7 +174,7 @@ describe('without asking again, people hear', () => {
     for (const departure of departures) expect((await departure).left).toEqual([ben.account.id])
   })
 
-  it('that a room of their own was opened, or they were invited, on another device', async () => {
+  it('a room that the account created or joined by invitation on another device', async () => {
     const ben = await newPerson(chat.url, 'Ben')
     const elsewhere = await ben.connect()
     const opened = nextNews(elsewhere, 'members:changed')
@@ -186,7 +186,7 @@ describe('without asking again, people hear', () => {
     expect((await invited).joined.map(({ id }) => id)).toContain(ben.account.id)
   })
 
-  it('of a crowd that comes in a few frames, and of nobody left out', async () => {
+  it('many members who join at once, in a few frames, without missing one', async () => {
     const room = await ann.openRoom()
     const crowd = await Promise.all(
       Array.from({ length: 25 }, (_, n) => newPerson(chat.url, `Person ${String.fromCharCode(97 + n)}`)),
@@ -203,7 +203,7 @@ describe('without asking again, people hear', () => {
     expect(frames).toBeLessThan(25)
   })
 
-  it('the new name and picture of somebody they share a room with, who sees them on every device; strangers do not', async () => {
+  it('a new name and avatar, to members of shared rooms and the account’s own devices only', async () => {
     const [ben, eve] = await Promise.all([newPerson(chat.url, 'Ben'), newPerson(chat.url, 'Eve')])
     const [elsewhere, eveSocket] = [await ben.connect(), await eve.connect()]
     const overheard: string[] = []
@@ -232,14 +232,14 @@ describe('without asking again, people hear', () => {
     ).body
     for (const news of pictures) expect((await news).person.avatarUrl).toBe(avatarUrl)
 
-    // She could hear: of herself.
+    // Eve’s socket does get events: about her own account.
     const own = nextNews(eveSocket, 'person:changed')
     await eve.ask('PATCH', '/api/me', { name: 'Evelyn' })
     await own
     expect(overheard).toEqual(['Evelyn'])
   })
 
-  it('of somebody who takes one name after another in a few frames, and the last name at last', async () => {
+  it('many changes of a name in a few frames, and the last name at the end', async () => {
     const ben = await newPerson(chat.url, 'Ben')
     const room = await ann.openRoom('private')
     await invite(room.id, ben)
@@ -250,7 +250,7 @@ describe('without asking again, people hear', () => {
     expect(heard.length).toBeLessThan(30)
   })
 
-  it('once of a member, who is connected to two servers', async () => {
+  it('members, and a list shows a member with sockets on two replicas once', async () => {
     const other = await chat.replica()
     const room = await ann.openRoom('private')
     await ann.connect(other.url, { origin: other.url })

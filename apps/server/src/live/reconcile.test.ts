@@ -6,11 +6,11 @@ import { createHeadWatch } from './reconcile.js'
 describe('watching heads', () => {
   const roomId = 'a room'
 
-  /** A room, and somebody in it who can ask for nothing: what they know is what they have been told. */
+  /** A room and a reader who sends no requests, so that all the reader knows was delivered. */
   function setting() {
     const announced: { head: number; version: number }[] = []
     const told: number[] = []
-    /** Versions of changes, in the order they were told. */
+    /** Versions of changes, in the order of delivery. */
     const toldOf: number[] = []
     const stored: Message[] = []
     let version = 0
@@ -48,9 +48,9 @@ describe('watching heads', () => {
     return { announced, told, toldOf, watch, arrive, arriveChange, store, change, stored, version: () => version }
   }
 
-  it('says nothing when all news arrives', async () => {
+  it('sends nothing when all news arrives', async () => {
     const { announced, told, watch, store, arrive } = setting()
-    await watch.look() // the first look into a room announces where it stands
+    await watch.look() // the first look announces the head of the room
     for (let n = 0; n < 20; n += 1) {
       arrive(store())
       await watch.look()
@@ -59,7 +59,7 @@ describe('watching heads', () => {
     expect(told).toHaveLength(20)
   })
 
-  it('gives news that is on its way until the next look', async () => {
+  it('waits for late news until the next look', async () => {
     const { announced, told, watch, store, arrive } = setting()
     await watch.look()
     const seq = store()
@@ -70,7 +70,7 @@ describe('watching heads', () => {
     expect([announced.length, told]).toEqual([1, [1]])
   })
 
-  it('sends a lost message at the second look, and once', async () => {
+  it('sends a lost message once, at the second look', async () => {
     const { announced, told, watch, store } = setting()
     await watch.look()
     store()
@@ -80,7 +80,7 @@ describe('watching heads', () => {
     expect([announced.map(({ head }) => head), told]).toEqual([[0, 1], [1]])
   })
 
-  it('sends what was lost behind a later message that arrived', async () => {
+  it('sends lost messages when a later message has arrived', async () => {
     const { told, watch, store, arrive } = setting()
     await watch.look()
     store()
@@ -92,7 +92,7 @@ describe('watching heads', () => {
     expect(told).toEqual([3, 1, 2])
   })
 
-  it('leaves more than a page to the clients, who are told how far the room has come', async () => {
+  it('does not send more than a page, but announces the head, so that clients load the rest', async () => {
     const { announced, told, watch, store } = setting()
     await watch.look()
     for (let n = 0; n < 101; n += 1) store()
@@ -101,7 +101,7 @@ describe('watching heads', () => {
     expect([announced.map(({ head }) => head), told]).toEqual([[0, 101], []])
   })
 
-  it('sends a change that was lost, as the message is now, and once', async () => {
+  it('sends a lost change once, with the current form of the message', async () => {
     const { announced, toldOf, watch, store, arrive, change } = setting()
     arrive(store())
     await watch.look()
@@ -113,7 +113,7 @@ describe('watching heads', () => {
     expect([announced.map(({ version }) => version), toldOf]).toEqual([[0, 2], [2]])
   })
 
-  it('lets nobody stay behind, and tells nobody twice, whatever is lost or late, in a thousand random orders', async () => {
+  it('delivers all lost and late news once, in a thousand random orders', async () => {
     for (let seed = 1; seed <= 1000; seed += 1) {
       const chance = createRandom(seed)
       const { told, toldOf, watch, store, stored, change, arrive, arriveChange, version } = setting()
@@ -146,10 +146,10 @@ describe('watching heads', () => {
       await watch.look()
       await watch.look()
       expect({ seed, known: new Set(told).size }).toEqual({ seed, known: stored.length })
-      // Of several changes of one message the last is enough.
+      // When a message has several changes, the last one is enough.
       const untold = stored.filter((message) => message.version > 0 && !toldOf.includes(message.version))
       expect({ seed, version: version(), untold }).toEqual({ seed, version: version(), untold: [] })
-      // Only what came late after it was sent may come twice; clients know the numbers they have.
+      // Only late news may arrive twice, after the watch has sent it. Clients ignore numbers that they have.
       const twice = (all: number[], gone: Set<number>) =>
         [...gone].filter((number) => all.filter((each) => each === number).length > 1)
       expect({ seed, twice: [...twice(told, gone.seqs), ...twice(toldOf, gone.versions)] }).toEqual({ seed, twice: [] })

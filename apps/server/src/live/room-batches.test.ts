@@ -24,7 +24,7 @@ const received = (messages: Message[], room = roomId): RoomFrame => ({
 describe('batches of a room', () => {
   /** How long the next frames take to write, in ms. */
   let costMs: number
-  /** Time that was spent on writing: the timers of the test stand still meanwhile. */
+  /** Time that writing has taken, in ms. Fake timers do not count it. */
   let spentMs: number
   let delivered: { at: number; roomId: string; frames: number[][] }[]
   let passedOn: number[][]
@@ -52,7 +52,7 @@ describe('batches of a room', () => {
   })
   afterEach(() => vi.useRealTimers())
 
-  it('send a lone message at once, and leave no timer when nothing follows', () => {
+  it('send a single message at once, and leave no timer when no message follows', () => {
     batches.post(roomId, [message(1)])
     expect(delivered).toEqual([{ at: 0, roomId, frames: [[1]] }])
     pass(1_000)
@@ -62,14 +62,14 @@ describe('batches of a room', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  it('never let a room rest whose frames cost next to nothing', () => {
+  it('do not let a room rest when its frames take almost no time', () => {
     costMs = 0.05
     for (const each of run(1, 5)) batches.post(roomId, [each])
     expect(delivered.map(({ frames }) => frames)).toEqual([[[1]], [[2]], [[3]], [[4]], [[5]]])
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  it('send together what comes while the room rests: three times as long as its frame took', () => {
+  it('share a frame when the room rests, for three times as long as its last frame took', () => {
     batches.post(roomId, [message(1)])
     batches.post(roomId, [message(2)])
     pass(11)
@@ -101,9 +101,9 @@ describe('batches of a room', () => {
     expect(seqs()).toEqual([1, 2])
   })
 
-  it('rest longer when the frames of other rooms keep the process busy, and no longer when they have ended', () => {
+  it('rest longer only while the frames of other rooms keep the process busy', () => {
     costMs = 0.3
-    // A frame of this cost alone needs no rest.
+    // One frame of this cost causes no rest.
     for (let other = 1; other <= 100; other += 1) batches.post(`room ${other}`, [message(1)])
     delivered.length = 0
     batches.post(roomId, [message(1)])
@@ -119,7 +119,7 @@ describe('batches of a room', () => {
     expect(delivered.slice(-2).map(({ at }) => at)).toEqual([1_050, 1_050])
   })
 
-  it('are sent when they are full, by messages or by text, in frames of 64 messages and 32 K characters at most', () => {
+  it('are sent when they are full, in frames of at most 64 messages and 32 K characters', () => {
     batches.post(roomId, [message(1)])
     batches.post(roomId, run(2, 64))
     expect(seqs()).toEqual([1])
@@ -140,7 +140,7 @@ describe('batches of a room', () => {
     ])
   })
 
-  it('pass on to other replicas what was posted here, once, and only deliver what was received', () => {
+  it('pass posted messages to other replicas once, and only deliver received messages', () => {
     batches.post(roomId, [message(1)])
     batches.receive(received([message(2)]))
     batches.post(roomId, [message(3)])
@@ -150,7 +150,7 @@ describe('batches of a room', () => {
     expect(passedOn).toEqual([[1], [3, 4]])
   })
 
-  it('are sent early when something else of the room must not overtake them', () => {
+  it('are sent early on flush, before other news of the room', () => {
     batches.post(roomId, [message(1)])
     batches.post(roomId, [message(2)])
     batches.flush(roomId)
@@ -164,7 +164,7 @@ describe('batches of a room', () => {
     expect(seqs()).toEqual([1, 2, 3])
   })
 
-  it('are sent when the process stops, and nothing waits after that', () => {
+  it('are sent when the process stops, and later messages do not wait', () => {
     batches.post(roomId, [message(1)])
     batches.post(roomId, [message(2)])
     batches.post('another room', [message(1)])
@@ -176,7 +176,7 @@ describe('batches of a room', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  it('lose nothing, double nothing, keep the order of a replica and hold nothing for over 50 ms, in random orders', () => {
+  it('deliver each message once, in the order of its replica and within 50 ms, in random orders', () => {
     for (let seed = 1; seed <= 300; seed += 1) {
       let state = seed
       const chance = () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647

@@ -9,7 +9,7 @@ import { createSlowReaders } from './slow-readers.js'
 import { eventually } from '../test/eventually.js'
 import { createLog } from '../platform/log.js'
 
-describe('a reader that takes nothing', () => {
+describe('a client that does not read', () => {
   const http = createServer()
   const io = new Server(http, { transports: ['websocket'], pingTimeout: 60_000 })
   const said: object[] = []
@@ -24,7 +24,7 @@ describe('a reader that takes nothing', () => {
   })
   afterAll(() => io.close())
 
-  /** Opens a WebSocket, joins the namespace, and never reads again; it goes on answering pings it has not read. */
+  /** Opens a WebSocket, joins the namespace, and then reads nothing, but still sends pongs. */
   async function joinAndSleep() {
     const arrived = once(io, 'connection')
     const socket = connect(port, '127.0.0.1')
@@ -43,7 +43,7 @@ describe('a reader that takes nothing', () => {
     return socket
   }
   const connections = () => [...io.of('/').sockets.values()].map(({ conn }) => conn)
-  /** More than the kernels on both sides take in for somebody who does not read. */
+  /** Sends more than the kernels on both sides can buffer. */
   const flood = () => {
     for (let each = 0; each < 300; each += 1) io.emit('news', 'x'.repeat(100_000))
   }
@@ -51,9 +51,9 @@ describe('a reader that takes nothing', () => {
   const cutOffs = async () => (await register.getSingleMetric('chat_slow_readers_total')?.get())?.values[0]?.value ?? 0
 
   it.each([
-    ['more waiting than may', { bytesAtMost: 1_000_000 }, 'bytes'],
-    ['something waiting for longer than it may', { bytesAtMost: Infinity, idleAtMostMs: 1_500 }, 'idleMs'],
-  ])('is cut off once there is %s, with a word in the log, and nobody else is', async (_how, limits, word) => {
+    ['more unread bytes than the limit', { bytesAtMost: 1_000_000 }, 'bytes'],
+    ['unread data for longer than the limit', { bytesAtMost: Infinity, idleAtMostMs: 1_500 }, 'idleMs'],
+  ])('is disconnected and logged when it has %s, and other clients stay connected', async (_how, limits, word) => {
     const reader = connectTo(`http://127.0.0.1:${port}`, { transports: ['websocket'] })
     await once(reader as never, 'connect')
     let got = 0

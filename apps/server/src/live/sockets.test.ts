@@ -23,9 +23,9 @@ describe('sockets', () => {
     return { manager, engine: manager.engine }
   }
 
-  it('are one for each connection, however often it asks', async () => {
+  it('are limited to one for each connection, also after many requests', async () => {
     const poster = await ann.connect()
-    // What the client never does: CONNECT again for a namespace it is in. So it is sent raw, and so are the answers read.
+    // The client never sends a second CONNECT for a namespace. So the test sends and reads raw packets.
     const { engine, manager } = await connectionOf(ann)
     const heard: string[] = []
     const last = new Promise<void>((resolve) => {
@@ -52,9 +52,9 @@ describe('sockets', () => {
     ann.leave()
   })
 
-  it('are so many for each account, also when all of them come at once', async () => {
+  it('are limited to 20 for each account, also when all of them connect at once', async () => {
     const ben = await newPerson(chat.url, 'Ben')
-    // Connections first, so that all of them ask for their socket at the same moment.
+    // All connections first, so that they ask for their sockets at the same moment.
     const connections = await Promise.all(Array.from({ length: 60 }, () => connectionOf(ben)))
     const outcomes = await Promise.all(
       connections.map(({ manager }) => {
@@ -67,17 +67,17 @@ describe('sockets', () => {
     )
     expect(outcomes.filter((outcome) => outcome === 'in')).toHaveLength(20)
     for (const { manager } of connections) manager._close()
-    // Places are given back.
+    // Closed sockets no longer count.
     let again
     while (again === undefined) again = await ben.connect().catch(() => undefined)
     ben.leave()
   })
 
-  it('end their connection when they leave it, so that nobody stays who has nothing to do here', async () => {
+  it('close their connection when they leave the namespace', async () => {
     const socket = await ann.connect()
     const { engine } = socket.io
     const closed = once(engine as never, 'close')
-    engine.write('1') // Socket.IO's DISCONNECT, after which the client would close the connection itself
+    engine.write('1') // Socket.IO's DISCONNECT. The real client would then close the connection itself
     await closed
   })
 
@@ -87,7 +87,7 @@ describe('sockets', () => {
     ['message:delete', 'LIMIT_POST', () => ({ roomId: room.id, seq: 1 })],
     ['room:read', 'LIMIT_SIGNAL', () => ({ roomId: room.id, seq: 1 })],
     ['typing:start', 'LIMIT_SIGNAL', () => ({ roomId: room.id })],
-  ])('are limited in %s, over all of an account', async (event, limit, payload) => {
+  ])('have one limit of %s for all sockets of an account', async (event, limit, payload) => {
     const strict = await chat.replica({ [limit]: '3/60' })
     const sockets = [
       await ann.connect(strict.url, { origin: strict.url }),

@@ -16,7 +16,7 @@ describe('messages', () => {
   })
   afterAll(() => chat.stop())
 
-  /** A private room with both inside: nobody is greeted by surprise before the first message is posted. */
+  /** A private room with both as members. It causes no event, so the greeter posts nothing in it. */
   async function roomForTwo() {
     const room = await ann.openRoom('private')
     await chat.database.db.query('insert into memberships (room_id, account_id) values ($1, $2)', [
@@ -29,7 +29,7 @@ describe('messages', () => {
   }
 
   describe('posting', () => {
-    it('reaches everyone in the room, the author included, with the number it has in the history', async () => {
+    it('delivers the message, with its number, to all members, including the author', async () => {
       const room = await roomForTwo()
       const [atAnn, atBen] = [nextNews(annSocket, 'messages:posted'), nextNews(benSocket, 'messages:posted')]
       const id = randomUUID()
@@ -54,7 +54,7 @@ describe('messages', () => {
       expect(await ben.history(room.id)).toEqual([message])
     })
 
-    it('keeps the text to the letter', async () => {
+    it('does not change the text', async () => {
       const room = await roomForTwo()
       const bodies = [
         '  indented\n\tcode\r\n',
@@ -69,7 +69,7 @@ describe('messages', () => {
       expect((await ben.history(room.id)).map(({ body }) => body)).toEqual(bodies)
     })
 
-    it('is stored once when the browser sends it twice, and answered alike', async () => {
+    it('stores a message once when the client sends it twice, with the same answer', async () => {
       const room = await roomForTwo()
       const id = randomUUID()
       const first = await ann.post(annSocket, room.id, 'once', { id })
@@ -82,7 +82,7 @@ describe('messages', () => {
       ])
     })
 
-    it('is stored once when it is sent many times at the same moment, through two replicas', async () => {
+    it('stores a message once when two replicas receive it many times at once', async () => {
       const room = await roomForTwo()
       const other = await chat.replica()
       const there = await ann.connect(other.url, { origin: other.url })
@@ -98,7 +98,7 @@ describe('messages', () => {
         expect(history[data.seq - 1]).toMatchObject({ id: data.id, postedAt: data.postedAt })
     })
 
-    it('gives numbers without holes and in one order for everybody, also when some are refused', async () => {
+    it('numbers messages without gaps, in one order for all members, also when some are refused', async () => {
       const room = await roomForTwo()
       const heard = { ann: [] as number[], ben: [] as number[] }
       annSocket.on(
@@ -129,7 +129,7 @@ describe('messages', () => {
       expect(heard.ben).toEqual(heard.ann)
     })
 
-    it('acknowledges only what is in the database already', async () => {
+    it('acknowledges a message after its commit', async () => {
       const room = await roomForTwo()
       const reply = (await ann.post(annSocket, room.id, 'committed')) as { data: Posted }
       const rows = await chat.database.db.query('select seq from messages where room_id = $1 and id = $2', [
@@ -139,7 +139,7 @@ describe('messages', () => {
       expect(rows).toEqual([{ seq: reply.data.seq }])
     })
 
-    it('answers another message of the room, and no other', async () => {
+    it('accepts a reply only to a message of the same room', async () => {
       const room = await roomForTwo()
       await ann.post(annSocket, room.id, 'question')
       expect(await ben.post(benSocket, room.id, 'answer', { replyTo: 1 })).toHaveProperty('data.seq', 2)
@@ -150,18 +150,18 @@ describe('messages', () => {
       expect((await ann.history(room.id)).map(({ replyTo }) => replyTo)).toEqual([null, 1])
     })
 
-    it('does not let anybody use an id in two rooms', async () => {
+    it('refuses the same id of an author in two rooms', async () => {
       const [one, two] = [await roomForTwo(), await roomForTwo()]
       const id = randomUUID()
       await ann.post(annSocket, one.id, 'here', { id })
       expect(await ann.post(annSocket, two.id, 'there', { id })).toMatchObject({
         error: { code: 'conflict', reason: 'message_id_taken', field: 'id' },
       })
-      // Somebody else's id is their own.
+      // Another author may use the same id.
       expect(await ben.post(benSocket, two.id, 'mine', { id })).toHaveProperty('data.seq', 1)
     })
 
-    it('takes the author from the session, whatever the payload says', async () => {
+    it('takes the author from the session, and ignores an author in the payload', async () => {
       const room = await roomForTwo()
       await ann.emit(annSocket, 'message:post', {
         roomId: room.id,
@@ -175,7 +175,7 @@ describe('messages', () => {
       expect((await ann.history(room.id)).map(({ seq, author }) => [seq, author.id])).toEqual([[1, ann.account.id]])
     })
 
-    it('is limited per account, over all its sockets', async () => {
+    it('is limited per account, for all its sockets together', async () => {
       const strict = await chat.replica({ LIMIT_POST: '3/60' })
       const eve = await newPerson(chat.url, 'Eve')
       const room = await eve.openRoom('private')
@@ -205,7 +205,7 @@ describe('messages', () => {
       ['a NUL in the body', { id: randomUUID(), body: 'a\u0000b' }, 'hidden_characters', 'body'],
       ['half a character', { id: randomUUID(), body: 'a\ud83d' }, 'hidden_characters', 'body'],
       ['no id', { body: 'x' }, 'malformed', 'id'],
-      ['an id that is none', { id: 'one', body: 'x' }, 'malformed', 'id'],
+      ['an invalid id', { id: 'one', body: 'x' }, 'malformed', 'id'],
       ['a reply to a fraction', { id: randomUUID(), body: 'x', replyTo: 1.5 }, 'malformed', 'replyTo'],
       ['a binary body', { id: randomUUID(), body: Buffer.from('x') }, 'malformed', 'body'],
     ])('is refused with %s, and changes nothing', async (_what, payload, reason, field) => {
@@ -224,7 +224,7 @@ describe('messages', () => {
       expect(await ann.post(annSocket, room.id, 'still connected')).toHaveProperty('data.seq', 1)
     })
 
-    it('without a way to answer is still stored, and an unknown event harms nobody', async () => {
+    it('stores a message without an acknowledgement function, and ignores unknown events', async () => {
       const room = await roomForTwo()
       const news = nextNews(benSocket, 'messages:posted')
       annSocket.emit(
@@ -237,7 +237,7 @@ describe('messages', () => {
       expect(await ann.post(annSocket, room.id, 'still connected')).toHaveProperty('data.seq', 2)
     })
 
-    it('larger than a frame may be costs the connection, and nothing else', async () => {
+    it('closes only the connection that sends a frame over the limit', async () => {
       const room = await roomForTwo()
       const socket = await ann.connect()
       const closed = new Promise((resolve) => socket.once('disconnect', resolve))
@@ -248,8 +248,8 @@ describe('messages', () => {
     })
   })
 
-  describe('changing', () => {
-    it('one’s own message is told to the room and seen in the history', async () => {
+  describe('changing a message', () => {
+    it('is sent to the room and is in the history', async () => {
       const room = await roomForTwo()
       await ann.post(annSocket, room.id, 'helo')
       const news = nextNews(benSocket, 'message:edited')
@@ -261,7 +261,7 @@ describe('messages', () => {
       expect(await ben.history(room.id)).toEqual([(reply as { data: Message }).data])
     })
 
-    it('by deleting leaves the place and takes the text away', async () => {
+    it('by deletion keeps the number and removes the text', async () => {
       const room = await roomForTwo()
       await ann.post(annSocket, room.id, 'secret')
       const news = nextNews(benSocket, 'message:deleted')
@@ -277,7 +277,7 @@ describe('messages', () => {
       )
     })
 
-    it('somebody else’s message is refused', async () => {
+    it('is refused for other accounts', async () => {
       const room = await roomForTwo()
       await ann.post(annSocket, room.id, 'mine')
       const before = await ann.history(room.id)
@@ -292,7 +292,7 @@ describe('messages', () => {
       expect(await ann.history(room.id)).toEqual(before)
     })
 
-    it('counts up in each room, whoever does it, without holes and in the order of the news', async () => {
+    it('increases the version of the room by one, in the order of the events', async () => {
       const room = await roomForTwo()
       for (let n = 1; n <= 6; n += 1)
         await (n % 2 ? ann.post(annSocket, room.id, `${n}`) : ben.post(benSocket, room.id, `${n}`))
@@ -304,7 +304,7 @@ describe('messages', () => {
       const changes = Array.from({ length: 30 }, (_, n) => {
         const seq = 1 + (n % 6)
         const socket = seq % 2 ? annSocket : benSocket
-        // Somebody else's, and one that is not benSocket, take no number.
+        // A refused change takes no version: the message of the other account, or a missing message.
         void socket.emitWithAck('message:edit', { roomId: room.id, seq: n % 3 ? seq + 1 : 99, body: 'no' })
         return socket.emitWithAck('message:edit', { roomId: room.id, seq, body: `change ${n}` })
       })
@@ -317,7 +317,7 @@ describe('messages', () => {
   })
 
   describe('paging', () => {
-    it('gives what has changed since a version, in the order of the changes, each message as it is now', async () => {
+    it('returns messages that changed after a version, in the order of changes, each in its current form', async () => {
       const room = await roomForTwo()
       for (let n = 1; n <= 5; n += 1) await ann.post(annSocket, room.id, `${n}`)
       const edit = (seq: number, body: string) => annSocket.emitWithAck('message:edit', { roomId: room.id, seq, body })
@@ -345,7 +345,7 @@ describe('messages', () => {
       ])
     })
 
-    it('gives what lies around a message', async () => {
+    it('returns the messages around a message', async () => {
       const room = await roomForTwo()
       for (let n = 1; n <= 20; n += 1) await ann.post(annSocket, room.id, `${n}`)
       const page = async (query: string) =>
@@ -357,7 +357,7 @@ describe('messages', () => {
       expect(await page('around=999&limit=4')).toEqual([19, 20])
     })
 
-    it('goes both ways by seq and always ascends', async () => {
+    it('works in both directions, always in ascending seq', async () => {
       const room = await roomForTwo()
       for (let n = 1; n <= 25; n += 1) await ann.post(annSocket, room.id, `${n}`)
       const page = async (query: string) => {
@@ -375,7 +375,7 @@ describe('messages', () => {
       expect(await page('after=25')).toEqual([])
     })
 
-    it('ends early when messages are long, and leaves nothing out, whichever way one goes', async () => {
+    it('returns shorter pages of long messages, and skips none in either direction', async () => {
       const room = await roomForTwo()
       for (let n = 1; n <= 40; n += 1) await ann.post(annSocket, room.id, '🙂'.repeat(4000))
       const page = async (query: string) => {
@@ -416,8 +416,8 @@ describe('messages', () => {
     })
   })
 
-  describe('between replicas', () => {
-    /** What somebody shows who follows the protocol: news in order, and what is missing fetched. */
+  describe('messages between replicas', () => {
+    /** Follows a room as the protocol says: takes events, and loads missing messages. */
     function follow(person: Person, socket: TestSocket, roomId: string) {
       const seen = new Map<number, string>()
       const waiting: { head: number; resolve: () => void }[] = []
@@ -447,7 +447,7 @@ describe('messages', () => {
       }
     }
 
-    it('arrive for everybody in the same order, whichever replica they are on', async () => {
+    it('have the same order for members on different replicas', async () => {
       const room = await roomForTwo()
       const other = await chat.replica()
       const there = await ben.connect(other.url, { origin: other.url })
@@ -462,11 +462,11 @@ describe('messages', () => {
       expect(one).toEqual((await ann.history(room.id)).map(({ body }) => body))
     }, 60_000)
 
-    it('are announced by room:head when a hint was lost, the last one included', async () => {
+    it('are delivered after a lost hint, also the last message of a room', async () => {
       const room = await roomForTwo()
       const atBen = follow(ben, benSocket, room.id)
       await ann.post(annSocket, room.id, 'heard')
-      // Stored by a process that died before it could tell anybody.
+      // Stored by a process that ended before it sent the event.
       await chat.database.db.query(
         `with taken as (update rooms set head = head + 1 where id = $1 returning head)
          insert into messages (room_id, seq, id, author_id, body) select $1, head, gen_random_uuid(), $2, 'never told' from taken`,

@@ -21,13 +21,13 @@ interface MessagesOptions {
   toPerson: ToPerson
 }
 
-/** Half of the time after which clients give up and send again: a late answer is worse than none. */
+/** Clients give up and send again after twice this time. */
 const answerMs = 5_000
-// More than this would not be written in that time.
+// The server could not write more changes of a room in that time.
 const waitingPerRoom = 200
 const pageBytes = 256 * 1024
 
-/** The first messages that fit into so many bytes, one at least: whoever asks for many pages and reads none holds little memory. */
+/** The first messages that fit into `bytes`, at least one: unread responses must not fill the memory. */
 function whatFits(messages: Message[], bytes = pageBytes): Message[] {
   let size = 0
   return messages.filter(
@@ -35,17 +35,17 @@ function whatFits(messages: Message[], bytes = pageBytes): Message[] {
   )
 }
 
-/** Messages are counted by `seq`, changes of them by `version`. */
+/** `seq` counts messages, `version` counts changes of messages. */
 type Counter = 'seq' | 'version'
 type Following = { roomId: string; after: number; limit: number }
 
-/** Where a page is taken from: the newest messages when none is given. */
+/** Which messages a page has. At most one field is set; without a field, the page has the newest messages. */
 export type Place = { before?: number; after?: number; around?: number; changedAfter?: number }
 
-/** Posting and changing, for members only, and paging through history, of public rooms for everybody. */
+/** Members post, change and read messages. Other accounts can read the messages of public rooms. */
 export function createMessages({ db, news, rooms, toPerson }: MessagesOptions) {
-  // Changes in one room would wait for each other's row lock anyway. Here they wait without a connection, and their news
-  // goes out in the order of their versions.
+  // Changes in one room run one after another. So a change that waits for the room holds no connection, and the events
+  // are sent in the order of the versions.
   const turns = createTurns({ waiting: waitingPerRoom })
   const posting = createPosting({
     store: createPostStore(db, toMessage),
@@ -73,7 +73,7 @@ export function createMessages({ db, news, rooms, toPerson }: MessagesOptions) {
     }
   }
 
-  /** What has not begun when the time is over never does. */
+  /** Runs `work` after earlier changes in the room. Work that has not started within `answerMs` never starts. */
   async function inTurn<Result>(roomId: string, work: () => Promise<Result>): Promise<Result> {
     const late = new AbortController()
     try {
@@ -87,7 +87,7 @@ export function createMessages({ db, news, rooms, toPerson }: MessagesOptions) {
     try {
       return await posting.post(authorId, message)
     } catch (error) {
-      // Only a refusal is worth a second look: is the room not joined, or hidden from the author?
+      // Throws `no_such_room` instead when the author may not see the room.
       if (error instanceof ChatError && error.reason === 'not_a_member')
         await rooms.requireMember(authorId, message.roomId)
       throw error
@@ -109,11 +109,11 @@ export function createMessages({ db, news, rooms, toPerson }: MessagesOptions) {
     })
   }
 
-  /** Messages after a number. Clients that come back together ask for much the same, which is read once for all. */
+  /** Messages after a number. When many clients reconnect, their requests share queries. */
   const followingBy = (by: Counter) =>
     createLoader<Following, Message[]>({
       nameOf: ({ roomId, after, limit }) => `${roomId} ${after} ${limit}`,
-      // A page may have some megabytes.
+      // A page can have several megabytes.
       keysAtOnce: 10,
       async load(all) {
         const rows = await queries.messagesAfter(db, by, all, Math.max(...all.map(({ limit }) => limit)))
@@ -123,7 +123,7 @@ export function createMessages({ db, news, rooms, toPerson }: MessagesOptions) {
     })
   const following = { seq: followingBy('seq'), version: followingBy('version') }
 
-  /** Messages in the order in which they were found, with room for each of them. */
+  /** The messages of a page. */
   async function find(
     room: VisibleRoom,
     { before, after, around, changedAfter }: Place,
@@ -147,40 +147,41 @@ export function createMessages({ db, news, rooms, toPerson }: MessagesOptions) {
 
   return {
     /**
-     * Stores a message and tells the room. Resolves after the commit. The same id again resolves with the first outcome.
+     * Stores a message and tells the room. Resolves after the commit. A repeated id resolves with the first outcome.
      * @throws ChatError `not_found`, `forbidden`; `conflict` when the id was used in another room; `unavailable` when too
-     * many wait, or Unavailable after five seconds: then it may be stored or not.
+     * many posts wait; Unavailable after five seconds: then the message may be stored or not.
      */
     post(authorId: string, message: NewMessage): Promise<Posted> {
-      // A message that is sent again while it waits takes no second place.
+      // When a client sends a message again before the answer, both requests get the same answer.
       const key = `${authorId} ${message.id} ${message.roomId}`
       const posting = underWay.get(key) ?? post(authorId, message).finally(() => underWay.delete(key))
       underWay.set(key, posting)
       return posting
     },
 
-    /** Gives one's own message another text. @throws ChatError `no_such_room`, `not_a_member`, `no_such_message`, `busy`. */
+    /** Changes one of the author's messages. @throws ChatError `no_such_room`, `not_a_member`, `no_such_message`, `busy`. */
     edit: change,
 
-    /** Deletes one's own message: its place stays, its text is gone. @throws ChatError as `edit` does. */
+    /** Deletes one of the author's messages: its number stays, its text is removed. @throws ChatError as `edit` does. */
     remove: (authorId: string, which: MessagePlace): Promise<Message> => change(authorId, { ...which, body: '' }),
 
     /**
-     * A stretch of history in ascending `seq`: the last before `before`, the first after `after`, those around `around`,
-     * or the newest; or in ascending `version` what has changed since `changedAfter`. Long ones make it short.
+     * Messages in ascending `seq`: the last before `before`, the first after `after`, those around `around`, or the
+     * newest. With `changedAfter`, the messages that changed after this version, in ascending `version`. A page of long
+     * messages has fewer than `limit`.
      */
     async page(accountId: string, roomId: string, { limit, ...place }: Place & { limit: number }): Promise<Page> {
-      // Read before the messages: a change between the two is in them, and asked for once more.
+      // Read before the messages: a change between the two queries is then loaded twice, and never missed.
       const room = await rooms.requireVisible(accountId, roomId)
       const messages = await find(room, place, limit)
-      // Somebody may have posted between the two statements.
+      // A message may have been posted between the two queries.
       const head = messages.reduce((head, { seq }) => Math.max(head, seq), room.head)
       return { messages, version: room.version, head }
     },
 
     headsOf: (roomIds: string[]) => queries.headsOf(db, roomIds),
 
-    /** The first `limit` messages of each room after the `seq`, or changed after the `version`, that it has; ascending. */
+    /** For each room, the first `limit` messages after a `seq`, or changed after a `version`, in ascending order. */
     async missing(
       by: Counter,
       rooms: { roomId: string; after: number }[],
@@ -192,7 +193,7 @@ export function createMessages({ db, news, rooms, toPerson }: MessagesOptions) {
   }
 }
 
-/** The event that tells of a message's last change. */
+/** The event for the last change of a message. */
 export function changeOf({ deleted }: Message): 'message:edited' | 'message:deleted' {
   return deleted ? 'message:deleted' : 'message:edited'
 }

@@ -39,7 +39,7 @@ describe('the plans of statements about messages', () => {
   const tables = ['messages', 'memberships']
   const costly = (work: (db: Db) => Promise<unknown>) => costlyNodes(fresh.db, tables, work)
 
-  it('are found out when they read a whole table, or sort one', async () => {
+  it('fail the test when they read or sort a whole table', async () => {
     expect(await costly((db) => db.query(`select from messages where body = $1`, ['text']))).toEqual([
       'force_custom_plan: Seq Scan on messages',
       'force_generic_plan: Seq Scan on messages',
@@ -54,16 +54,16 @@ describe('the plans of statements about messages', () => {
     ['the oldest page', (db) => queries.pageBefore(db, seen(), 51, 50)],
     ['pages after a number', (db) => queries.messagesAfter(db, 'seq', [{ roomId: room, after: 10_000 }], 50)],
     ['changes after a version', (db) => queries.messagesAfter(db, 'version', [{ roomId: room, after: 3 }], 50)],
-    ['how far rooms have come', (db) => queries.headsOf(db, [room])],
+    ['the heads of rooms', (db) => queries.headsOf(db, [room])],
     ['locking rooms', (db) => queries.lockRooms(db, [{ authorId: author, message: { roomId: room } }])],
     [
       'inserting messages',
       (db) => queries.insertMessages(db, [{ authorId: author, seq: 1, message: { roomId: room, id, body: 'x' } }]),
     ],
-    ['what was sent before', (db) => queries.sentBefore(db, [{ authorId: author, message: { id } }])],
+    ['messages with known ids', (db) => queries.sentBefore(db, [{ authorId: author, message: { id } }])],
     ['taking a version', (db) => queries.takeTurn(db, author, room)],
     ['changing a message', (db) => queries.updateBody(db, turn(), { seq: 10_000, body: 'y' })],
-  ])('need no more than what they ask for: %s', async (_name, work) => {
+  ])('read only the rows they need: %s', async (_name, work) => {
     expect(await costly(work)).toEqual([])
   })
 })

@@ -5,8 +5,8 @@ import { StoredBefore, type PostStore } from './posting.js'
 import * as queries from './queries.js'
 
 /**
- * Posts in PostgreSQL. The rooms' rows stay locked until the commit, so the numbers of a room are in the order of commits
- * and have no holes, also when several replicas write to it.
+ * Stores posts in PostgreSQL. The row of a room stays locked until the commit, so the numbers of its messages follow the
+ * order of commits and have no gaps, also when several replicas write to the room.
  */
 export function createPostStore(db: Database, toMessage: (row: queries.MessageRow) => Message): PostStore {
   return {
@@ -20,7 +20,7 @@ export function createPostStore(db: Database, toMessage: (row: queries.MessageRo
             const { roomId, replyTo } = message
             const seq = (heads.get(roomId) ?? 0) + 1
             if (!members.has(`${roomId} ${authorId}`)) return new ChatError('not_a_member', 'Join the room first.')
-            // Numbers have no holes, so every smaller one is a message of this room.
+            // Numbers have no gaps, so each smaller number is a message of this room.
             if (replyTo && replyTo >= seq)
               return new ChatError('reply_to_nothing', 'The message that this one answers is not there.', {
                 field: 'replyTo',

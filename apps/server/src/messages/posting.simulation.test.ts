@@ -13,7 +13,7 @@ import type * as Queries from './queries.js'
 /**
  * Two replicas post into rooms of one simulated PostgreSQL: with row locks, slow and failing commits, answers that get
  * lost, hanging connections, rows that are refused and members who leave. Time is virtual and chance is seeded, so each
- * run is one interleaving that can be repeated. What happened is held against what posting promises.
+ * run is one interleaving that can be repeated. The test compares the result with the promises of posting.
  *
  * `SIMULATIONS=100000 npx vitest run --project apps apps/server/src/messages/posting.simulation.test.ts` runs more.
  */
@@ -34,22 +34,22 @@ interface Tx {
   insertMessages(messages: Numbered[]): Promise<Row[]>
 }
 
-/** Mistakes that somebody could make in posting, or in its statements. */
+/** Possible mistakes in posting or in its statements. */
 const mistakes = [
   'acknowledges before the commit',
   'takes the number outside the transaction',
   'uses a number for a refused post',
-  'stores a message that was sent before once more',
-  'lets a refused row take its neighbours along',
-  'never comes back to a room that was locked',
+  'stores a repeated message again',
+  'refuses a batch because of one row',
+  'stops writing to a room after a lock timeout',
   'writes the posts of a batch in another order',
-  'forgets a room after a commit',
-  'forgets a room when it sends frames',
-  'tells the news twice',
+  'sends no news after a commit',
+  'sends no frames to a room',
+  'sends news twice',
 ] as const
 type Mistake = (typeof mistakes)[number]
 
-/** Time that work without a pause has taken, in ms: timers do not see it. */
+/** Time that synchronous work has taken, in ms. Fake timers do not count it. */
 let spentMs = 0
 
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
@@ -59,16 +59,16 @@ const refusedBody = 'a row that PostgreSQL refuses'
 
 type World = ReturnType<typeof createWorld>
 
-/** PostgreSQL as posting sees it. */
+/** Simulates PostgreSQL for posting. */
 function createWorld(chance: () => number, mistake?: Mistake) {
   const rooms = new Map(
     roomIds.map((id) => [id, { committed: [] as Row[], isLocked: false, line: [] as (() => void)[] }]),
   )
   const members = new Set(roomIds.flatMap((roomId) => authorIds.map((authorId) => `${roomId} ${authorId}`)))
-  /** Ids of messages that were in a transaction which the world made fail. */
+  /** Ids of messages that were in a transaction which a simulated fault ended. */
   const disturbed = new Set<string>()
   let isCalm = false
-  /** A number from 0 to 1 that decides what happens to a transaction; the middle means that all goes well. */
+  /** A number from 0 to 1 that decides what happens to a transaction. In the middle it succeeds. */
   const fate = () => (isCalm ? 0.5 : chance())
   const roomOf = (id: string) => rooms.get(id)!
   const isStored = ({ authorId, message: { id } }: Sent) =>
@@ -134,7 +134,7 @@ function createWorld(chance: () => number, mistake?: Mistake) {
       async insertMessages(messages) {
         await sleep(chance() * 3)
         if (messages.some(({ message }) => message.body === refusedBody)) throw new Error('violates a check constraint')
-        const isAgain = mistake === 'stores a message that was sent before once more'
+        const isAgain = mistake === 'stores a repeated message again'
         const rows = messages
           .filter((post, index) => isAgain || (!isStored(post) && messages.findIndex(isSame(post)) === index))
           .map(({ seq, authorId, message }) => ({
@@ -186,7 +186,7 @@ function createWorld(chance: () => number, mistake?: Mistake) {
         )
       },
     },
-    /** A transaction of something else keeps the room for a while. */
+    /** Another transaction keeps the room locked for some time. */
     async keepLocked(roomId: string, ms: number) {
       await lock(roomId, 60_000)
       await sleep(ms)
@@ -205,7 +205,7 @@ const toMessage = ({ seq, id, authorId, body, replyTo, postedAt, version }: Quer
   ...{ postedAt: postedAt.toISOString(), editedAt: null, deleted: false },
 })
 
-/** The store of a replica, with a mistake in it or not. */
+/** The store of a replica, with a mistake or without. */
 function createStore(world: World, mistake?: Mistake): PostStore {
   const store = createPostStore(world.db as unknown as Database, toMessage)
   return {
@@ -216,10 +216,10 @@ function createStore(world: World, mistake?: Mistake): PostStore {
       try {
         return await store.write(posts, lockTimeoutMs)
       } catch (error) {
-        if (mistake === 'never comes back to a room that was locked' && error instanceof LockTimeout)
+        if (mistake === 'stops writing to a room after a lock timeout' && error instanceof LockTimeout)
           return new Promise(() => undefined)
         const isRefusal = error instanceof Error && error.message.startsWith('violates')
-        if (mistake === 'lets a refused row take its neighbours along' && isRefusal)
+        if (mistake === 'refuses a batch because of one row' && isRefusal)
           throw new Unavailable('a row was refused', error)
         throw error
       }
@@ -227,14 +227,14 @@ function createStore(world: World, mistake?: Mistake): PostStore {
   }
 }
 
-/** One interleaving. Returns the promises that were broken in it. */
+/** Runs one interleaving. Returns the promises that it broke. */
 async function simulate(seed: number, mistake?: Mistake): Promise<string[]> {
   const chance = createRandom(seed)
   const pick = <Item>(items: readonly Item[]) => items[Math.floor(chance() * items.length)]!
   const world = createWorld(chance, mistake)
   const broken = new Set<string>()
   const told = new Set<string>()
-  /** Messages that came twice at the same time: either way may be the faster one. */
+  /** Ids of messages that were sent twice at the same time: either request may be the faster one. */
   const doubled = new Set<string>()
   const acknowledged: { replica: number; attempt: number; nth: number; sent: Sent; seq: number }[] = []
   const committed = (roomId: string) => world.rooms.get(roomId)!.committed
@@ -246,7 +246,7 @@ async function simulate(seed: number, mistake?: Mistake): Promise<string[]> {
     const news = createNews({
       hints: {
         ...createNoHints(),
-        // Hints may be late, and may be lost.
+        // Hints can be late or lost.
         publish: (hint) => void (chance() < 0.9 && sleep(chance() * 50).then(() => replicas[1 - number]!.hear(hint))),
         subscribe: (receiver) => void (hear = receiver),
       },
@@ -254,7 +254,7 @@ async function simulate(seed: number, mistake?: Mistake): Promise<string[]> {
         deliver: () => undefined,
         deliverPosted(roomId, frames) {
           flushes += 1
-          if (mistake === 'forgets a room when it sends frames' && flushes % 5 === 0) return
+          if (mistake === 'sends no frames to a room' && flushes % 5 === 0) return
           // Frames take time, so that rooms rest.
           spentMs += chance() * 4
           for (const { seq } of frames.flatMap((frame) => unpackPosted(JSON.parse(frame) as PostedNews).messages))
@@ -283,10 +283,10 @@ async function simulate(seed: number, mistake?: Mistake): Promise<string[]> {
       store: createStore(world, mistake),
       tell(roomId, messages) {
         commits += 1
-        if (mistake === 'forgets a room after a commit' && commits % 5 === 0) return
-        for (const { seq } of mistake === 'tells the news twice' ? [...messages, ...messages] : messages) {
+        if (mistake === 'sends no news after a commit' && commits % 5 === 0) return
+        for (const { seq } of mistake === 'sends news twice' ? [...messages, ...messages] : messages) {
           const place = `${roomId} ${seq}`
-          if (told.has(place)) broken.add('tells of a message once')
+          if (told.has(place)) broken.add('sends each message once')
           told.add(place)
         }
         news.send({ type: 'messages:posted', to: [roomId], payload: { roomId, messages } })
@@ -296,7 +296,7 @@ async function simulate(seed: number, mistake?: Mistake): Promise<string[]> {
     return { posting, watch, read, hear: (hint: string) => hear(hint) }
   })
 
-  /** As a client does: again, with the same id, until the server has said yes or no. */
+  /** Sends as a client does: with the same id again, until the server accepts or refuses the message. */
   async function send(sent: Sent, nth: number, first: number): Promise<void> {
     const { roomId, id, body } = sent.message
     for (let attempt = 0; attempt < 30; attempt += 1) {
@@ -313,7 +313,7 @@ async function simulate(seed: number, mistake?: Mistake): Promise<string[]> {
       } catch (error) {
         if (error instanceof Unavailable) {
           const isLate = performance.now() - startedAt >= 4_999
-          if (!isLate && !world.disturbed.has(id)) broken.add('refuses no post because of its neighbours')
+          if (!isLate && !world.disturbed.has(id)) broken.add('refuses no post because of another post')
           await sleep(chance() * 200)
           continue
         }
@@ -336,7 +336,7 @@ async function simulate(seed: number, mistake?: Mistake): Promise<string[]> {
     const sent = { authorId: pick(authorIds), message: { roomId: pick(roomIds), id: `id ${nth}`, body } }
     const first = Math.floor(chance() * 2)
     under.push(send(sent, nth, first))
-    // The same once more at the same time, as another tab or an impatient client does.
+    // The same message once more at the same time, as another tab may send it.
     if (chance() < 0.1) {
       doubled.add(sent.message.id)
       under.push(send(sent, nth, chance() < 0.5 ? first : 1 - first))
@@ -344,7 +344,7 @@ async function simulate(seed: number, mistake?: Mistake): Promise<string[]> {
   }
   await Promise.all(under)
 
-  // When all is well again, each room can be written to through each replica.
+  // After the faults, each replica can write to each room again.
   world.calm()
   const probes = roomIds.flatMap((roomId) =>
     replicas.map(async ({ posting }, number) => {
@@ -352,7 +352,7 @@ async function simulate(seed: number, mistake?: Mistake): Promise<string[]> {
       if (authorId === undefined) return
       await posting
         .post(authorId, { roomId, id: `probe ${roomId} ${number}`, body: 'there?' })
-        .catch(() => broken.add('comes back to each room'))
+        .catch(() => broken.add('writes to each room again'))
     }),
   )
   await Promise.all(probes)
@@ -364,14 +364,14 @@ async function simulate(seed: number, mistake?: Mistake): Promise<string[]> {
   for (const roomId of roomIds) {
     const rows = committed(roomId)
     const seqs = rows.map(({ seq }) => seq)
-    if (seqs.some((seq, index) => seq !== index + 1)) broken.add('numbers commits without holes')
+    if (seqs.some((seq, index) => seq !== index + 1)) broken.add('numbers commits without gaps')
     for (const { read } of replicas)
-      if (String([...read.get(roomId)!].sort((a, b) => a - b)) !== String(seqs)) broken.add('leaves no reader behind')
+      if (String([...read.get(roomId)!].sort((a, b) => a - b)) !== String(seqs)) broken.add('reaches each reader')
   }
   const all = roomIds.flatMap(committed)
   if (new Set(all.map(({ id }) => id)).size !== all.length) broken.add('stores each message once')
   for (const { sent, seq } of acknowledged)
-    if (committed(sent.message.roomId)[seq - 1]?.id !== sent.message.id) broken.add('keeps what it acknowledged')
+    if (committed(sent.message.roomId)[seq - 1]?.id !== sent.message.id) broken.add('keeps each acknowledged message')
   for (const early of acknowledged)
     for (const late of acknowledged) {
       const isSameLine =
@@ -413,7 +413,7 @@ describe('posting, simulated', () => {
     for (let seed = 1; seed <= simulations; seed += 1) expect(await run(seed), `seed ${seed}`).toEqual([])
   })
 
-  it.each(mistakes)('is found out when it %s', { timeout: 600_000 }, async (mistake) => {
+  it.each(mistakes)('notices an implementation that %s', { timeout: 600_000 }, async (mistake) => {
     const broken: string[] = []
     for (let seed = 1; seed <= 500 && broken.length === 0; seed += 1) broken.push(...(await run(seed, mistake)))
     expect(broken).not.toEqual([])

@@ -15,7 +15,7 @@ describe('posting to a room that cannot be written to', () => {
   let fresh: FreshDatabase
   let roomId: string
   let ann: string
-  /** Transactions begun, and what they wait for. */
+  /** The number of transactions that have begun. Each waits for `opened`. */
   let begun = 0
   let opened = Promise.resolve()
 
@@ -55,7 +55,7 @@ describe('posting to a room that cannot be written to', () => {
     return createMessages({ db, news, rooms: createRooms({ db, news, toPerson }), toPerson })
   }
 
-  it('takes one place for a message, however often it is sent, and answers all of them alike', async () => {
+  it('writes a message once when it is sent many times, and gives each request the same answer', async () => {
     const messages = createAll()
     const open = close()
     const first = message()
@@ -66,11 +66,11 @@ describe('posting to a room that cannot be written to', () => {
     const answers = await Promise.all(same)
     expect(new Set(answers.map(({ seq }) => seq)).size).toBe(1)
     expect(begun).toBe(2)
-    // Sent once more when it is stored, it is answered alike.
+    // A message that is already stored gets the same answer.
     expect(await messages.post(ann, first)).toEqual(answers[0])
   })
 
-  it('refuses what is too much at once, and stores the rest in order and without holes', async () => {
+  it('refuses posts above the limit, and stores the others in order and without gaps', async () => {
     const messages = createAll()
     const open = close()
     told.length = 0
@@ -79,14 +79,14 @@ describe('posting to a room that cannot be written to', () => {
     const settled = await outcomes
     const refused = settled.flatMap((outcome) => (outcome.status === 'rejected' ? [codeOf(outcome.reason)] : []))
     expect(refused.filter((code) => code === 'unavailable')).toHaveLength(49)
-    // On a slow machine some of the others are answered by the deadline.
+    // On a slow machine some of the others reach the deadline.
     const stored = settled.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value.seq] : []))
     expect(stored.length + refused.filter((code) => code === 'Unavailable').length).toBe(201)
     expect(told).toEqual(told.map((_, index) => (told[0] ?? 0) + index))
     expect(told).toEqual(expect.arrayContaining(stored))
   })
 
-  it('is answered before the client gives up, and what has not begun by then never does', async () => {
+  it('answers before the client gives up, and never writes a post that still waits then', async () => {
     const messages = createAll()
     const open = close()
     const settled = await Promise.allSettled(Array.from({ length: 5 }, () => messages.post(ann, message())))
@@ -96,7 +96,7 @@ describe('posting to a room that cannot be written to', () => {
     open()
     const before = await fresh.db.query('select from messages')
     const last = await messages.post(ann, message())
-    // The one that had begun is stored, and so told; the four behind it are not.
+    // The post whose transaction had begun is stored and sent to the room. The four behind it are not.
     expect(begun).toBe(2)
     expect((await fresh.db.query('select from messages')).length).toBeLessThanOrEqual(before.length + 2)
     await eventually(() => expect(told.at(-1)).toBe(last.seq))
@@ -154,11 +154,11 @@ describe('posts that arrive together', () => {
       )
     ).map(({ body, seq }) => `${seq} ${body}`)
 
-  it('share a commit, in the order of arrival within each room, and each room hears of them once', async () => {
+  it('share a commit, in the order of arrival within each room, and one dispatch for each room', async () => {
     const { rooms, messages } = setting()
     const [a, b] = [await openRoom(rooms), await openRoom(rooms)]
     commits = 0
-    // The first is written at once; all others arrive during its commit.
+    // The first is written at once. The others arrive during its commit.
     const posted = await Promise.all(
       Array.from({ length: 41 }, (_, n) => messages.post(ann, message(n % 2 === 0 ? a : b, `${n}`))),
     )
@@ -183,7 +183,7 @@ describe('posts that arrive together', () => {
     expect(marks).toEqual([{ read_seq: 4 }, { read_seq: 5 }])
   })
 
-  it('are refused alone: a stranger’s, a wrong reply, an id used elsewhere', async () => {
+  it('are refused one by one: no member, a wrong reply, an id of another room', async () => {
     const { rooms, messages } = setting()
     const [a, b] = [await openRoom(rooms), await openRoom(rooms)]
     const twice = randomUUID()
@@ -200,7 +200,7 @@ describe('posts that arrive together', () => {
     expect(await bodiesIn(a)).toEqual(['1 one', '2 two'])
   })
 
-  it('are refused alone when the same id comes for two rooms at once: one of them is stored', async () => {
+  it('are stored in one room when two rooms get the same id at once', async () => {
     const { rooms, messages } = setting()
     const [a, b] = [await openRoom(rooms), await openRoom(rooms)]
     const id = randomUUID()
@@ -212,7 +212,7 @@ describe('posts that arrive together', () => {
     expect(outcomes.map(reasonOf)).toEqual(['stored', 'stored', 'conflict'])
   })
 
-  it('are stored although PostgreSQL refuses the row of a neighbour', async () => {
+  it('are stored when PostgreSQL refuses another row of the batch', async () => {
     const { rooms, messages } = setting()
     const room = await openRoom(rooms)
     const bodies = ['ahead', 'one', 'two', 'x'.repeat(4001), 'three', 'four']
@@ -222,7 +222,7 @@ describe('posts that arrive together', () => {
     expect(told.flatMap(({ seqs }) => seqs)).toEqual([1, 2, 3, 4, 5])
   })
 
-  it('are stored once each when two replicas get the same ones, in other orders', async () => {
+  it('are stored once when two replicas get the same posts in different orders', async () => {
     const [here, there] = [setting(), setting()]
     const rooms = await Promise.all([openRoom(), openRoom(), openRoom()])
     const all = Array.from({ length: 30 }, (_, n) => message(rooms[n % 3]!, `${n}`))
@@ -249,7 +249,7 @@ describe('posts that arrive together', () => {
     await locking
     const ahead = messages.post(ann, message(free, 'ahead'))
     const stuck = Promise.all([1, 2, 3].map((n) => messages.post(ann, message(locked, `${n}`))))
-    // One after another, each in a batch of its own, while the locked room waits.
+    // One after another, each in its own batch, while the locked room waits.
     for (const body of ['one', 'two', 'three']) await messages.post(ann, message(free, body))
     await ahead
     expect(await bodiesIn(locked)).toEqual([])

@@ -22,10 +22,10 @@ export interface Post {
   message: NewMessage
 }
 
-/** At least one of the posts is stored already. Nothing was written. */
+/** At least one of the posts is already stored. Nothing was written. */
 export class StoredBefore extends Error {}
 
-/** What posting needs of the database. */
+/** The database operations that posting needs. */
 export interface PostStore {
   /**
    * Writes posts in one transaction. Resolves after the commit, with a message or a refusal for each post. Waits up to
@@ -34,7 +34,7 @@ export interface PostStore {
    * PostgreSQL refuses a row.
    */
   write(posts: Post[], lockTimeoutMs: number): Promise<(Message | ChatError)[]>
-  /** For each post its first outcome when it is stored already, else undefined. */
+  /** For each post its first outcome when it is already stored, else undefined. */
   find(posts: Post[]): Promise<(Posted | ChatError | undefined)[]>
 }
 
@@ -42,7 +42,7 @@ interface PostingOptions {
   store: PostStore
   /** Called after a commit and before its acknowledgements, with the new messages of one room in ascending `seq`. */
   tell: (roomId: string, messages: Message[]) => void
-  /** A post that is not stored by then is answered with Unavailable, and not written if it still waits. */
+  /** In ms. A post that takes longer is rejected with Unavailable. If it is still waiting then, it is never written. */
   answerMs: number
 }
 
@@ -53,17 +53,17 @@ interface WaitingPost extends Post {
 }
 
 const postsPerBatch = 256
-// More would not be written before their clients give up.
+// The server could not write more posts before their clients give up.
 const waitingPerRoom = 200
 const lockTimeoutMs = 4_000
-// A room that another transaction has locked does not hold the other rooms of its batch for longer.
+// A room that another transaction has locked delays the other rooms of its batch by this time at most.
 const sharedLockTimeoutMs = 100
-// A batch that takes longer hangs. The rooms outside it do not wait for it any more.
+// After this time the rooms outside a batch no longer wait for it.
 const patienceMs = 1_000
 
-/** Writes posts in batches. A room has one batch under way at most, and waits for other rooms no longer than a commit. */
+/** Writes posts in batches. A room does not wait for a batch of other rooms that waits for a lock or hangs. */
 export function createPosting({ store, tell, answerMs }: PostingOptions) {
-  /** By room, in the order of arrival. */
+  /** Posts by room, in the order of arrival. */
   const waiting = new Map<string, WaitingPost[]>()
   /** How many posts of each room are in a batch that is under way. */
   const underWay = new Map<string, number>()
@@ -86,7 +86,7 @@ export function createPosting({ store, tell, answerMs }: PostingOptions) {
     isWriting = false
   }
 
-  /** Takes what waits, room by room. A room with posts left goes to the end of the line. */
+  /** Takes waiting posts, room by room. A room with more posts moves to the end of the queue. */
   function takeBatch(): WaitingPost[] {
     const batch: WaitingPost[] = []
     for (const [roomId, posts] of [...waiting]) {
@@ -100,7 +100,7 @@ export function createPosting({ store, tell, answerMs }: PostingOptions) {
     return batch
   }
 
-  /** Writes a batch and settles each of its posts. Calls `goOn` when the rooms outside it should not wait for it. */
+  /** Writes a batch and settles each of its posts. Calls `goOn` when other rooms should no longer wait for it. */
   async function write(batch: WaitingPost[], goOn: () => void): Promise<void> {
     const rooms = groupBy(batch, ({ message }) => message.roomId)
     let outcomes: (Message | ChatError)[]
@@ -126,26 +126,26 @@ export function createPosting({ store, tell, answerMs }: PostingOptions) {
     for (const { post, outcome } of settled) settle(post, outcome)
   }
 
-  /** Acknowledges what is stored already, and writes the other posts. */
+  /** Settles the posts that are already stored, and writes the others. */
   async function writeTheRest(batch: WaitingPost[], error: StoredBefore, goOn: () => void): Promise<void> {
     const outcomes = await store.find(batch).catch((failure: unknown) => batch.map(() => failure))
     const rest = batch.filter((_post, index) => outcomes[index] === undefined)
     batch.forEach((post, index) => outcomes[index] !== undefined && settle(post, outcomes[index]))
     if (rest.length === 0) return
     if (rest.length < batch.length) await write(rest, goOn)
-    // The same id twice in this batch, for two rooms.
+    // This batch has the same id for two rooms.
     else if (rest.length > 1) await writeHalves(rest, goOn)
     else settle(rest[0]!, error)
   }
 
-  /** One after the other, since both may have posts of the same room. */
+  /** Writes the second half after the first, because both can have posts of the same room. */
   async function writeHalves(batch: WaitingPost[], goOn: () => void): Promise<void> {
     const half = Math.ceil(batch.length / 2)
     await write(batch.slice(0, half), goOn)
     await write(batch.slice(half), goOn)
   }
 
-  /** `outcome` is what was stored, or an error. */
+  /** `outcome` is the stored message, or an error. */
   function settle({ message: { roomId }, resolve, reject }: WaitingPost, outcome: unknown): void {
     if (outcome instanceof Error) reject(outcome)
     else {
@@ -155,7 +155,7 @@ export function createPosting({ store, tell, answerMs }: PostingOptions) {
     const left = (underWay.get(roomId) ?? 0) - 1
     if (left > 0) underWay.set(roomId, left)
     else underWay.delete(roomId)
-    // A batch that was left behind has nobody who takes the next one.
+    // `writeAll` may have ended without waiting for this batch.
     if (left === 0 && waiting.has(roomId)) void writeAll()
   }
 

@@ -21,8 +21,8 @@ const message = `m.seq, m.id, m.author_id as "authorId", a.name as "authorName",
        m.body, m.posted_at as "postedAt", m.reply_to as "replyTo", m.edited_at as "editedAt", m.deleted_at as "deletedAt", m.version`
 
 /**
- * Locks rooms until the transaction ends, and gives the `head` of each room with those of the accounts that are members.
- * Neither can change before the commit. All transactions lock in the same order, so none waits for another in a circle.
+ * Locks rooms until the transaction ends. Returns the `head` of each room, with those of the authors who are members.
+ * Neither can change before the commit. All transactions lock rooms in the same order, so there is no deadlock.
  */
 export function lockRooms(
   db: Db,
@@ -40,14 +40,14 @@ export function lockRooms(
 
 /**
  * Inserts messages with their numbers, in rooms that this transaction has locked, and moves each room's head and each
- * author's read mark. A message whose author has sent its id before is left out.
+ * author's read mark. A message is left out when its author has already sent a message with the same id.
  */
 export function insertMessages(
   db: Db,
   messages: { seq: number; authorId: string; message: NewMessage }[],
 ): Promise<(MessageRow & { roomId: string })[]> {
   const rows = messages.map(({ seq, authorId, message: { roomId, id, body, replyTo = null, ...rest } }) => {
-    // A field that comes into the contract has to come into this statement.
+    // When the contract gets a new field, the types require it in this statement too.
     rest satisfies Record<string, never>
     return { seq, authorId, roomId, id, body, replyTo }
   })
@@ -72,7 +72,7 @@ export function insertMessages(
   )
 }
 
-/** What authors have sent under these ids, and where. */
+/** The stored messages that have these authors and ids. */
 export function sentBefore(
   db: Db,
   posts: { authorId: string; message: { id: string } }[],
@@ -95,12 +95,12 @@ export function pageBefore(db: Db, room: VisibleRoom, before: number, limit: num
   )
 }
 
-// Messages that were never changed are not in the index.
+// The index by version has only messages that have changed.
 const after = { seq: 'seq > r.after', version: 'version > 0 and version > r.after' }
 
 /**
- * The first messages of the `nth` room after the number that is given, in ascending order: by `seq` or, those that were
- * changed, by `version`. It takes ids, because the server asks for itself as well: no right is checked here.
+ * The first messages of each room after a `seq`, or changed after a `version`, in ascending order. `nth` is the place of
+ * the room in `rooms`, from 1. It checks no access, because the server also reads messages for its own use.
  */
 export function messagesAfter(
   db: Db,
@@ -120,7 +120,7 @@ export function messagesAfter(
 
 declare const taken: unique symbol
 
-/** The next version of a room, for a change by one of its members. Only `takeTurn` gives it. */
+/** The next version of a room, for a change by one of its members. Only `takeTurn` returns it. */
 export interface Turn {
   readonly [taken]: true
   roomId: string
@@ -130,8 +130,8 @@ export interface Turn {
 
 /**
  * Takes the next version of a room for one of its members. The room's row stays locked until the transaction ends, so
- * versions are in the order of commits, and one that is rolled back is taken by the next change. Undefined when there is no
- * such room or the account is not a member.
+ * versions are in the order of commits. After a rollback the next change takes the same version. Undefined when the room
+ * does not exist, or the account is not a member.
  */
 export async function takeTurn(db: Db, accountId: string, roomId: string): Promise<Turn | undefined> {
   const [turn] = await db.query<Turn>(
@@ -144,7 +144,7 @@ export async function takeTurn(db: Db, accountId: string, roomId: string): Promi
   return turn
 }
 
-/** Gives an author's message another text, or none: then it is deleted. Undefined when it is not theirs, or gone. */
+/** Changes the text of an author's message. An empty text deletes it. Undefined when the author has no such message. */
 export async function updateBody(
   db: Db,
   { roomId, authorId, version }: Turn,
@@ -166,7 +166,7 @@ export async function updateBody(
   return updated
 }
 
-/** How far each of these rooms has come. */
+/** `seq` of the newest message and the version of each room. */
 export function headsOf(db: Db, roomIds: string[]): Promise<{ roomId: string; head: number; version: number }[]> {
   return db.query('select id as "roomId", head, version from rooms where id = any($1::uuid[]) order by id', [roomIds])
 }

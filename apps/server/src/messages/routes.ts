@@ -15,10 +15,10 @@ const whichPage = z
   .object({ ...place, limit: count(1, 200).default(50) })
   .refine(
     (page) => Object.keys(place).filter((name) => page[name as keyof Place] !== undefined).length <= 1,
-    `A page is asked for by one of ${Object.keys(place).join(', ')}.`,
+    `Please use only one of ${Object.keys(place).join(', ')}.`,
   )
 
-/** History, by `seq` in both directions, and changes of it. */
+/** The route for the history of a room, and for its changes. */
 export function createMessageRoutes({
   messages,
   requireAccount,

@@ -42,7 +42,7 @@ describe('the plans of statements about rooms', () => {
     ['public rooms', (db) => queries.publicRooms(db, accountId, { search: '', after: 'Room 5', limit: 31 })],
     ['moving a read mark', (db) => queries.updateRead(db, accountId, roomId, 3)],
     ['members among accounts', (db) => queries.membersAmong(db, [{ accountId, roomId }])],
-  ])('need no more than what they ask for: %s', async (_name, work) => {
+  ])('read only the rows they need: %s', async (_name, work) => {
     expect(await costlyNodes(fresh.db, ['messages', 'memberships'], work)).toEqual([])
   })
 })

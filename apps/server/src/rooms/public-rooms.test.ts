@@ -34,12 +34,12 @@ describe('among ten thousand public rooms', () => {
   }
   const names = ({ rooms }: RoomPage) => rooms.map(({ name }) => name)
 
-  it('everybody’s own list is as long as it was', async () => {
+  it('the list of an account’s own rooms does not grow', async () => {
     expect(sizeBefore).toBe(JSON.stringify({ rooms: [own] }).length)
     expect(await sizeOfList()).toBe(sizeBefore)
   })
 
-  it('a page has thirty, or as many as one wants up to a hundred', async () => {
+  it('a page has 30 rooms, or up to 100 on request', async () => {
     expect(names(await page())).toEqual(Array.from({ length: 30 }, (_, index) => nameOf(index + 1)))
     expect((await page()).rooms[0]).toEqual({
       id: expect.any(String) as string,
@@ -55,7 +55,7 @@ describe('among ten thousand public rooms', () => {
     expect((await page({ limit: '100' })).rooms).toHaveLength(100)
   })
 
-  it('paging shows each that is not joined once, by name, also while others open rooms', async () => {
+  it('pages show each room that is not joined once, by name, also while other accounts open rooms', async () => {
     const joined = (await page({ search: nameOf(700), limit: '1' })).rooms[0]
     expect((await ann.join(joined?.id ?? '')).status).toBe(200)
     const ben = await newPerson(chat.url, 'Ben')
@@ -64,7 +64,7 @@ describe('among ten thousand public rooms', () => {
       const { rooms, next }: RoomPage = await page({ limit: '100', ...(after !== '' && { after }) })
       expect(rooms.length).toBeLessThanOrEqual(100)
       seen.push(...rooms.map(({ name }) => name))
-      // Somebody opens a room on a page that has been read.
+      // The new room belongs on a page that has already been loaded.
       if (seen.length === 300) await ben.openRoom('public', 'Crowd 00100 and a half')
       after = next
     }
@@ -73,7 +73,7 @@ describe('among ten thousand public rooms', () => {
     )
   })
 
-  it('the database reads a page, and not all of them', async () => {
+  it('the database reads only the rooms of the page', async () => {
     const explained: string[] = []
     const explaining = {
       query: async (sql: string, parameters?: readonly unknown[]) => {
@@ -91,7 +91,7 @@ describe('among ten thousand public rooms', () => {
     expect(plan).not.toMatch(/Sort|Seq Scan on rooms/)
   })
 
-  it('one is found by a part of its name, in any case of letters', async () => {
+  it('a search finds a part of a name, in upper or lower case', async () => {
     expect(names(await page({ search: 'ROWD 09999' }))).toEqual([nameOf(9_999)])
     const first = await page({ search: '777', limit: '15' })
     const second = await page({ search: '777', limit: '15', after: first.next ?? '' })
@@ -101,7 +101,7 @@ describe('among ten thousand public rooms', () => {
     expect(await page({ search: 'nobody calls a room so' })).toEqual({ rooms: [], next: null })
   })
 
-  it('what stands for other letters elsewhere stands for itself in a search', async () => {
+  it('a search has no wildcards', async () => {
     const ben = await newPerson(chat.url, 'Ben')
     for (const name of ['100% wool', 'snake_case', 'back\\slash', 'ДОМ']) await ben.openRoom('public', name)
     expect(names(await page({ search: '%' }))).toEqual(['100% wool'])
@@ -110,7 +110,7 @@ describe('among ten thousand public rooms', () => {
     expect(names(await page({ search: 'дом' }))).toEqual(['ДОМ'])
   })
 
-  it('private ones are nobody’s to find', async () => {
+  it('a search does not find private rooms', async () => {
     const ben = await newPerson(chat.url, 'Ben')
     await ben.openRoom('private', 'Between us')
     await ben.openRoom('public', 'Between all of us')

@@ -20,7 +20,7 @@ export interface MemberRow {
 }
 
 const room = 'r.id, r.name, r.kind, r.head, r.version, m.read_seq as read'
-// What bots say is not unread. Who is a hundred behind has so much to read that it does not matter.
+// Messages of bots do not count. Only the newest 100 unread messages are checked for bots, to limit the cost.
 const unread = `r.head - m.read_seq - (
          select count(*) from (select author_id from messages where room_id = r.id and seq > m.read_seq order by seq desc limit 100) late
           where author_id in (select id from accounts where email is null)) as unread`
@@ -28,13 +28,13 @@ const unread = `r.head - m.read_seq - (
 declare const looked: unique symbol
 type Looked = RoomRow & { readonly [looked]: true }
 
-/** A room with the account that is in it, and up to where it has read. Only `visibleRooms` finds one. */
+/** A room, one of its members, and the member's read mark. Only `visibleRooms` returns it. */
 export type Membership = Looked & { accountId: string; read: number }
 
-/** A room that the asking account may see. Only queries of this file find or make one: an id from outside is none. */
+/** A room that the asking account may see. Only queries in this file return it: an id alone does not show that. */
 export type VisibleRoom = Membership | (Looked & { accountId: null; read: null })
 
-/** The rooms that accounts are members of, in the order of the ids. */
+/** The rooms of which the accounts are members, sorted by ids. */
 export function roomsOf(db: Db, accountIds: string[]): Promise<(RoomRow & { accountId: string })[]> {
   return db.query(
     `select m.account_id as "accountId", ${room}, ${unread}
@@ -46,8 +46,8 @@ export function roomsOf(db: Db, accountIds: string[]): Promise<(RoomRow & { acco
 }
 
 /**
- * The `nth` of the rooms, for the account that asks for it. It is left out when it does not exist, or is private and the
- * account is not in it.
+ * Each room for the account that asks for it. `nth` is the place of the room in `asked`, from 1. A room is left out when
+ * it does not exist, or when it is private and the account is not a member.
  */
 export function visibleRooms(
   db: Db,
@@ -66,10 +66,10 @@ export function visibleRooms(
 }
 
 /**
- * Public rooms an account is not a member of, by name: the first after the name `after` that have `search` in theirs.
- * The unique index of public names gives them in this order, so a page costs what is on it. A search looks at one name
- * after another until the page is full: at ten thousand rooms a few milliseconds when there is nothing to be found, and no
- * need of an extension like pg_trgm, which not every database has.
+ * Public rooms of which the account is not a member, sorted by name: the first ones after the name `after` whose names
+ * contain `search`. The unique index of public names has this order, so PostgreSQL reads only the rooms of the page. A
+ * search compares one name after another until the page is full. With ten thousand rooms and no match it takes a few
+ * milliseconds, so it does without an extension like pg_trgm, which not every database has.
  */
 export function publicRooms(
   db: Db,
@@ -86,7 +86,7 @@ export function publicRooms(
   )
 }
 
-/** Which of these accounts is in which room. */
+/** The memberships of these accounts. */
 export function membershipsOf(db: Db, accountIds: string[]): Promise<{ accountId: string; roomId: string }[]> {
   return db.query(
     `select account_id as "accountId", room_id as "roomId" from memberships
@@ -95,7 +95,7 @@ export function membershipsOf(db: Db, accountIds: string[]): Promise<{ accountId
   )
 }
 
-/** Undefined when a public room has this name already. */
+/** Creates a room without members. Undefined when a public room already has this name. */
 export async function insertRoom(
   db: Db,
   createdBy: string | null,
@@ -110,7 +110,7 @@ export async function insertRoom(
   return inserted
 }
 
-/** The public room with this name, in any case of letters. */
+/** The public room with this name. Upper and lower case are equal. */
 export async function publicRoomNamed(db: Db, name: string): Promise<VisibleRoom | undefined> {
   const [found] = await db.query<VisibleRoom>(
     `select id, name, kind, head, version, null as "accountId", null as read
@@ -120,7 +120,7 @@ export async function publicRoomNamed(db: Db, name: string): Promise<VisibleRoom
   return found
 }
 
-/** Newcomers count as having read everything so far. False when the account is a member already. */
+/** Adds a member, who starts with no unread messages. False when the account is already a member. */
 export async function insertMembership(db: Db, accountId: string, room: VisibleRoom): Promise<boolean> {
   const inserted = await db.query(
     `insert into memberships (room_id, account_id, read_seq)
@@ -132,7 +132,7 @@ export async function insertMembership(db: Db, accountId: string, room: VisibleR
   return inserted.length > 0
 }
 
-/** False when it has ended in the meantime. */
+/** False when the membership has already ended. */
 export async function deleteMembership(db: Db, { id, accountId }: Membership): Promise<boolean> {
   const gone = await db.query('delete from memberships where room_id = $1 and account_id = $2 returning room_id', [
     id,
@@ -142,8 +142,9 @@ export async function deleteMembership(db: Db, { id, accountId }: Membership): P
 }
 
 /**
- * Moves a member's mark forward, never back and never past the newest message. Undefined when not a member. It takes ids:
- * the row that it writes is the membership itself, and a look before it would cost as much again for each message read.
+ * Moves the read mark of a member forward, never back and never past the newest message. Returns the mark, or undefined
+ * when the account is not a member. It takes ids, not a `Membership`: the update itself checks the membership, and a
+ * query before it would double the cost.
  */
 export async function updateRead(db: Db, accountId: string, roomId: string, seq: number): Promise<number | undefined> {
   const [updated] = await db.query<{ read: number }>(
@@ -158,7 +159,7 @@ export async function updateRead(db: Db, accountId: string, roomId: string, seq:
 
 const member = `a.id, a.name, a.avatar_key as "avatarKey", a.email is null as "isBot"`
 
-/** The people in a room. */
+/** The members of a room. */
 export function membersOf(db: Db, room: Membership): Promise<MemberRow[]> {
   return db.query<MemberRow>(
     `select ${member}
@@ -169,7 +170,7 @@ export function membersOf(db: Db, room: Membership): Promise<MemberRow[]> {
   )
 }
 
-/** Those of the memberships that are there, each with its member. */
+/** The memberships that exist, each with its member. */
 export function membersAmong(
   db: Db,
   memberships: { roomId: string; accountId: string }[],

@@ -15,7 +15,7 @@ describe('rooms', () => {
 
   const roomsOf = async (person: Person) => (await person.ask<{ rooms: Room[] }>('GET', '/api/rooms')).body.rooms
 
-  it('open with their creator inside, and can be looked up by everybody when public', async () => {
+  it('have their creator as a member, and public rooms are visible to all accounts', async () => {
     const [ann, ben] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Ben')])
     const { status, body } = await ann.ask<Room>('POST', '/api/rooms', { name: 'Open air', kind: 'public' })
     expect(status).toBe(201)
@@ -24,7 +24,7 @@ describe('rooms', () => {
     expect((await ben.ask('GET', `/api/rooms/${body.id}`)).body).toEqual({ ...body, joined: false })
   })
 
-  it('are listed by name as people sort, not as bytes do', async () => {
+  it('are sorted by the alphabet, not by bytes', async () => {
     const ann = await newPerson(chat.url)
     const names = ['zebra', 'Änderung', 'Apfel', 'ёлка', 'Ель', 'room 10', 'room 9'].map(
       (name) => `${name} ${randomUUID().slice(0, 4)}`,
@@ -34,14 +34,14 @@ describe('rooms', () => {
     expect(order).toEqual(['Änderung', 'Apfel', 'room 9', 'room 10', 'zebra', 'ёлка', 'Ель'])
   })
 
-  it('are listed to those only who are in them', async () => {
+  it('are listed only for their members', async () => {
     const [ann, ben] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Ben')])
     const room = await ann.openRoom()
     expect(await roomsOf(ann)).toEqual([room])
     expect(await roomsOf(ben)).toEqual([])
   })
 
-  it('are not opened without end by one account, and it is told when to come back', async () => {
+  it('are limited in number per account, with a Retry-After header', async () => {
     const strict = await chat.replica({ LIMIT_ROOM: '2/600' })
     const [ann, ben] = await Promise.all([newPerson(strict.url), newPerson(strict.url, 'Ben')])
     const open = (person: Person) => person.ask('POST', '/api/rooms', { name: `Room ${randomUUID()}`, kind: 'public' })
@@ -59,16 +59,16 @@ describe('rooms', () => {
     ])
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
     expect(await roomsOf(ann)).toHaveLength(2)
-    // Whoever opens none, and somebody else, is not held up.
+    // The limit affects neither invalid requests nor other accounts.
     expect((await ann.ask('POST', '/api/rooms', { name: '' })).status).toBe(400)
     expect((await open(ben)).status).toBe(201)
   })
 
-  it('cannot have the name of another public room, in any case of letters', async () => {
+  it('cannot have the name of another public room, in upper or lower case', async () => {
     const ann = await newPerson(chat.url)
     await ann.openRoom('public', 'Taken')
     expect((await ann.ask('POST', '/api/rooms', { name: 'TAKEN', kind: 'public' })).status).toBe(409)
-    // A private room's name is nobody else's business.
+    // A private room may have any name.
     expect((await ann.ask('POST', '/api/rooms', { name: 'taken', kind: 'private' })).status).toBe(201)
   })
 
@@ -92,7 +92,7 @@ describe('rooms', () => {
     },
   )
 
-  it('are joined and left, both of which may be said twice', async () => {
+  it('are joined and left, and a repeated request changes nothing', async () => {
     const [ann, ben] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Ben')])
     const room = await ann.openRoom()
     for (let time = 1; time <= 2; time += 1) {
@@ -105,7 +105,7 @@ describe('rooms', () => {
     expect(await roomsOf(ben)).toEqual([])
   })
 
-  it('deliver to a socket from the moment of the membership request, without the socket asking', async () => {
+  it('deliver to an open socket of a new member at once', async () => {
     const [ann, ben] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Ben')])
     const room = await ann.openRoom()
     const [annSocket, benSocket] = [await ann.connect(), await ben.connect()]
@@ -117,9 +117,9 @@ describe('rooms', () => {
     expect((await news).roomId).toBe(room.id)
   })
 
-  // Without Redis a replica only finds out by looking into the database, every half minute.
+  // Without Redis the other replica notices the membership only when it reads the database, every 30 seconds.
   it.runIf(process.env.TEST_SESSION_REDIS)(
-    'deliver to a socket on another replica than the one that took the membership request',
+    'deliver to an open socket of a new member, also when the socket is on another replica',
     async () => {
       const [ann, ben] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Ben')])
       const room = await ann.openRoom()
@@ -135,7 +135,7 @@ describe('rooms', () => {
     },
   )
 
-  it('stop delivering when left', async () => {
+  it('deliver nothing more to an account that has left', async () => {
     const [ann, ben, eve] = await Promise.all([
       newPerson(chat.url),
       newPerson(chat.url, 'Ben'),
@@ -148,17 +148,17 @@ describe('rooms', () => {
     eveSocket.on('messages:posted', ({ messages }) => bodies.push(...messages.map(({ body }) => body)))
     const first = nextNews(eveSocket, 'messages:posted', ({ messages }) => messages.some(({ body }) => body === 'one'))
     await ann.post(annSocket, room.id, 'one')
-    await first // she could hear
+    await first // delivery worked before she left
     await eve.ask('DELETE', `/api/rooms/${room.id}/membership`)
     const second = nextNews(benSocket, 'messages:posted', ({ messages }) => messages.some(({ body }) => body === 'two'))
     await ann.post(annSocket, room.id, 'two')
     await second
-    // What was sent to her before is here by now: answers come over the same line as news.
+    // Events and answers arrive in order: after this answer, an earlier event has arrived.
     await eve.post(eveSocket, room.id, 'knock knock')
     expect(bodies).not.toContain('two')
   })
 
-  it('are called what one can see', async () => {
+  it('have names of visible characters', async () => {
     const ann = await newPerson(chat.url)
     const statusOf = async (name: string) => [
       name,
@@ -170,7 +170,7 @@ describe('rooms', () => {
   })
 
   describe('that are private', () => {
-    it('look like no room at all to a stranger', async () => {
+    it('give an account that is not a member the same errors as missing rooms', async () => {
       const [ann, eve] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Eve')])
       const room = await ann.openRoom('private')
       await ann.post(await ann.connect(), room.id, 'between us')
@@ -209,7 +209,7 @@ describe('rooms', () => {
       expect((await ann.history(room.id)).map(({ body }) => body)).toEqual(['between us'])
     })
 
-    it('open to whom a member invites', async () => {
+    it('are joined by invitation of a member', async () => {
       const [ann, ben] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Ben')])
       const room = await ann.openRoom('private')
       expect((await ann.ask('PUT', `/api/rooms/${room.id}/members`, { email: ben.account.email })).status).toBe(204)
@@ -217,7 +217,7 @@ describe('rooms', () => {
       expect((await ann.ask('PUT', `/api/rooms/${room.id}/members`, { email: 'nobody@example.com' })).status).toBe(404)
     })
 
-    it('do not tell one account without end who has an address here', async () => {
+    it('limit the invitations of an account, because each shows whether an address has an account', async () => {
       const { url } = await chat.replica({ LIMIT_INVITE: '3/600' })
       const [ann, ben] = await Promise.all([newPerson(url), newPerson(url, 'Ben')])
       const room = await ann.openRoom('private')
@@ -233,7 +233,7 @@ describe('rooms', () => {
     })
   })
 
-  it('that are public can be read before they are joined; their members and writing are for members', async () => {
+  it('that are public can be read by all accounts; only members can post and see the members', async () => {
     const [ann, eve] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Eve')])
     const room = await ann.openRoom()
     const socket = await eve.connect()
@@ -249,7 +249,7 @@ describe('rooms', () => {
     expect(await socket.emitWithAck('typing:start', { roomId: room.id })).toEqual(refused)
   })
 
-  it('that are no rooms at all get a clear answer', async () => {
+  it('that do not exist cause a clear error', async () => {
     const ann = await newPerson(chat.url)
     expect((await ann.ask('GET', '/api/rooms/general/messages')).body).toEqual({
       error: { code: 'invalid', reason: 'malformed', message: 'The field id is missing or malformed.', field: 'id' },
@@ -257,8 +257,8 @@ describe('rooms', () => {
     expect((await ann.join(randomUUID())).status).toBe(404)
   })
 
-  describe('count what is unread', () => {
-    it('also for somebody who joins while they mark what they have read: nothing counts as read by mistake', async () => {
+  describe('count unread messages', () => {
+    it('and mark nothing as read when the account joins during the request', async () => {
       const ann = await newPerson(chat.url)
       const { id } = await ann.openRoom()
       const { db } = chat.database
@@ -274,7 +274,7 @@ describe('rooms', () => {
       expect(await rooms.read(ann.account.id, id, 2)).toBe(0)
     })
 
-    it('from where a member joined, up to where they have read', async () => {
+    it('from when a member joined, and only after the read mark', async () => {
       const [ann, ben] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Ben')])
       const room = await ann.openRoom()
       const [annSocket, benSocket] = [await ann.connect(), await ben.connect()]
@@ -291,7 +291,7 @@ describe('rooms', () => {
       expect(await benSocket.emitWithAck('room:read', { roomId: room.id, seq: head - 1 })).toEqual({
         data: { read: head - 1 },
       })
-      // Back is not possible, and neither is past the end.
+      // The mark moves neither back nor past the newest message.
       expect(await benSocket.emitWithAck('room:read', { roomId: room.id, seq: 1 })).toEqual({
         data: { read: head - 1 },
       })
@@ -302,7 +302,7 @@ describe('rooms', () => {
       expect((await mine())?.unread).toBe(0)
     })
 
-    it('and not what the greeter says', async () => {
+    it('without those of the greeter', async () => {
       const [ann, ben] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Ben')])
       const room = await ann.openRoom()
       const mine = async () => (await roomsOf(ann)).find(({ id }) => id === room.id)
@@ -326,7 +326,7 @@ describe('rooms', () => {
       })
     })
 
-    it('and not what one has written oneself', async () => {
+    it('without the member’s own', async () => {
       const ann = await newPerson(chat.url)
       const room = await ann.openRoom('private')
       await ann.post(await ann.connect(), room.id, 'note to self')
@@ -334,7 +334,7 @@ describe('rooms', () => {
     })
   })
 
-  it('begin with one for everybody who signs up, once it is left it stays left', async () => {
+  it('include a first room for each new account, which can leave it for good', async () => {
     const ann = await newcomer(chat.url)
     const [room, ...others] = await roomsOf(ann)
     expect([room, others]).toMatchObject([{ name: 'General', kind: 'public', joined: true, unread: 0 }, []])
@@ -342,14 +342,14 @@ describe('rooms', () => {
     const ben = await newcomer(chat.url, 'Ben')
     expect(await roomsOf(ben)).toEqual([expect.objectContaining({ id: room?.id, read: 1, unread: 0 })])
     expect((await ben.history(room?.id ?? '')).map(({ body }) => body)).toEqual(['first'])
-    // Nobody is greeted there: with a greeting for each who signs up there would be nothing else to read.
+    // No event: the greeter does not greet new accounts in this room.
     expect(await chat.database.db.query(`select from outbox where payload->>'roomId' = $1`, [room?.id])).toEqual([])
     await ben.ask('DELETE', `/api/rooms/${room?.id}/membership`)
     await ben.ask('POST', '/api/session', { email: ben.account.email, password })
     expect(await roomsOf(ben)).toEqual([])
   })
 
-  it('show who is in them, and who of those is here', async () => {
+  it('list their members, and who of them is online', async () => {
     const [ann, ben] = await Promise.all([newPerson(chat.url, 'Ann'), newPerson(chat.url, 'Ben')])
     const room = await ann.openRoom('private')
     await ann.ask('PUT', `/api/rooms/${room.id}/members`, { email: ben.account.email })
@@ -375,7 +375,7 @@ describe('rooms', () => {
     expect((await members()).find(({ id }) => id === ben.account.id)?.online).toBe(false)
   })
 
-  it('pass on that somebody is typing, to members only', async () => {
+  it('tell their members that a member is typing', async () => {
     const [ann, ben] = await Promise.all([newPerson(chat.url, 'Ann'), newPerson(chat.url, 'Ben')])
     const room = await ann.openRoom()
     await ben.join(room.id)

@@ -18,25 +18,25 @@ interface RoomsOptions {
   db: Database
   news: News
   toPerson: ToPerson
-  /** Hears why a room could not be told of its members. */
+  /** Called when the event about changed members cannot be sent. */
   onError?: (error: unknown) => void
 }
 
-/** Where everybody who signs up finds the others. */
+/** Each new account becomes a member of this room. */
 const firstRoom = 'General'
 
-/** A crowd is told of in one frame for so long: one by one, each of N would hear of N others. */
+/** Joins and leaves within this time share an event. Otherwise, when N accounts join, each of them gets N events. */
 const restMs = 500
 
-// The database sorts by bytes, people do not.
+// The database sorts by bytes. People expect the order of the alphabet.
 const byName = new Intl.Collator(['en', 'ru'], { numeric: true, sensitivity: 'base' })
 
-/** Rooms and memberships: who may see what. A closed room and a missing one look the same to a stranger. */
+/** Rooms and memberships. Accounts that are not members get the same errors for private rooms as for missing rooms. */
 export function createRooms({ db, news, toPerson, onError = () => undefined }: RoomsOptions) {
   /** Memberships that have begun or ended, as `roomId accountId`. */
   const changed = createBatches({ restMs, work: tellMembers, onError })
 
-  // Clients that reconnect together ask for the same at the same time.
+  // When many clients reconnect, their requests share queries.
   const visibleRoom = createLoader<{ accountId: string; roomId: string }, VisibleRoom | undefined>({
     nameOf: ({ accountId, roomId }) => `${accountId} ${roomId}`,
     async load(asked) {
@@ -71,7 +71,7 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
     return room
   }
 
-  /** Tells each room who has come and gone, as it is in the database: two replicas may have had a hand in it. */
+  /** Tells each room who has joined and left, as the database says now: another replica may have changed a membership too. */
   async function tellMembers(pairs: string[]): Promise<void> {
     const memberships = pairs.map((pair) => ({ roomId: pair.slice(0, 36), accountId: pair.slice(37) }))
     const there = await queries.membersAmong(db, memberships)
@@ -90,13 +90,13 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
     return { ...toPerson(row), online: online.has(row.id) }
   }
 
-  /** Puts the sockets of a new member into the room, and tells the room. */
+  /** Adds the sockets of a new member to the room, and tells the room. */
   function tellJoined(accountId: string, room: VisibleRoom): void {
     news.send({ type: 'joined', accountId, roomId: room.id })
     changed.add(`${room.id} ${accountId}`)
   }
 
-  /** Adds a member. Does nothing when they are in already. */
+  /** Adds a member. Does nothing when the account is already a member. */
   async function addMember(accountId: string, room: VisibleRoom): Promise<void> {
     const isNew = await db.transaction(async (tx) => {
       const inserted = await queries.insertMembership(tx, accountId, room)
@@ -110,13 +110,13 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
     requireVisible,
     requireMember,
 
-    /** One's own rooms, by name. */
+    /** The rooms of which the account is a member, sorted by name. */
     async list(accountId: string): Promise<Room[]> {
       const rows = await roomsOf(accountId)
       return rows.map(toRoom).sort((a, b) => byName.compare(a.name, b.name))
     },
 
-    /** A page of public rooms to join, by name: those after the one called `after` that have `search` in their names. */
+    /** Public rooms that the account can join, sorted by name: those after `after` whose names contain `search`. */
     async browse(
       accountId: string,
       { search = '', after = '', limit }: { search?: string; after?: string; limit: number },
@@ -126,12 +126,12 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
       return { rooms, next: rows.length > limit ? (rooms.at(-1)?.name ?? null) : null }
     },
 
-    /** One room, joined or not. @throws ChatError `no_such_room` for one that is not visible. */
+    /** @throws ChatError `no_such_room` for a room that is not visible. */
     async find(accountId: string, roomId: string): Promise<Room> {
       return toRoom(await requireVisible(accountId, roomId))
     },
 
-    /** Creates a room with its creator as the first member. @throws ChatError `room_name_taken` when a public room has the name. */
+    /** Creates a room with its creator as a member. @throws ChatError `room_name_taken` when a public room has the name. */
     async create(accountId: string, wanted: { name: string; kind: RoomKind }): Promise<Room> {
       const created = await db.transaction(async (tx) => {
         const room = await queries.insertRoom(tx, accountId, wanted)
@@ -150,8 +150,8 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
     },
 
     /**
-     * Brings somebody who has signed up into the room where everybody begins, which is there from then on. No event: a
-     * greeting for each would be all there is to read.
+     * Adds a new account to the first room, and creates the room when it is missing. It records no event: otherwise the
+     * greeter would greet each new account there, and the room would be full of greetings.
      */
     async welcome(accountId: string): Promise<void> {
       const room =
@@ -160,27 +160,27 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
       if (room !== undefined && (await queries.insertMembership(db, accountId, room))) tellJoined(accountId, room)
     },
 
-    /** Joins a public room; joining again changes nothing. */
+    /** Joins a public room. Joining again changes nothing. */
     async join(accountId: string, roomId: string): Promise<Room> {
       await addMember(accountId, await requireVisible(accountId, roomId))
       return toRoom(await requireVisible(accountId, roomId))
     },
 
     /**
-     * Brings somebody in: the only way into a private room. `findInvited` is asked for the account only on behalf of a
-     * member: a stranger must not learn from here who has one.
+     * Adds another account: the only way into a private room. `findInvited` is called only when the asking account is a
+     * member. Otherwise the errors would tell any account which email addresses have accounts.
      */
     async invite(accountId: string, roomId: string, findInvited: () => Promise<string>): Promise<void> {
       const room = await requireMember(accountId, roomId)
       await addMember(await findInvited(), room)
     },
 
-    /** Makes a bot a member, in the company of one, without the event that a person's arrival is. */
+    /** Adds a bot, on behalf of a member. It records no event, so nobody greets the bot. */
     async admitBot(botId: string, room: Membership): Promise<void> {
       if (await queries.insertMembership(db, botId, room)) changed.add(`${room.id} ${botId}`)
     },
 
-    /** Leaves; leaving a room one is not in changes nothing. */
+    /** Ends a membership. Does nothing when the account is not a member. */
     async leave(accountId: string, roomId: string): Promise<void> {
       const room = await requireVisible(accountId, roomId)
       if (room.read === null || !(await queries.deleteMembership(db, room))) return
@@ -188,21 +188,21 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
       changed.add(`${roomId} ${accountId}`)
     },
 
-    /** The members by name. */
+    /** The members, sorted by name. */
     async members(accountId: string, roomId: string): Promise<Member[]> {
       const rows = await queries.membersOf(db, await requireMember(accountId, roomId))
       const online = await onlineAmong(db, rows)
       return rows.map((row) => toMember(row, online)).sort((a, b) => byName.compare(a.name, b.name))
     },
 
-    /** Notes how far a member has read. Returns the mark, which only moves forward. */
+    /** Moves the read mark of a member, only forward. Returns the mark. */
     async read(accountId: string, roomId: string, seq: number): Promise<number> {
       const read = await queries.updateRead(db, accountId, roomId, seq)
-      // Only on a refusal is it worth asking which one.
+      // Another query finds the reason of a refusal: the account is not a member, or the room is not visible.
       return read ?? (await requireMember(accountId, roomId)).read
     },
 
-    /** Tells nobody anything more. */
+    /** Stops sending events about members. */
     stop: changed.stop,
 
     /** The ids of the rooms that an account is in. */

@@ -23,12 +23,12 @@ interface RoomRoutes {
   rooms: Rooms
   accounts: Accounts
   roomLimiter: Limiter
-  /** The answer to an invitation tells who has an account. */
+  /** The response to an invitation shows whether an email address has an account. */
   inviteLimiter: Limiter
   requireAccount: RequestHandler
 }
 
-/** One's rooms, public ones to join, creating, joining, leaving, members. */
+/** Routes for the rooms of an account, public rooms, memberships and members. */
 export function createRoomRoutes({ rooms, accounts, roomLimiter, inviteLimiter, requireAccount }: RoomRoutes): Router {
   return Router()
     .get('/api/rooms', requireAccount, async (_req, res) => {

@@ -4,9 +4,9 @@ import { dirname, join } from 'node:path'
 import { Unavailable } from '../platform/errors.js'
 import type { Storage } from './storage.js'
 
-/** Files in a folder, for a chat that runs on one machine. */
+/** Stores files in a directory, for a chat that runs on one machine. */
 export function createDiskStorage({ dir }: { dir: string }): Storage {
-  // The server makes all keys. A key from elsewhere must not lead out of the directory either.
+  // The server creates all keys. Should a request ever choose one, it must not lead out of the directory.
   function fileOf(key: string): string {
     if (!/^([\w-]+\/)?[\w-]+(\.[\w-]+)+$/.test(key)) throw new Error('Not a key of a file')
     return join(dir, key)

@@ -13,19 +13,19 @@ export function createFolder(storage: Storage, name: string): Storage {
 }
 
 /**
- * A folder whose files are in the root of the storage too, where releases before folders keep all files. Such a release
- * still runs during the rollout, and again after a rollback, and must find what this one stores.
+ * A folder that stores each file in the root of the storage too. Older releases keep all files in the root. An older
+ * release still runs during the rollout, and again after a rollback, and must find the files of this release.
  *
- * The next release may drop the write to the root. It must still read the root and remove there: files from before the
- * folders are only there. It may drop both, and this function, once they have been copied into the folders. CDN_PREFIX
- * leads to the root until the write is dropped, and to the folder of the avatars from then on.
+ * The next release may stop writing to the root. It must still read the root and remove files there: older files are
+ * only there. Once these are copied into the folders, this function can go. CDN_PREFIX is the URL of the root as long as
+ * the server writes to the root, and then the URL of the folder of avatars.
  */
 export function createFolderAndRoot(storage: Storage, name: string): Storage {
   const folder = createFolder(storage, name)
   return {
     ...folder,
     async put(key, content, contentType) {
-      // The root first: when the second write fails, the file is like one from before the folders, and every release finds it.
+      // The root first: when the second write fails, each release still finds the file in the root.
       await storage.put(key, content, contentType)
       await folder.put(key, content, contentType)
     },

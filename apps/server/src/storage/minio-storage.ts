@@ -10,7 +10,7 @@ import type { Storage } from './storage.js'
 
 const callMs = 5_000
 
-/** Files in a bucket of any S3 service. */
+/** Stores files in a bucket of any S3 service. */
 export function createMinioStorage({ endpoint, port, ssl, accessKey, secretKey, bucket, region }: S3Config): Storage {
   const client = new Client({
     endPoint: endpoint,
@@ -18,9 +18,9 @@ export function createMinioStorage({ endpoint, port, ssl, accessKey, secretKey, 
     useSSL: ssl,
     accessKey,
     secretKey,
-    // Without one each bucket costs a request more.
+    // Without a region the client sends one more request for each bucket.
     region,
-    // Somebody is waiting: an error now is better than an answer later.
+    // A user waits for the response: an early error is better than a late success.
     retryOptions: { disableRetry: true },
     transport: { request: requestWithDeadline(ssl ? https : http) },
   })
@@ -29,7 +29,7 @@ export function createMinioStorage({ endpoint, port, ssl, accessKey, secretKey, 
 
   return {
     async put(key, content, contentType) {
-      // A browser may get it from the bucket itself, through CDN_PREFIX.
+      // With CDN_PREFIX, browsers load the file from the bucket.
       const headers = { 'Content-Type': contentType, 'Cache-Control': 'public, max-age=31536000, immutable' }
       await call(client.putObject(bucket, key, content, content.length, headers))
     },
@@ -52,7 +52,7 @@ export function createMinioStorage({ endpoint, port, ssl, accessKey, secretKey, 
       try {
         await call(client.makeBucket(bucket))
       } catch (error) {
-        // Somebody else was faster, perhaps.
+        // Another replica may have created the bucket in the meantime.
         if (!(await exists())) throw error
       }
     },
@@ -65,13 +65,13 @@ export function createMinioStorage({ endpoint, port, ssl, accessKey, secretKey, 
   }
 }
 
-/** What S3 itself answers is an S3Error; other errors are about the way there. */
+/** An S3Error is an answer of S3. Other errors mean that S3 cannot be reached. */
 function rethrow(error: unknown): never {
   const isAnswer = error instanceof S3Error && !/^(InternalError|ServiceUnavailable|SlowDown)$/.test(error.code ?? '')
   throw isAnswer ? error : new Unavailable('S3 is not available', error)
 }
 
-/** The client cannot call a request off, and one that is never answered would keep its connection for ever. */
+/** The S3 client cannot cancel a request. Without a deadline, an unanswered request keeps its connection for ever. */
 function requestWithDeadline({ request }: Pick<typeof http, 'request'>): typeof http.request {
   const send = (options: http.RequestOptions, answer: (response: http.IncomingMessage) => void) =>
     request({ ...options, signal: AbortSignal.timeout(callMs + 1_000) }, answer)

@@ -30,7 +30,7 @@ beforeAll(async () => void (dir = await mkdtemp(join(tmpdir(), 'chat-storage-'))
 afterAll(() => rm(dir, { recursive: true }))
 
 const storages = [
-  { name: 'a folder', create: (): Storage => createDiskStorage({ dir: join(dir, randomUUID()) }) },
+  { name: 'a directory', create: (): Storage => createDiskStorage({ dir: join(dir, randomUUID()) }) },
   ...(TEST_S3_ENDPOINT === undefined ? [] : [{ name: 'S3', create: (): Storage => createMinioStorage(s3()) }]),
 ]
 
@@ -41,17 +41,17 @@ describe.each(storages)('pictures in $name', ({ create }) => {
     await storage.prepare()
   })
 
-  it('come back byte for byte', async () => {
+  it('are returned unchanged', async () => {
     const [key, picture] = [newKey(), Buffer.from(Array.from({ length: 70_000 }, (_, n) => n % 251))]
     await storage.put(key, picture, 'image/webp')
     expect(picture.equals((await storage.get(key)) ?? Buffer.alloc(0))).toBe(true)
   })
 
-  it('are null when there are none under a key', async () => {
+  it('are null when they are missing', async () => {
     expect(await storage.get(newKey())).toBeNull()
   })
 
-  it('are gone when removed, and removing them again is fine', async () => {
+  it('are missing after they are removed, and can be removed again', async () => {
     const key = newKey()
     await storage.put(key, Buffer.from('picture'), 'image/webp')
     await storage.remove(key)
@@ -59,14 +59,14 @@ describe.each(storages)('pictures in $name', ({ create }) => {
     await storage.remove(key)
   })
 
-  it('have a place that two can make at once, and again', async () => {
+  it('have a bucket or directory that is created once, also by requests at the same time', async () => {
     const another = create()
     await Promise.all([another.prepare(), another.prepare(), another.prepare()])
     await another.prepare()
     await another.check()
   })
 
-  it('are missed by the check when the place is not there', async () => {
+  it('cannot be stored without the bucket or directory, and the check fails', async () => {
     await storage.check()
     await expect(create().check()).rejects.toThrow()
   })
@@ -79,7 +79,7 @@ describe.each(storages)('a folder in $name', ({ create }) => {
     await storage.prepare()
   })
 
-  it('has files of its own', async () => {
+  it('has its own files', async () => {
     const [avatars, assets] = [createFolder(storage, 'avatars'), createFolder(storage, 'assets')]
     const key = newKey()
     await avatars.put(key, Buffer.from('picture'), 'image/webp')
@@ -95,7 +95,7 @@ describe.each(storages)('a folder in $name', ({ create }) => {
     await avatars.remove(key)
   })
 
-  it('shares the place of the whole storage', async () => {
+  it('uses the bucket or directory of the whole storage', async () => {
     await createFolder(storage, 'avatars').check()
     const folder = createFolder(create(), 'avatars')
     await expect(folder.check()).rejects.toThrow()
@@ -115,13 +115,13 @@ describe.each(storages)('an update from files in the root to folders, in $name',
     both = createFolderAndRoot(root, 'avatars')
   })
 
-  it('finds what the release before has stored', async () => {
+  it('finds the files of the release before', async () => {
     const key = newKey()
     await root.put(key, Buffer.from('before'), 'image/webp')
     expect(await both.get(key)).toEqual(Buffer.from('before'))
   })
 
-  it('stores what the releases before and after find', async () => {
+  it('stores files where the releases before and after find them', async () => {
     const key = newKey()
     await both.put(key, Buffer.from('now'), 'image/webp')
     expect(await root.get(key)).toEqual(Buffer.from('now'))
@@ -140,7 +140,7 @@ describe.each(storages)('an update from files in the root to folders, in $name',
     }
   })
 
-  it('leaves a file in the root when the folder takes none', async () => {
+  it('leaves a file in the root when the folder cannot store it', async () => {
     const key = newKey()
     const halfBroken: Storage = {
       ...root,
@@ -154,7 +154,7 @@ describe.each(storages)('an update from files in the root to folders, in $name',
 })
 
 describe('a directory of files', () => {
-  it('is never left for another', async () => {
+  it('refuses keys that are invalid or lead out of it', async () => {
     const outside = join(dir, 'outside.webp')
     await writeFile(outside, 'not a picture of anybody')
     const storage = createDiskStorage({ dir: join(dir, 'inside') })
@@ -178,7 +178,7 @@ describe('a directory of files', () => {
     }
   })
 
-  it('has no halves: neither drafts nor the check leave anything behind', async () => {
+  it('contains only whole files: drafts and files of the check are removed', async () => {
     const place = join(dir, randomUUID())
     const storage = createDiskStorage({ dir: place })
     await storage.prepare()
@@ -190,7 +190,7 @@ describe('a directory of files', () => {
 })
 
 describe('S3', () => {
-  it('that does not answer is an outage after some seconds, not a wait for ever', async () => {
+  it('that does not answer is unavailable after some seconds', async () => {
     const silent = createServer(() => undefined).listen(0, '127.0.0.1')
     await once(silent, 'listening')
     const storage = createMinioStorage(s3({ endpoint: '127.0.0.1', port: (silent.address() as AddressInfo).port }))
@@ -198,7 +198,7 @@ describe('S3', () => {
     silent.close()
   }, 10_000)
 
-  it('that is not there is an outage', async () => {
+  it('that refuses connections is unavailable', async () => {
     const storage = createMinioStorage(s3({ endpoint: '127.0.0.1', port: 9 }))
     await expect(storage.put(newKey(), Buffer.from('x'), 'image/webp')).rejects.toBeInstanceOf(Unavailable)
   })

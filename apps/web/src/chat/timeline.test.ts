@@ -121,7 +121,7 @@ describe('a timeline', () => {
     expect([timeline.last, timeline.messagesMissed > 0]).toEqual([50, true])
   })
 
-  it('keeps the run of a reader further up, however far the room has moved on', () => {
+  it('keeps the run in which the reader has scrolled back, also when the room is far ahead', () => {
     const timeline = createTimeline()
     timeline.load(page(1, 50))
     timeline.load(page(951, 1000), true)
@@ -181,7 +181,7 @@ describe('a timeline', () => {
     expect(timeline.changesMissed).toBe(0)
   })
 
-  it('can be trimmed and grown again', () => {
+  it('can be trimmed and loaded again', () => {
     const timeline = createTimeline()
     timeline.load(page(1, 50))
     timeline.trim(10)
@@ -277,7 +277,7 @@ const tell = (seed: number, steps: number, look: (timeline: Timeline, history: r
     look(timeline, history)
   }
 
-  // In the end the connection is good again: everything arrives, and the reader loads what is missing.
+  // At the end the connection works again: everything arrives, and the reader loads the missing messages.
   connected = true
   while (onTheWay.length) deliver(upTo(onTheWay.length))
   const newest = answer(history.slice(-10))
@@ -309,7 +309,7 @@ describe('a timeline with a bad connection', () => {
   it('has all changes up to its version in the loaded messages', () => {
     for (let seed = 1; seed <= 1000; seed++) {
       tell(seed, 100, (timeline, history) => {
-        // A message that has changed again since then is still to be loaded.
+        // A message that has changed again after this version is still missing.
         const stale = history.find(
           ({ seq, version }) =>
             version <= timeline.version && timeline.get(seq)?.version !== version && timeline.get(seq),
