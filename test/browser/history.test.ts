@@ -95,39 +95,78 @@ describe('a long history', () => {
     await ben.sees('Does anybody read this?')
   })
 
-  it('does not jump while a reader scrolls up and down', async () => {
-    const scrolled = await ben.page.evaluate(async () => {
+  /** Scrolls by each of `steps`, in pixels. `jumps` are the movements of the text that the reader has not made. */
+  const scroll = ({ page }: Visitor, steps: number[]) =>
+    page.evaluate(async (steps) => {
       const box = document.querySelector('.scroller')!
-      const frames = async (count: number) => {
-        for (let n = 0; n < count; n += 1) await new Promise(requestAnimationFrame)
-      }
       const middle = () => {
         const line = box.getBoundingClientRect().top + box.clientHeight / 2
-        return [...box.querySelectorAll<HTMLElement>('[data-seq]')].find(
+        return [...box.querySelectorAll<HTMLElement>('[data-seq] .body')].find(
           (element) => element.getBoundingClientRect().bottom > line,
         )!
       }
+      const seqOf = (element: HTMLElement) => element.closest<HTMLElement>('[data-seq]')!.dataset.seq!
       const seen = { jumps: [] as number[], most: 0, seqs: [] as number[] }
-      for (const way of [-1, 1]) {
-        for (let n = 0; n < 120; n += 1) {
-          const before = middle()
-          const top = before.getBoundingClientRect().top
-          const wanted = box.scrollTop + way * 150
-          box.scrollTop = wanted
-          const moved = way * 150 - (wanted - box.scrollTop)
-          await frames(3)
-          const after = box.querySelector(`[data-seq="${before.dataset.seq}"]`)
-          const jump = after === null ? Infinity : Math.round(top - moved - after.getBoundingClientRect().top)
-          if (Math.abs(jump) > 2) seen.jumps.push(jump)
-          seen.most = Math.max(seen.most, box.querySelectorAll('[data-seq]').length)
-          seen.seqs.push(Number(middle().dataset.seq))
-        }
+      for (const step of steps) {
+        const before = middle()
+        const seq = seqOf(before)
+        const top = before.getBoundingClientRect().top
+        const wanted = box.scrollTop + step
+        box.scrollTop = wanted
+        const moved = step - (wanted - box.scrollTop)
+        for (let n = 0; n < 3; n += 1) await new Promise(requestAnimationFrame)
+        const after = box.querySelector(`[data-seq="${seq}"] .body`)
+        const jump = after === null ? Infinity : Math.round(top - moved - after.getBoundingClientRect().top)
+        if (Math.abs(jump) > 2) seen.jumps.push(jump)
+        seen.most = Math.max(seen.most, box.querySelectorAll('[data-seq]').length)
+        seen.seqs.push(Number(seqOf(middle())))
       }
       return seen
-    })
+    }, steps)
+  const upAndDown = (count: number, pixels: number) =>
+    [-pixels, pixels].flatMap((step) => new Array<number>(count).fill(step))
+
+  it('does not jump while a reader scrolls up and down', async () => {
+    const scrolled = await scroll(ben, upAndDown(120, 150))
     expect(scrolled.jumps).toEqual([])
     expect(scrolled.most).toBeLessThanOrEqual(150)
     expect(Math.min(...scrolled.seqs)).toBeLessThan(19_700)
     expect(scrolled.seqs.at(-1)).toBeGreaterThan(19_950)
+  })
+
+  it('does not jump when a reader has reached the upper end before older messages arrive', async () => {
+    await createRoom('Slow', 300)
+    await ben.page.reload()
+    await ben.sees('line 300')
+    await ben.page.route(/\/messages\?/, async (route) => {
+      await ben.page.waitForFunction(() => document.querySelector('.scroller')!.scrollTop === 0)
+      await route.continue()
+    })
+    const { jumps, seqs } = await scroll(ben, new Array<number>(90).fill(-300))
+    await ben.page.unroute(/\/messages\?/)
+    expect(jumps).toEqual([])
+    expect(Math.min(...seqs)).toBeLessThan(100)
+  })
+
+  it('does not jump where messages differ in height', async () => {
+    const path = await createRoom('Poems', 400)
+    await chat.query(
+      `update messages set body = body || repeat(E'\nand one more line', 9) where room_id = $1 and seq % 100 >= 50`,
+      [path.split('/')[2]],
+    )
+    await ben.page.reload()
+    await ben.sees('line 400')
+    const { jumps } = await scroll(ben, upAndDown(60, 300))
+    expect(jumps).toEqual([])
+  })
+
+  it('lets a reader stop a little above the newest message, and shows the next one', async () => {
+    await ben.page.getByRole('button', { name: /Newest messages|new message/ }).click()
+    await expect.poll(() => isOnScreen(ben, 'line 400')).toBe(true)
+    const { jumps } = await scroll(ben, [-300, 270])
+    expect(jumps).toEqual([])
+    await ann.write('Is this the end?')
+    await ben.sees('Is this the end?')
+    await expect.poll(() => isOnScreen(ben, 'Is this the end?')).toBe(true)
   })
 })

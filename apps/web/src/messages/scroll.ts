@@ -23,9 +23,24 @@ type ScrollOptions = {
   onLook: (seq: number | null) => void
 }
 
+/** The last position. */
+type Place = {
+  /** True at the bottom. */
+  pinned: boolean
+  /** `seq` of the last message of the run. */
+  last: number
+  /** `seq` of the first message on the screen. */
+  seq?: string | undefined
+  /** Pixels from the upper edge of the box to the text of that message. */
+  top: number
+  scrollTop: number
+  /** The greatest possible `scrollTop`. */
+  range: number
+}
+
 /**
  * Keeps the position in a list of messages. Only those near the screen are in the page. At the bottom, the list stays
- * at the bottom. Elsewhere, the first message on the screen stays where it is when others are added or removed.
+ * at the bottom. Elsewhere, the first text on the screen stays where it is when messages are added or removed.
  *
  * Each element has the `seq` of its message in `data-seq`. `shown` are the messages to render.
  */
@@ -39,31 +54,33 @@ export function useScroll({ ready, begin, messages, live, onEdge, onLook }: Scro
   const start = Math.min(Math.max(from ?? lastFrom, first), lastFrom)
   const shown = messages.slice(start - first, start - first + windowSize)
 
-  /** The last position: at the bottom, or with the message `seq` this many pixels below the upper edge. */
-  const place = useRef<{ pinned: boolean; seq?: string | undefined; top: number; scrollTop: number }>({
-    pinned: true,
-    top: 0,
-    scrollTop: 0,
-  })
+  const place = useRef<Place>({ pinned: true, last: 0, top: 0, scrollTop: 0, range: 0 })
   const placed = useRef(false)
   const target = useRef(begin)
+
+  // It must be read before the list changes: if the list becomes shorter, the browser may reduce `scrollTop`.
+  const scrollTopBefore = box.current?.scrollTop
+  const last = messages.at(-1)?.seq ?? 0
 
   const find = (seq: string | number) => box.current!.querySelector<HTMLElement>(`[data-seq="${seq}"]`)
 
   const look = () => {
     const element = box.current
     if (!element || !placed.current || target.current !== null) return
-    const { scrollTop, scrollHeight, clientHeight } = element
-    const below = scrollHeight - scrollTop - clientHeight
+    const { scrollTop } = element
+    const range = rangeOf(element)
+    const below = range - scrollTop
     const pinned = live && start === lastFrom && below < nearBottom
     const upper = firstBelow(element.querySelectorAll<HTMLElement>('[data-seq]'), scrollTop)
-    place.current = { pinned, seq: upper?.dataset.seq, top: upper ? upper.offsetTop - scrollTop : 0, scrollTop }
+    const top = upper ? textTop(upper, element) : 0
+    place.current = { pinned, last, seq: upper?.dataset.seq, top, scrollTop, range }
     setAtBottom(pinned)
     onLook(pinned ? null : Number(upper?.dataset.seq ?? first))
     let next = pinned ? null : start
     if (scrollTop < near) {
-      if (start > first) next = start - step
-      else onEdge('before')
+      // At the beginning of the run, this takes effect when the messages before it arrive.
+      if (!pinned) next = start - step
+      if (start === first) onEdge('before')
     } else if (!pinned && below < near) {
       if (start < lastFrom) next = start + step
       else if (!live) onEdge('after')
@@ -71,9 +88,10 @@ export function useScroll({ ready, begin, messages, live, onEdge, onLook }: Scro
     setFrom(next)
   }
 
-  const settle = () => {
+  const settle = (scrollTop = box.current!.scrollTop) => {
     const element = box.current!
-    const { pinned, seq, top, scrollTop } = place.current
+    const { pinned, seq, top } = place.current
+    const scrolled = scrollTop - place.current.scrollTop
     const message = target.current === null ? null : find(target.current)
     if (message) {
       placed.current = true
@@ -87,18 +105,20 @@ export function useScroll({ ready, begin, messages, live, onEdge, onLook }: Scro
       else element.scrollTop = element.scrollHeight
     } else if (pinned) {
       // The user may have scrolled, and the event has not arrived yet.
-      if (element.scrollTop !== scrollTop) look()
-      else element.scrollTop = element.scrollHeight
+      if (scrolled) look()
+      // A user who has stopped a little above the bottom stays there until the list changes.
+      else if (last !== place.current.last || rangeOf(element) !== place.current.range)
+        element.scrollTop = element.scrollHeight
     } else if (seq !== undefined) {
-      const scrolled = element.scrollTop - scrollTop
       const upper = find(seq)
-      if (upper && upper.offsetTop - top !== scrollTop) element.scrollTop = upper.offsetTop - top + scrolled
+      const moved = upper ? Math.round(textTop(upper, element) - top + scrolled) : 0
+      if (moved) element.scrollTop += moved
     }
   }
 
   useLayoutEffect(() => {
     if (!ready) return
-    settle()
+    settle(scrollTopBefore)
     look()
   })
   const now = useRef({ look, settle })
@@ -128,10 +148,17 @@ export function useScroll({ ready, begin, messages, live, onEdge, onLook }: Scro
       target.current = null
       setFrom(null)
       element.scrollTop = element.scrollHeight
-      place.current = { pinned: true, top: 0, scrollTop: element.scrollTop }
+      place.current = { pinned: true, last: 0, top: 0, scrollTop: element.scrollTop, range: 0 }
     },
   }
 }
+
+/** The greatest possible `scrollTop`. */
+const rangeOf = ({ scrollHeight, clientHeight }: HTMLElement) => scrollHeight - clientHeight
+
+/** Pixels from the upper edge of `box` to the text of a message. The name above it can vanish when messages are added. */
+const textTop = (message: HTMLElement, box: HTMLElement) =>
+  message.querySelector('.body, .edit')!.getBoundingClientRect().top - box.getBoundingClientRect().top
 
 /** The first element whose lower edge is below `top`; `elements` are in order. */
 const firstBelow = (elements: NodeListOf<HTMLElement>, top: number) => {
