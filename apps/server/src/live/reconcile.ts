@@ -1,5 +1,6 @@
 import type { Message } from '../contract.js'
-import { changeOf, type Messages } from '../messages/messages.js'
+import { changeOf, type Counter, type Messages } from '../messages/messages.js'
+import { groupBy } from '../platform/group.js'
 import type { Rooms } from '../rooms/rooms.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { Dispatch } from './news.js'
@@ -58,8 +59,6 @@ function createTrack() {
 
 type Track = ReturnType<typeof createTrack>
 
-/** Messages are counted by `seq`, changes of them by `version`. */
-type Counter = 'seq' | 'version'
 type Overdue = { roomId: string; after: number; head: number; track: Track }
 
 /**
@@ -131,9 +130,12 @@ function newsOf(counter: Counter, roomId: string, messages: Message[]): Dispatch
 export async function reconcileMemberships({ sockets, rooms }: { sockets: Sockets; rooms: Rooms }): Promise<void> {
   const accountIds = sockets.accountIds()
   if (accountIds.length === 0) return
-  const roomIds = new Map<string, string[]>(accountIds.map((id) => [id, []]))
-  for (const { accountId, roomId } of await rooms.membershipsOf(accountIds)) roomIds.get(accountId)?.push(roomId)
-  for (const [accountId, ids] of roomIds) sockets.setRooms(accountId, ids)
+  const memberships = groupBy(await rooms.membershipsOf(accountIds), ({ accountId }) => accountId)
+  for (const id of accountIds)
+    sockets.setRooms(
+      id,
+      (memberships.get(id) ?? []).map(({ roomId }) => roomId),
+    )
 }
 
 /** Disconnects sockets whose session has ended, by a sign-out on another replica or because it expired. */

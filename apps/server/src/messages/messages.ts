@@ -36,7 +36,7 @@ function whatFits(messages: Message[], bytes = pageBytes): Message[] {
 }
 
 /** `seq` counts messages, `version` counts changes of messages. */
-type Counter = 'seq' | 'version'
+export type Counter = 'seq' | 'version'
 type Following = { roomId: string; after: number; limit: number }
 
 /** Which messages a page has. At most one field is set; without a field, the page has the newest messages. */
