@@ -22,15 +22,15 @@ interface Typing {
 
 /** Tells a room who is typing. The event expires at the receiver, so there is no event for the end of typing. */
 export function registerTyping(socket: ChatSocket, { news, accounts, rooms, toPerson, limiter }: Typing): void {
-  let quietUntil = 0
+  let told = { roomId: '', at: 0 }
   socket.answer('typing:start', async (input, { id }) => {
     await limiter.take(id, { accountId: id })
     const { roomId } = parse(where, input)
     // The socket has the account as it was at the handshake, perhaps with an old name or avatar.
     const [account, room] = await Promise.all([accounts.find(id), rooms.requireMember(id, roomId)])
-    // One event per second is enough.
-    if (account !== undefined && Date.now() >= quietUntil) {
-      quietUntil = Date.now() + 1_000
+    // One event per second is enough for a room.
+    if (account !== undefined && (room.id !== told.roomId || Date.now() - told.at >= 1_000)) {
+      told = { roomId: room.id, at: Date.now() }
       news.send({
         type: 'typing:changed',
         to: [room.id],

@@ -12,6 +12,8 @@ export interface Typing extends Store {
   stop: (roomId: string, accountId: string) => void
   /** Tells the other members that this account is typing. */
   tell: (roomId: string) => void
+  /** This account has sent what it typed: the next text is told at once. */
+  sent: () => void
 }
 
 const tellEveryMs = 2500
@@ -19,7 +21,7 @@ const tellEveryMs = 2500
 export function createTyping(connection: Pick<Connection, 'tell'>): Typing {
   const { changed, subscribe } = createListeners()
   const rooms = new Map<string, Map<string, { person: Person; timer: ReturnType<typeof setTimeout> }>>()
-  let toldAt = 0
+  let told = { roomId: '', at: 0 }
 
   const stop = (roomId: string, accountId: string) => {
     const here = rooms.get(roomId)
@@ -39,9 +41,12 @@ export function createTyping(connection: Pick<Connection, 'tell'>): Typing {
     },
     stop,
     tell: (roomId) => {
-      if (Date.now() - toldAt < tellEveryMs) return
-      toldAt = Date.now()
+      if (told.roomId === roomId && Date.now() - told.at < tellEveryMs) return
+      told = { roomId, at: Date.now() }
       connection.tell('typing:start', { roomId })
+    },
+    sent: () => {
+      told = { roomId: '', at: 0 }
     },
   }
 }

@@ -36,6 +36,7 @@ export function Composer({ chat, room, replying, original, onCancelReply, onPost
   const post = () => {
     if (!sendable) return
     chat.post({ roomId: room.id, roomName: room.name, body, replyTo: replying })
+    chat.typing.sent()
     setText('')
     onPosted()
     field.current!.focus()
