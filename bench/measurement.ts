@@ -108,7 +108,7 @@ export function createMeasurement({ candidate, context, isQuick, messages, say }
     isQuick,
     messages,
     /** How often a search halves. */
-    refinements: isQuick ? 1 : 3,
+    refinements: isQuick ? 1 : 4,
     /** Was the machine busy with something else in any of the runs? */
     isDisturbed: () => disturbed,
     start,

@@ -78,7 +78,7 @@ ${workloads.map(section).join('\n\n')}
   and shows that each is refused.
 - A dash means that there was no run without a fault.
 - In the hot room a step counts while the 99th percentile stays within 100 ms and no delivery takes a second; with many rooms, while the 99th
-  percentile of acknowledgements stays within 100 ms.
+  percentile of acknowledgements stays within 100 ms. A step that fails is tried once more.
 - Candidates take turns within each repeat. Each starts anew, and the chat with an empty database. PostgreSQL and SQLite wait for the disk at each commit.
 - CPU is what the kernel counts for the processes of a group, divided by what was delivered meanwhile.
 - Where something else took more than a tenth of a core, the measurement was repeated, and marked with * when it was disturbed again.

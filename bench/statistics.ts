@@ -14,8 +14,9 @@ export function quantile(values: number[], share: number): number {
 }
 
 /**
- * The highest rate that passes, as far as it can be told: steps up by half until one fails (or down, when the first one
- * fails), then halves the distance between the last that passed and the first that failed.
+ * The highest rate that passes, as far as it can be told: doubles until one fails (or halves, when the first one fails),
+ * then halves the distance between the last that passed and the first that failed. A rate fails when two attempts do,
+ * because one second of an unlucky machine must not end the search.
  * @param refinements how often it halves.
  * @returns what `attempt` gave for that rate; undefined when even a tenth of the first rate fails.
  */
@@ -24,11 +25,11 @@ export async function highest<Result>(
   refinements: number,
   attempt: (rate: number) => Promise<Result | undefined>,
 ): Promise<Result | undefined> {
-  const step = 1.5
+  const step = 2
   let [passed, failed] = [0, Infinity]
   let best: Result | undefined
   const take = async (rate: number) => {
-    const result = await attempt(rate)
+    const result = (await attempt(rate)) ?? (await attempt(rate))
     if (result === undefined) failed = rate
     else [passed, best] = [rate, result]
   }
