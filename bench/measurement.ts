@@ -72,8 +72,8 @@ export function createMeasurement({ candidate, context, isQuick, messages, say }
     /** What a run is when nothing else is said. */
     const usual = (rate: number): Run => ({
       rate,
-      warmup: isQuick ? 0.5 : 2,
-      seconds: isQuick ? 3 : 8,
+      warmup: isQuick ? 0.5 : 1,
+      seconds: isQuick ? 3 : 5,
       bytes: 120,
       senders: 10,
       sendersAmong: people.length,

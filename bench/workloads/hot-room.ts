@@ -22,7 +22,7 @@ export const hotRoom: Workload = {
         { metric: `bytes per delivery ${at}`, unit: 'B', value: result.bytesPerDelivery },
       )
     }
-    const best = await highest(50, refinements, async (rate) => {
+    const best = await highest(100, refinements, async (rate) => {
       const result = await run(rate)
       return objections(result).length > 0 ? undefined : result
     })

@@ -7,7 +7,7 @@ export const quietRoom: Workload = {
   candidates: ['chat', 'chat-at', 'tutorial', 'socketio'],
   async measure({ start, isQuick }) {
     const { run } = await start({ rooms: 1, people: peopleIn(1, 200) })
-    const result = await run(5, { seconds: isQuick ? 3 : 40 })
+    const result = await run(5, { seconds: isQuick ? 3 : 20 })
     mustBeSound(result)
     const { latency, ack } = result
     return [

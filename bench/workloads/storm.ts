@@ -1,7 +1,7 @@
 import { mustBeSound, type Workload } from '../measurement.js'
 
 const people = 2_000
-const seconds = 60
+const seconds = 30
 
 export const storm: Workload = {
   name: 'storm',
