@@ -147,10 +147,10 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
     checkOrigin,
     onArrival: (accountId) => presence.arrived(accountId),
     onDeparture: (accountId) => presence.departed(accountId),
-    register(socket) {
-      registerMessages(socket, { messages, limiter: postLimiter })
-      registerRooms(socket, { rooms, limiter: signalLimiter })
-      registerTyping(socket, { news, accounts, rooms, toPerson, limiter: signalLimiter })
+    register(events) {
+      registerMessages(events, { messages, limiter: postLimiter })
+      registerRooms(events, { rooms, limiter: signalLimiter })
+      registerTyping(events, { news, accounts, rooms, toPerson, limiter: signalLimiter })
     },
   })
   // Before Express and Socket.IO, so that every response has these headers.

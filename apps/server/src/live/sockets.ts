@@ -22,13 +22,15 @@ type Asking = keyof ClientToServerEvents
 type ReplyTo<Event extends Asking> =
   NonNullable<Parameters<ClientToServerEvents[Event]>[1]> extends Ack<infer Reply> ? Reply : never
 
-/** A connected socket, as a slice sees it. */
-export interface ChatSocket {
-  /** Answers an event with what `handle` returns, or with the error it throws. */
-  answer<Event extends Asking>(
-    event: Event,
-    handle: (input: unknown, account: ChatAccount) => Promise<ReplyTo<Event>>,
-  ): void
+type Handle<Reply> = (input: unknown, account: ChatAccount, socket: object) => Promise<Reply>
+
+/** The events of all sockets, as a slice sees them. */
+export interface SocketEvents {
+  /**
+   * Answers an event with what `handle` returns, or with the error it throws. `socket` is the same object for all events
+   * of a connection.
+   */
+  answer<Event extends Asking>(event: Event, handle: Handle<ReplyTo<Event>>): void
 }
 
 interface SocketsOptions {
@@ -37,7 +39,7 @@ interface SocketsOptions {
   sessions: Sessions
   rooms: Pick<Rooms, 'roomIdsOf'>
   checkOrigin: CheckOrigin
-  register: (socket: ChatSocket) => void
+  register: (events: SocketEvents) => void
   onArrival: (accountId: string) => void
   onDeparture: (accountId: string) => void
 }
@@ -83,8 +85,26 @@ export function createSockets({
   const { adapter } = io.of('/')
   const sayFault = createFaults(log)
 
+  const handles = new Map<string, Handle<unknown>>()
+  register({ answer: (event, handle) => void handles.set(event, handle) })
+
   const inHand = new Set<Promise<void>>()
   let isLeaving = false
+
+  /** Answers one event. A client can send anything: no payload, no callback, or something else in their place. */
+  async function answer(socket: IoSocket, event: string, handle: Handle<unknown>, received: unknown[]): Promise<void> {
+    const last = received.at(-1)
+    const acknowledge = typeof last === 'function' ? (last as Ack<unknown>) : () => undefined
+    try {
+      if (isLeaving) throw new ChatError('stopping', 'This server is leaving. Please try again.')
+      acknowledge({ data: await handle(received[0], socket.data.account, socket) })
+    } catch (error) {
+      const body = bodyOf(error)
+      if (body.code === 'fault' || body.code === 'unavailable')
+        sayFault({ err: error, event, socketId: socket.id }, 'event failed')
+      acknowledge({ error: body })
+    }
+  }
 
   io.use(
     admission.letIn(async (socket, data) => {
@@ -106,28 +126,12 @@ export function createSockets({
       socket.conn.close()
       if (localSockets('account', account.id).length === 0) onDeparture(account.id)
     })
-    register({
-      answer(event, handle) {
-        // A client can send anything: no payload, no callback, or something else in their place.
-        const answer = async (received: unknown[]) => {
-          const last = received.at(-1)
-          const acknowledge = typeof last === 'function' ? (last as Ack<unknown>) : () => undefined
-          try {
-            if (isLeaving) throw new ChatError('stopping', 'This server is leaving. Please try again.')
-            acknowledge({ data: await handle(received[0], socket.data.account) })
-          } catch (error) {
-            const body = bodyOf(error)
-            if (body.code === 'fault' || body.code === 'unavailable')
-              sayFault({ err: error, event, socketId: socket.id }, 'event failed')
-            acknowledge({ error: body })
-          }
-        }
-        const listener = (...received: unknown[]) => {
-          const answering = answer(received).finally(() => inHand.delete(answering))
-          inHand.add(answering)
-        }
-        socket.on(event, listener as never)
-      },
+    // One listener for all events: one for each would take memory in each connection.
+    socket.onAny((event: string, ...received: unknown[]) => {
+      const handle = handles.get(event)
+      if (handle === undefined) return
+      const answering = answer(socket, event, handle, received).finally(() => inHand.delete(answering))
+      inHand.add(answering)
     })
   })
 

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { limits, type Edit, type MessagePlace, type NewMessage } from '../contract.js'
 import { parse, prose, schemaOf, uuid } from '../platform/input.js'
 import type { Limiter } from '../platform/limiter.js'
-import type { ChatSocket } from '../live/sockets.js'
+import type { SocketEvents } from '../live/sockets.js'
 import type { Messages } from './messages.js'
 
 const body = prose('a message', limits.message)
@@ -12,18 +12,18 @@ const edit = schemaOf<Edit>()({ ...place, body })
 const which = schemaOf<MessagePlace>()(place)
 
 export function registerMessages(
-  socket: ChatSocket,
+  events: SocketEvents,
   { messages, limiter }: { messages: Messages; limiter: Limiter },
 ): void {
-  socket.answer('message:post', async (input, account) => {
+  events.answer('message:post', async (input, account) => {
     await limiter.take(account.id, { accountId: account.id })
     return messages.post(account.id, parse(newMessage, input))
   })
-  socket.answer('message:edit', async (input, account) => {
+  events.answer('message:edit', async (input, account) => {
     await limiter.take(account.id, { accountId: account.id })
     return messages.edit(account.id, parse(edit, input))
   })
-  socket.answer('message:delete', async (input, account) => {
+  events.answer('message:delete', async (input, account) => {
     await limiter.take(account.id, { accountId: account.id })
     return messages.remove(account.id, parse(which, input))
   })
