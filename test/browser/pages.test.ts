@@ -171,7 +171,7 @@ describe('every page', () => {
     await visitor.leave()
   })
 
-  it('is served by nginx with the right headers, with a first load of less than 40,000 bytes', async () => {
+  it('is served by nginx with the right headers, with a first load of less than 45,000 bytes', async () => {
     const response = await fetch(`${chat.stack.url}/sign-in`)
     const html = await response.text()
     expect(response.headers.get('content-security-policy')).toContain(
@@ -188,7 +188,7 @@ describe('every page', () => {
       bytes += Number(asset.headers.get('content-length'))
     }
     expect(bytes).toBeGreaterThan(5_000)
-    expect(bytes).toBeLessThan(40_000)
+    expect(bytes).toBeLessThan(45_000)
     const config = await fetch(`${chat.stack.url}/assets/config.json`)
     expect(config.headers.get('cache-control')).toBe('no-cache')
     expect(await config.json()).toEqual({ domain: '', loginUrl: '/sign-in' })

@@ -78,7 +78,7 @@ describe('a conversation', () => {
     // Each line has its own direction. A URL and the texts of the chat do not affect it.
     await ben.write('first in English!\nושורה בעברית: https://example.com/a/!')
     // The stored message: the unsent one is removed from the page after a moment.
-    const lines = page.locator('[data-seq] .body').filter({ hasText: 'first in English!' })
+    const lines = page.locator('[data-seq] .body p').filter({ hasText: 'first in English!' })
     await lines.getByRole('link').waitFor()
     expect(
       await lines.evaluate((element) => {

@@ -9,7 +9,7 @@ import webpack from 'webpack'
 import configure from '../webpack.config.js'
 
 /** JS and CSS of the first load, in bytes, compressed. */
-const firstLoadLimit = 40_000
+const firstLoadLimit = 45_000
 
 let folder: string
 let manifest: Record<string, string>
@@ -47,7 +47,7 @@ describe('the production build', () => {
     }
   })
 
-  it('has a first load of less than 40,000 bytes', async () => {
+  it('has a first load of less than 45,000 bytes', async () => {
     const sizes = await Promise.all(
       ['main.js', 'main.css'].map(async (name) => (await read(`${manifest[name]!.slice(8)}.gz`)).length),
     )

@@ -34,7 +34,7 @@ export interface Chat {
   readonly typing: Typing
   readonly outbox: Outbox
   /** The newest message of the open room, for screen readers. Subscribe to `conversations` for its changes. */
-  readonly announcement: string
+  readonly announcement: Message | null
   /** Opens a room and loads its messages, again after each reconnect. Null closes it. */
   open: (roomId: string | null) => void
   /** Calls `listener` for each new public room. Returns a function that unsubscribes. */
@@ -60,7 +60,7 @@ export function createChat({
   const accountId = account.id
   const openingListeners = new Set<(room: Room) => void>()
   let openRoom: string | null = null
-  let announcement = ''
+  let announcement: Message | null = null
 
   /** Takes live and loaded messages: counts the unread ones, shows them, and removes own ones from the outbox. */
   const take = (roomId: string, messages: readonly Message[], head = 0, version = 0) => {
@@ -69,7 +69,7 @@ export function createChat({
       else if (!message.deleted) typing.stop(roomId, message.author.id)
     }
     const newest = rooms.receive(roomId, messages).at(-1)
-    if (newest && roomId === openRoom) announcement = `${newest.author.name}: ${newest.body}`
+    if (newest && roomId === openRoom) announcement = newest
     conversations.receive(roomId, messages, head, version)
   }
 
@@ -150,7 +150,7 @@ export function createChat({
     },
     open: (roomId) => {
       openRoom = roomId
-      announcement = ''
+      announcement = null
       conversations.open(roomId)
     },
     onRoomOpened: (listener) => {

@@ -6,6 +6,7 @@ import type { Chat } from '../chat/chat.js'
 import { fits, Limit } from '../ui/form.js'
 import { Icon, IconButton } from '../ui/icon.js'
 import { Name } from '../ui/person.js'
+import { plainTextOf } from '../text/markdown.js'
 import { fit, isSend } from './message-item.js'
 import { useRemembered } from './remembered.js'
 
@@ -68,7 +69,7 @@ export function Composer({ chat, room, replying, original, onCancelReply, onPost
             Replying to{' '}
             {original ? (
               <>
-                <Name>{original.author.name}</Name> <bdi class="subtle">{original.body}</bdi>
+                <Name>{original.author.name}</Name> <bdi class="subtle">{plainTextOf(original.body)}</bdi>
               </>
             ) : (
               'an earlier message'

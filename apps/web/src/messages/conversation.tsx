@@ -11,6 +11,7 @@ import { useChanges } from '../ui/hooks.js'
 import { Icon, IconButton } from '../ui/icon.js'
 import { Name } from '../ui/person.js'
 import { Wait } from '../ui/wait.js'
+import { plainTextOf } from '../text/markdown.js'
 import { useRemembered } from './remembered.js'
 import { Composer } from './composer.js'
 import type { Actions } from './message-item.js'
@@ -159,7 +160,7 @@ export function Conversation({ chat, room, linked, membersShown, onToggleMembers
         )}
       </div>
       <p class="hidden" aria-live="polite">
-        {chat.announcement}
+        {chat.announcement && `${chat.announcement.author.name}: ${plainTextOf(chat.announcement.body)}`}
       </p>
       {removing !== null && (
         <Confirm

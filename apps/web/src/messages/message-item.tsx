@@ -9,7 +9,8 @@ import { memo } from '../ui/hooks.js'
 import { Icon, IconButton } from '../ui/icon.js'
 import { Avatar, Name } from '../ui/person.js'
 import { Link } from '../router.js'
-import { Body } from './body.js'
+import { Body } from '../text/body.js'
+import { plainTextOf } from '../text/markdown.js'
 
 /** What the user can do with a message, which is given by its `seq`. */
 export interface Actions {
@@ -69,7 +70,7 @@ export const MessageItem = memo((props: MessageItemProps) => {
         ) : editing ? (
           <EditForm message={message} actions={actions} />
         ) : (
-          <Body text={body} mark={editedAt && 'edited'} />
+          <Body text={body} mark={editedAt && 'edited'} tabIndex={tabIndex} />
         )}
       </div>
       {joined && !deleted && !editing && (
@@ -92,7 +93,7 @@ function Quote({ of, tabIndex, onJump }: { of: Message | undefined; tabIndex: nu
         <>
           <Name>{of.author.name}</Name>{' '}
           <span class="line" dir="auto">
-            {of.deleted ? 'a deleted message' : of.body}
+            {of.deleted ? 'a deleted message' : plainTextOf(of.body)}
           </span>
         </>
       ) : (

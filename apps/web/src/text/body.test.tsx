@@ -2,6 +2,7 @@
 import { render } from 'preact'
 import { describe, expect, it } from 'vitest'
 
+import { createRandom } from '../../../../tools/test/random.js'
 import { Body } from './body.js'
 
 const shown = (text: string) => {
@@ -16,6 +17,10 @@ describe('the text of a message', () => {
     const [link] = shown('see https://werf.io/docs and more').querySelectorAll('a')
     expect(link).toMatchObject({ textContent: 'https://werf.io/docs', target: '_blank' })
     expect(link!.getAttribute('rel')).toContain('noopener')
+  })
+
+  it('names the host of a link with a title', () => {
+    expect(shown('[bank.example](https://evil.example/x)').textContent).toBe('bank.example (evil.example)')
   })
 
   it('keeps the punctuation around a URL out of the link', () => {
@@ -46,8 +51,32 @@ describe('the text of a message', () => {
     expect(place.querySelector('script, img, svg')).toBeNull()
   })
 
-  it('keeps every character and every line', () => {
+  it('keeps every character and every line of text without marks', () => {
     const text = 'one\n\n  two https://a.example/\nthree 🙂'
     expect(shown(text).textContent).toBe(text)
+  })
+
+  it('has large emoji when there is nothing else', () => {
+    expect(shown('🎉').querySelector('.body--emoji')).not.toBeNull()
+    expect(shown('well 🎉').querySelector('.body--emoji')).toBeNull()
+  })
+
+  it('makes no other elements and no other links, whatever the text is', () => {
+    const allowed = 'A BLOCKQUOTE CODE DEL DIV EM LI OL P PRE SPAN STRONG UL'.split(' ')
+    const parts =
+      '** * _ __ ~~ ` ``` > - 1. [ ] ( ) < > " \' \\ & \n \n javascript: data:text/html, https:// http://a.example/ x y <img onerror=x> <!-- &lt; \u202e \u0000 🎉'.split(
+        ' ',
+      )
+    const random = createRandom(7)
+    for (let round = 0; round < 3_000; round += 1) {
+      const text = Array.from({ length: 1 + Math.floor(random() * 30) }, () => {
+        const part = parts[Math.floor(random() * parts.length)]!
+        return random() < 0.5 ? part : `${part} `
+      }).join('')
+      const place = shown(text)
+      const others = [...place.querySelectorAll('*')].filter(({ tagName }) => !allowed.includes(tagName))
+      const links = [...place.querySelectorAll('a')].filter((link) => !/^https?:\/\//.test(link.getAttribute('href')!))
+      expect({ text, others, links }).toEqual({ text, others: [], links: [] })
+    }
   })
 })
