@@ -26,16 +26,19 @@ create index sessions_expires_at on sessions using btree (expires_at);
 
 create table rooms (
   id         uuid not null default gen_random_uuid(),
-  name       text not null,
+  name       text,
   kind       text not null,
   head       bigint not null default 0,
   created_by uuid,
   created_at timestamp with time zone not null default now(),
   version    bigint not null default 0,
+  people     uuid[],
   constraint rooms_pkey primary key (id),
+  constraint rooms_people_key unique (people),
   constraint rooms_created_by_fkey foreign key (created_by) references accounts(id) on delete set null,
+  constraint rooms_direct_check check ((kind = 'direct'::text) = (name is null) and (kind = 'direct'::text) = (people is not null)),
   constraint rooms_head_check check (head >= 0),
-  constraint rooms_kind_check check (kind = any (array['public'::text, 'private'::text])),
+  constraint rooms_kind_check check (kind = any (array['public'::text, 'private'::text, 'direct'::text])),
   constraint rooms_name_check check (char_length(name) >= 1 and char_length(name) <= 60)
 );
 create unique index rooms_public_name on rooms using btree (lower(name)) where kind = 'public'::text;
@@ -46,9 +49,11 @@ create table memberships (
   account_id uuid not null,
   read_seq   bigint not null default 0,
   joined_at  timestamp with time zone not null default now(),
+  notify     text not null default 'mentions'::text,
   constraint memberships_pkey primary key (room_id, account_id),
   constraint memberships_account_id_fkey foreign key (account_id) references accounts(id) on delete cascade,
   constraint memberships_room_id_fkey foreign key (room_id) references rooms(id) on delete cascade,
+  constraint memberships_notify_check check (notify = any (array['all'::text, 'mentions'::text, 'nothing'::text])),
   constraint memberships_read_seq_check check (read_seq >= 0)
 );
 create index memberships_account_id on memberships using btree (account_id);
@@ -118,3 +123,28 @@ create table ended_sessions (
   ended_at timestamp with time zone not null default now(),
   constraint ended_sessions_pkey primary key (id)
 );
+
+create table reactions (
+  room_id    uuid not null,
+  seq        bigint not null,
+  account_id uuid not null,
+  emoji      text not null,
+  reacted_at timestamp with time zone not null default now(),
+  constraint reactions_pkey primary key (room_id, seq, emoji, account_id),
+  constraint reactions_account_id_fkey foreign key (account_id) references accounts(id) on delete cascade,
+  constraint reactions_room_id_seq_fkey foreign key (room_id, seq) references messages(room_id, seq) on delete cascade,
+  constraint reactions_emoji_check check (char_length(emoji) <= 16)
+);
+create index reactions_account_id on reactions using btree (account_id);
+
+create table mentions (
+  account_id uuid not null,
+  room_id    uuid not null,
+  seq        bigint not null,
+  written    text not null,
+  everyone   boolean not null default false,
+  constraint mentions_pkey primary key (account_id, room_id, seq),
+  constraint mentions_account_id_fkey foreign key (account_id) references accounts(id) on delete cascade,
+  constraint mentions_room_id_seq_fkey foreign key (room_id, seq) references messages(room_id, seq) on delete cascade
+);
+create index mentions_message on mentions using btree (room_id, seq);

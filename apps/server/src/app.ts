@@ -12,6 +12,8 @@ import { createFolderAndRoot } from './storage/folder.js'
 import type { Storage } from './storage/storage.js'
 import type { Config } from './config.js'
 import { createConsumers } from './consumers.js'
+import { createDirect } from './direct/direct.js'
+import { createDirectRoutes } from './direct/routes.js'
 import { createHttp, createOriginCheck, createSecurityHeaders } from './http/http.js'
 import { createLifecycle, createReadiness, type Lifecycle } from './lifecycle.js'
 import type { Mailer } from './mail/mailer.js'
@@ -19,6 +21,8 @@ import { createMailRoutes } from './mail/routes.js'
 import { createMessages } from './messages/messages.js'
 import { createMessageRoutes } from './messages/routes.js'
 import { registerMessages } from './messages/socket.js'
+import { createReactions } from './reactions/reactions.js'
+import { registerReactions } from './reactions/socket.js'
 import { createNews } from './live/news.js'
 import { assetsDirectory } from './http/shell.js'
 import { createHttpServer } from './platform/http-server.js'
@@ -92,7 +96,9 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
     toPerson,
     onError: (err) => sayFault({ err }, 'cannot notify rooms of a changed person'),
   })
+  const direct = createDirect({ db, rooms, toPerson })
   const messages = createMessages({ db, news, rooms, toPerson })
+  const reactions = createReactions({ messages })
 
   const guesses = createGuesses({ limits: config.limits, redis, accounts, log })
   const signUpLimiter = createLimiter('sign-up', config.limits.signUp, redis, log)
@@ -133,6 +139,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
         toAccount,
       }),
       createRoomRoutes({ rooms, accounts, roomLimiter, inviteLimiter, requireAccount: signedInOnly }),
+      createDirectRoutes({ direct, roomLimiter, requireAccount: signedInOnly }),
       createMessageRoutes({ messages, requireAccount: signedInOnly }),
       createAssetRoutes({ assets }),
       ...(config.mail.kind === 'mailbox' ? [createMailRoutes({ db, onlyOwn: config.production, sessions })] : []),
@@ -149,6 +156,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
     onDeparture: (accountId) => presence.departed(accountId),
     register(events) {
       registerMessages(events, { messages, limiter: postLimiter })
+      registerReactions(events, { reactions, limiter: postLimiter })
       registerRooms(events, { rooms, limiter: signalLimiter })
       registerTyping(events, { news, accounts, rooms, toPerson, limiter: signalLimiter })
     },

@@ -132,6 +132,8 @@ describe('packed news of messages', () => {
     replyTo: null,
     editedAt: null,
     deleted: false,
+    mentions: [],
+    reactions: [],
     version: 0,
   }
   const messages: Message[] = [
@@ -139,6 +141,8 @@ describe('packed news of messages', () => {
     { ...fresh, seq: 2, author: ben!, replyTo: 1 },
     { ...fresh, seq: 3, author: ann!, body: '', deleted: true, version: 4 },
     { ...fresh, seq: 4, author: { ...ann!, name: 'Anna' }, editedAt: fresh.postedAt, version: 5 },
+    { ...fresh, seq: 5, author: ben!, reactions: [{ emoji: '👍', people: [{ id: 'ann', name: 'Anna' }] }], version: 6 },
+    { ...fresh, seq: 6, author: ben!, body: '@Ann', mentions: [{ id: 'ann', name: 'Anna', written: 'Ann' }] },
   ]
 
   it('are the same messages when they are unpacked', () => {

@@ -9,6 +9,10 @@ export const limits = {
   message: 4000,
   /** Characters of the name of an account or a room, and of a search for a room. */
   name: 60,
+  /** Different emoji with which people react to one message. */
+  reactions: 20,
+  /** People of a direct conversation. */
+  directPeople: 8,
   /** Characters of an email address. */
   email: 254,
   /** Characters of a password, at least and at most. */
@@ -29,10 +33,12 @@ export const reasons = {
     'password_is_personal',
     'password_is_guessable',
     'reply_to_nothing',
+    'not_an_emoji',
+    'too_many_reactions',
     'request_broken_off',
   ],
   unauthenticated: ['signed_out', 'wrong_password'],
-  forbidden: ['foreign_origin', 'localhost_only', 'not_a_member', 'wrong_current_password'],
+  forbidden: ['foreign_origin', 'localhost_only', 'not_a_member', 'wrong_current_password', 'direct_conversation'],
   not_found: ['nothing_here', 'no_such_room', 'no_such_message', 'no_such_account'],
   conflict: ['email_taken', 'room_name_taken', 'message_id_taken'],
   too_large: ['body_too_large', 'picture_too_large', 'too_many_pixels', 'too_much_memory'],
@@ -76,20 +82,31 @@ export interface Member extends Person {
   online: boolean
 }
 
-export type RoomKind = 'public' | 'private'
+/** A direct conversation has always the same people, and no name of its own. */
+export type RoomKind = 'public' | 'private' | 'direct'
+
+/** Of which messages a member wants to be notified. In a direct conversation, `mentions` means all of them. */
+export const notifyLevels = ['all', 'mentions', 'nothing'] as const
+export type NotifyLevel = (typeof notifyLevels)[number]
 
 export interface Room {
   id: string
+  /** Of a direct conversation: the names of the other people. */
   name: string
   kind: RoomKind
+  /** The other people of a direct conversation. Empty for other kinds. */
+  people: Person[]
   joined: boolean
   /** `seq` of the newest message, 0 in an empty room. */
   head: number
-  /** The number of changes (edits and deletions) of messages in the room. */
+  /** The number of changes (edits, deletions and reactions) of messages in the room. */
   version: number
   /** The account has read the messages up to this `seq`. */
   read: number
   unread: number
+  /** How many unread messages name the account. */
+  mentions: number
+  notify: NotifyLevel
 }
 
 /** Public rooms that the account can join, sorted by name. */
@@ -97,6 +114,23 @@ export interface RoomPage {
   rooms: Room[]
   /** The value of `after` in the request for the next page. Null on the last page. */
   next: string | null
+}
+
+/** A person whom a message names. The message stays the same when the person has another name. */
+export interface Mention {
+  /** Null: all people of the room. */
+  id: string | null
+  /** The current name. */
+  name: string
+  /** The name as it is in the text, after an `@`. */
+  written: string
+}
+
+/** An emoji that people have added to a message. */
+export interface Reaction {
+  emoji: string
+  /** In the order in which they reacted. */
+  people: Pick<Person, 'id' | 'name'>[]
 }
 
 export interface Message {
@@ -112,12 +146,22 @@ export interface Message {
   replyTo: number | null
   editedAt: string | null
   deleted: boolean
+  mentions: Mention[]
+  /** In the order in which each emoji was first added. */
+  reactions: Reaction[]
   /** The room's version at the last change of this message, 0 before the first change. The higher version is newer. */
   version: number
 }
 
 /** These values are the same in most new messages. `messages:posted` leaves them out. */
-const asPosted = { replyTo: null, editedAt: null, deleted: false, version: 0 } satisfies Partial<Message>
+const asPosted = {
+  replyTo: null,
+  editedAt: null,
+  deleted: false,
+  mentions: [] as Mention[],
+  reactions: [] as Reaction[],
+  version: 0,
+} satisfies Partial<Message>
 
 /** A message in `messages:posted`: `author` is an index into `people`. A missing field has its value in `asPosted`. */
 export type PostedMessage = Omit<Message, 'author' | keyof typeof asPosted> &
@@ -146,14 +190,18 @@ export function packPosted({ roomId, messages }: RoomMessages): PostedNews {
     people.set(key, known)
     return known.index
   }
-  const packed = messages.map(({ author, replyTo, editedAt, deleted, version, ...always }): PostedMessage => ({
-    ...always,
-    author: indexOf(author),
-    ...(replyTo !== asPosted.replyTo && { replyTo }),
-    ...(editedAt !== asPosted.editedAt && { editedAt }),
-    ...(deleted !== asPosted.deleted && { deleted }),
-    ...(version !== asPosted.version && { version }),
-  }))
+  const packed = messages.map(
+    ({ author, replyTo, editedAt, deleted, mentions, reactions, version, ...always }): PostedMessage => ({
+      ...always,
+      author: indexOf(author),
+      ...(replyTo !== asPosted.replyTo && { replyTo }),
+      ...(editedAt !== asPosted.editedAt && { editedAt }),
+      ...(deleted !== asPosted.deleted && { deleted }),
+      ...(mentions.length > 0 && { mentions }),
+      ...(reactions.length > 0 && { reactions }),
+      ...(version !== asPosted.version && { version }),
+    }),
+  )
   return { roomId, people: [...people.values()].map(({ person }) => person), messages: packed }
 }
 
@@ -200,6 +248,12 @@ export interface Edit extends MessagePlace {
   body: string
 }
 
+/** Adds an emoji to a message, or takes it back. */
+export interface ReactionChange extends MessagePlace {
+  emoji: string
+  on: boolean
+}
+
 export interface Posted {
   seq: number
   id: string
@@ -212,12 +266,15 @@ export interface ClientToServerEvents {
   'message:post': (message: NewMessage, ack: Ack<Posted>) => void
   'message:edit': (edit: Edit, ack: Ack<Message>) => void
   'message:delete': (which: MessagePlace, ack: Ack<Message>) => void
+  'message:react': (change: ReactionChange, ack: Ack<Message>) => void
   'room:read': (upTo: MessagePlace, ack: Ack<{ read: number }>) => void
+  'room:unread': (from: MessagePlace, ack: Ack<{ read: number }>) => void
   'typing:start': (where: { roomId: string }, ack?: Ack<Record<string, never>>) => void
 }
 
 export interface ServerToClientEvents {
   'messages:posted': (news: PostedNews) => void
+  /** A message has a new text, or other reactions. */
   'message:edited': (news: { roomId: string; message: Message }) => void
   'message:deleted': (news: { roomId: string; message: Message }) => void
   /** `seq` of the newest message, and the version of the room. A client that has less loads the rest over HTTP. */

@@ -3,7 +3,9 @@ import type {
   ErrorBody,
   ErrorCode,
   Member,
+  NotifyLevel,
   Page,
+  Person,
   Reason,
   Room,
   RoomKind,
@@ -72,8 +74,14 @@ export const api = {
       `/api/rooms/public?${new URLSearchParams({ ...(search && { search }), ...(after && { after }) })}`,
     ),
   room: (roomId: string) => ask<Room>('GET', room(roomId)),
-  createRoom: (newRoom: { name: string; kind: RoomKind }) => ask<Room>('POST', '/api/rooms', newRoom),
+  createRoom: (newRoom: { name: string; kind: Exclude<RoomKind, 'direct'> }) =>
+    ask<Room>('POST', '/api/rooms', newRoom),
+  /** People who share a room with the account, and whose names contain `search`. */
+  people: (search: string) =>
+    ask<{ people: Person[] }>('GET', `/api/people?${new URLSearchParams(search && { search })}`),
+  beginDirect: (people: string[]) => ask<Room>('POST', '/api/direct', { people }),
   join: (roomId: string) => ask<Room>('PUT', `${room(roomId)}/membership`),
+  notify: (roomId: string, notify: NotifyLevel) => ask<Room>('PATCH', `${room(roomId)}/membership`, { notify }),
   leave: (roomId: string) => ask<void>('DELETE', `${room(roomId)}/membership`),
   members: (roomId: string) => ask<{ members: Member[] }>('GET', `${room(roomId)}/members`),
   invite: (roomId: string, email: string) => ask<void>('PUT', `${room(roomId)}/members`, { email }),

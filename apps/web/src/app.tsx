@@ -3,13 +3,18 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Account, WebConfig } from '@chat/server/contract'
 
 import { Entrance } from './accounts/entrance.js'
-import { Profile } from './accounts/profile.js'
 import { api, isSignedOut } from './api.js'
 import { createChat } from './chat/chat.js'
 import { connectTo } from './chat/connection.js'
+import { showNotification } from './messages/notifications.js'
 import { RoomsPage } from './rooms/rooms-page.js'
 import { navigate, usePath } from './router.js'
+import { later } from './ui/later.js'
 import { Wait } from './ui/wait.js'
+
+const Profile = later(() =>
+  import(/* webpackChunkName: "profile" */ './accounts/profile.js').then(({ Profile }) => Profile),
+)
 
 type State = { config: WebConfig; account: Account | null } | { problem: string } | null
 
@@ -67,7 +72,9 @@ export function App() {
 type SignedInProps = { account: Account; config: WebConfig; path: string; onSignedOut: () => void }
 
 function SignedIn({ account, config, path, onSignedOut }: SignedInProps) {
-  const [chat] = useState(() => createChat({ account, connect: () => connectTo(config.domain), onSignedOut }))
+  const [chat] = useState(() =>
+    createChat({ account, connect: () => connectTo(config.domain), onWanted: showNotification, onSignedOut }),
+  )
   useEffect(() => chat.close, [chat])
   const [, roomId = null, linked] = /^\/rooms\/([^/]+)(?:\/(\d+))?$/.exec(path) ?? []
   // A visit that starts at / or at the sign-in page leads to the last open room. Later, / shows the list of rooms.

@@ -50,6 +50,19 @@ export function Link({ to, class: className, label, current, tabIndex, children 
   )
 }
 
+/** Marks the icon of the browser tab while something is unread. */
+export function useIcon(isUnread: boolean): void {
+  useEffect(() => {
+    const icon = document.querySelector<HTMLLinkElement>('link[rel=icon]')
+    if (!icon || !isUnread) return
+    const plain = icon.href
+    icon.href = new URL('./icon-unread.svg', import.meta.url).href
+    return () => {
+      icon.href = plain
+    }
+  }, [isUnread])
+}
+
 /** Sets the title of the window. */
 export function useTitle(title: string): void {
   useEffect(() => {

@@ -54,6 +54,8 @@ describe('news', () => {
     replyTo: null,
     editedAt: null,
     deleted: false,
+    mentions: [],
+    reactions: [],
     version: 0,
   })
   const posted = (...seqs: number[]): Dispatch => ({

@@ -12,6 +12,8 @@ const message = (seq: number, body = `message ${seq}`): Message => ({
   replyTo: null,
   editedAt: null,
   deleted: false,
+  mentions: [],
+  reactions: [],
   version: 0,
 })
 const run = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => message(from + index))

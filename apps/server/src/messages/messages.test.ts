@@ -47,6 +47,8 @@ describe('messages', () => {
         replyTo: null,
         editedAt: null,
         deleted: false,
+        mentions: [],
+        reactions: [],
         version: 0,
       }
       expect(await atBen).toEqual({ roomId: room.id, messages: [message] })

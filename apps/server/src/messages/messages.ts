@@ -1,7 +1,8 @@
 import type { ToPerson } from '../accounts/person.js'
 import type { Complete, Edit, Message, MessagePlace, NewMessage, Page, Posted } from '../contract.js'
 import type { News } from '../live/news.js'
-import type { Database } from '../platform/db.js'
+import { deleteMentions, storeMentions } from '../mentions/mentions.js'
+import type { Database, Db } from '../platform/db.js'
 import { within } from '../platform/deadline.js'
 import { ChatError } from '../platform/errors.js'
 import { createTurns } from '../platform/gate.js'
@@ -37,6 +38,8 @@ function whatFits(messages: Message[], bytes = pageBytes): Message[] {
 
 /** `seq` counts messages, `version` counts changes of messages. */
 export type Counter = 'seq' | 'version'
+/** Changes a message in a turn of its room, and returns the message as it is then. */
+type Write = (tx: Db, turn: queries.Turn) => Promise<queries.MessageRow>
 type Following = { roomId: string; after: number; limit: number }
 
 /** Which messages a page has. At most one field is set; without a field, the page has the newest messages. */
@@ -69,6 +72,8 @@ export function createMessages({ db, news, rooms, toPerson }: MessagesOptions) {
       replyTo: row.replyTo,
       editedAt: row.editedAt?.toISOString() ?? null,
       deleted: row.deletedAt !== null,
+      mentions: row.mentions,
+      reactions: row.reactions,
       version: row.version,
     }
   }
@@ -94,20 +99,29 @@ export function createMessages({ db, news, rooms, toPerson }: MessagesOptions) {
     }
   }
 
-  async function change(authorId: string, { roomId, seq, body }: Edit): Promise<Message> {
-    await rooms.requireMember(authorId, roomId)
+  async function change(accountId: string, roomId: string, write: Write): Promise<Message> {
+    await rooms.requireMember(accountId, roomId)
     return inTurn(roomId, async () => {
       const message = await db.transaction(async (tx) => {
-        const turn = await queries.takeTurn(tx, authorId, roomId)
+        const turn = await queries.takeTurn(tx, accountId, roomId)
         if (turn === undefined) throw new ChatError('not_a_member', 'Join the room first.')
-        const row = await queries.updateBody(tx, turn, { seq, body })
-        if (row === undefined) throw new ChatError('no_such_message', 'There is no such message of yours.')
-        return toMessage(row)
+        return toMessage(await write(tx, turn))
       })
       news.send({ type: changeOf(message), to: [roomId], payload: { roomId, message } })
       return message
     })
   }
+
+  const changeBody = (authorId: string, { roomId, seq, body }: Edit) =>
+    change(authorId, roomId, async (tx, turn) => {
+      const row = await queries.updateBody(tx, turn, { seq, body })
+      if (row === undefined) throw new ChatError('no_such_message', 'There is no such message of yours.')
+      await deleteMentions(tx, roomId, seq)
+      const mentions = (await storeMentions(tx, [{ roomId, seq, authorId, body }])).get(`${roomId} ${seq}`) ?? []
+      if (body !== '') return { ...row, mentions }
+      await queries.deleteReactions(tx, roomId, seq)
+      return { ...row, mentions, reactions: [] }
+    })
 
   /** Messages after a number. When many clients reconnect, their requests share queries. */
   const followingBy = (by: Counter) =>
@@ -160,10 +174,24 @@ export function createMessages({ db, news, rooms, toPerson }: MessagesOptions) {
     },
 
     /** Changes one of the author's messages. @throws ChatError `no_such_room`, `not_a_member`, `no_such_message`, `busy`. */
-    edit: change,
+    edit: changeBody,
 
     /** Deletes one of the author's messages: its number stays, its text is removed. @throws ChatError as `edit` does. */
-    remove: (authorId: string, which: MessagePlace): Promise<Message> => change(authorId, { ...which, body: '' }),
+    remove: (authorId: string, which: MessagePlace): Promise<Message> => changeBody(authorId, { ...which, body: '' }),
+
+    /**
+     * Changes something that belongs to a message: `write` does it for a member, in the order of the room's changes. The
+     * message gets the next version, and the room is told.
+     * @throws ChatError `no_such_room`, `not_a_member`, `no_such_message`, `busy`, and what `write` throws: then nothing
+     * has changed.
+     */
+    touch: (accountId: string, { roomId, seq }: MessagePlace, write: (tx: Db) => Promise<void>): Promise<Message> =>
+      change(accountId, roomId, async (tx, turn) => {
+        const isThere = await queries.touch(tx, turn, seq)
+        if (!isThere) throw new ChatError('no_such_message', 'There is no such message.')
+        await write(tx)
+        return queries.messageAt(tx, roomId, seq)
+      }),
 
     /**
      * Messages in ascending `seq`: the last before `before`, the first after `after`, those around `around`, or the

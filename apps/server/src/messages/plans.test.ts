@@ -29,6 +29,10 @@ describe('the plans of statements about messages', () => {
          from rooms r, generate_series(1, 20000) n`,
       [author],
     )
+    await db.query(
+      `insert into reactions (room_id, seq, account_id, emoji)
+       select r.id, n, a.id, '👍' from rooms r, generate_series(1, 20) n, (select id from accounts limit 200) a`,
+    )
     await db.query('insert into memberships (room_id, account_id) select r.id, a.id from rooms r, accounts a')
     await db.query('analyze')
   })
@@ -36,7 +40,7 @@ describe('the plans of statements about messages', () => {
 
   const seen = () => ({ id: room }) as VisibleRoom
   const turn = () => ({ roomId: room, authorId: author, version: 1 }) as queries.Turn
-  const tables = ['messages', 'memberships']
+  const tables = ['messages', 'memberships', 'reactions']
   const costly = (work: (db: Db) => Promise<unknown>) => costlyNodes(fresh.db, tables, work)
 
   it('fail the test when they read or sort a whole table', async () => {
@@ -62,6 +66,8 @@ describe('the plans of statements about messages', () => {
     ],
     ['messages with known ids', (db) => queries.sentBefore(db, [{ authorId: author, message: { id } }])],
     ['taking a version', (db) => queries.takeTurn(db, author, room)],
+    ['giving a message a version', (db) => queries.touch(db, turn(), 10_000)],
+    ['one message', (db) => queries.messageAt(db, room, 10)],
     ['changing a message', (db) => queries.updateBody(db, turn(), { seq: 10_000, body: 'y' })],
   ])('read only the rows they need: %s', async (_name, work) => {
     expect(await costly(work)).toEqual([])

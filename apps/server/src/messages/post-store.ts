@@ -1,5 +1,6 @@
 import type { Message } from '../contract.js'
 import type { Database } from '../platform/db.js'
+import { storeMentions } from '../mentions/mentions.js'
 import { ChatError } from '../platform/errors.js'
 import { StoredBefore, type PostStore } from './posting.js'
 import * as queries from './queries.js'
@@ -31,7 +32,13 @@ export function createPostStore(db: Database, toMessage: (row: queries.MessageRo
           const accepted = numbered.flatMap((post) => (post instanceof ChatError ? [] : [post]))
           const rows = accepted.length === 0 ? [] : await queries.insertMessages(tx, accepted)
           if (rows.length < accepted.length) throw new StoredBefore()
-          const stored = new Map(rows.map((row) => [`${row.roomId} ${row.seq}`, toMessage(row)]))
+          const mentions = await storeMentions(tx, rows)
+          const stored = new Map(
+            rows.map((row) => {
+              const place = `${row.roomId} ${row.seq}`
+              return [place, toMessage({ ...row, mentions: mentions.get(place) ?? [] })]
+            }),
+          )
           return numbered.map((post) =>
             post instanceof ChatError ? post : stored.get(`${post.message.roomId} ${post.seq}`)!,
           )

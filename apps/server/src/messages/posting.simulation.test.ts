@@ -140,7 +140,7 @@ function createWorld(chance: () => number, mistake?: Mistake) {
           .map(({ seq, authorId, message }) => ({
             ...{ seq, authorId, authorName: authorId, authorAvatarKey: null, authorIsBot: false },
             ...{ roomId: message.roomId, id: message.id, body: message.body, replyTo: null, version: 0 },
-            ...{ postedAt: new Date(seq), editedAt: null, deletedAt: null },
+            ...{ postedAt: new Date(seq), editedAt: null, deletedAt: null, mentions: [], reactions: [] },
           }))
         pending.push(...rows)
         return rows
@@ -202,7 +202,7 @@ function createWorld(chance: () => number, mistake?: Mistake) {
 
 const toMessage = ({ seq, id, authorId, body, replyTo, postedAt, version }: Queries.MessageRow): Message => ({
   ...{ seq, id, body, replyTo, version, author: { id: authorId, name: authorId, avatarUrl: null } },
-  ...{ postedAt: postedAt.toISOString(), editedAt: null, deleted: false },
+  ...{ postedAt: postedAt.toISOString(), editedAt: null, deleted: false, mentions: [], reactions: [] },
 })
 
 /** The store of a replica, with a mistake or without. */

@@ -1,4 +1,5 @@
-import type { NewMessage } from '../contract.js'
+import type { Mention, NewMessage, Reaction } from '../contract.js'
+import { mentionsOfMessage } from '../mentions/mentions.js'
 import type { Db } from '../platform/db.js'
 import type { VisibleRoom } from '../rooms/rooms.js'
 
@@ -14,11 +15,23 @@ export interface MessageRow {
   replyTo: number | null
   editedAt: Date | null
   deletedAt: Date | null
+  mentions: Mention[]
+  reactions: Reaction[]
   version: number
 }
 
+// Each reaction is a change of its message, so a message without changes has none.
+const reactions = `case when m.version = 0 then '[]' else coalesce(
+         (select jsonb_agg(jsonb_build_object('emoji', emoji, 'people', people) order by begun, emoji)
+            from (select r.emoji, min(r.reacted_at) as begun,
+                         jsonb_agg(jsonb_build_object('id', p.id, 'name', p.name) order by r.reacted_at, p.id) as people
+                    from reactions r join accounts p on p.id = r.account_id
+                   where r.room_id = m.room_id and r.seq = m.seq
+                   group by r.emoji) as of_emoji), '[]') end`
+
 const message = `m.seq, m.id, m.author_id as "authorId", a.name as "authorName", a.avatar_key as "authorAvatarKey", a.email is null as "authorIsBot",
-       m.body, m.posted_at as "postedAt", m.reply_to as "replyTo", m.edited_at as "editedAt", m.deleted_at as "deletedAt", m.version`
+       m.body, m.posted_at as "postedAt", m.reply_to as "replyTo", m.edited_at as "editedAt", m.deleted_at as "deletedAt", m.version,
+       ${mentionsOfMessage} as mentions, ${reactions} as reactions`
 
 /**
  * Locks rooms until the transaction ends. Returns the `head` of each room, with those of the authors who are members.
@@ -144,6 +157,24 @@ export async function takeTurn(db: Db, accountId: string, roomId: string): Promi
   return turn
 }
 
+/** Gives a message the version of a turn. False when there is no such message, or it is deleted. */
+export async function touch(db: Db, { roomId, version }: Turn, seq: number): Promise<boolean> {
+  const touched = await db.query(
+    'update messages set version = $3 where room_id = $1 and seq = $2 and deleted_at is null returning seq',
+    [roomId, seq, version],
+  )
+  return touched.length > 0
+}
+
+/** A message that is known to exist. */
+export async function messageAt(db: Db, roomId: string, seq: number): Promise<MessageRow> {
+  const [found] = await db.query<MessageRow>(
+    `select ${message} from messages m join accounts a on a.id = m.author_id where m.room_id = $1 and m.seq = $2`,
+    [roomId, seq],
+  )
+  return found!
+}
+
 /** Changes the text of an author's message. An empty text deletes it. Undefined when the author has no such message. */
 export async function updateBody(
   db: Db,
@@ -164,6 +195,11 @@ export async function updateBody(
     [roomId, seq, authorId, body, version],
   )
   return updated
+}
+
+/** Removes all reactions to a message. */
+export async function deleteReactions(db: Db, roomId: string, seq: number): Promise<void> {
+  await db.query('delete from reactions where room_id = $1 and seq = $2', [roomId, seq])
 }
 
 /** `seq` of the newest message and the version of each room. */

@@ -45,11 +45,14 @@ describe('among ten thousand public rooms', () => {
       id: expect.any(String) as string,
       name: nameOf(1),
       kind: 'public',
+      people: [],
       joined: false,
       head: 0,
       version: 0,
       read: 0,
       unread: 0,
+      mentions: 0,
+      notify: 'mentions',
     })
     expect(names(await page({ limit: '2' }))).toEqual([nameOf(1), nameOf(2)])
     expect((await page({ limit: '100' })).rooms).toHaveLength(100)

@@ -1,15 +1,20 @@
-import type { RoomKind } from '../contract.js'
+import type { NotifyLevel, RoomKind } from '../contract.js'
 import type { Db } from '../platform/db.js'
 
 export interface RoomRow {
   id: string
-  name: string
+  /** Null: a direct conversation. */
+  name: string | null
   kind: RoomKind
+  /** The other people of a direct conversation. */
+  others: { id: string; name: string; avatarKey: string | null }[] | null
   head: number
   version: number
   /** Null: the asking account is not a member. */
   read: number | null
   unread?: number | null
+  mentions?: number
+  notify?: NotifyLevel | null
 }
 
 export interface MemberRow {
@@ -19,11 +24,16 @@ export interface MemberRow {
   isBot: boolean
 }
 
-const room = 'r.id, r.name, r.kind, r.head, r.version, m.read_seq as read'
+const room = `r.id, r.name, r.kind, r.head, r.version, m.read_seq as read, m.notify,
+       case when r.kind = 'direct' then (
+         select jsonb_agg(jsonb_build_object('id', p.id, 'name', p.name, 'avatarKey', p.avatar_key))
+           from accounts p where p.id = any(r.people) and p.id <> m.account_id) end as others`
 // Messages of bots do not count. Only the newest 100 unread messages are checked for bots, to limit the cost.
 const unread = `r.head - m.read_seq - (
          select count(*) from (select author_id from messages where room_id = r.id and seq > m.read_seq order by seq desc limit 100) late
-          where author_id in (select id from accounts where email is null)) as unread`
+          where author_id in (select id from accounts where email is null)) as unread,
+       (select count(*) from mentions n
+         where n.account_id = m.account_id and n.room_id = r.id and n.seq > m.read_seq) as mentions`
 
 declare const looked: unique symbol
 type Looked = RoomRow & { readonly [looked]: true }
@@ -99,12 +109,12 @@ export function membershipsOf(db: Db, accountIds: string[]): Promise<{ accountId
 export async function insertRoom(
   db: Db,
   createdBy: string | null,
-  { name, kind }: { name: string; kind: RoomKind },
+  { name, kind }: { name: string; kind: 'public' | 'private' },
 ): Promise<VisibleRoom | undefined> {
   const [inserted] = await db.query<VisibleRoom>(
     `insert into rooms (name, kind, created_by) values ($1, $2, $3)
      on conflict (lower(name)) where kind = 'public' do nothing
-     returning id, name, kind, head, version, null as "accountId", null as read`,
+     returning id, name, kind, null as others, head, version, null as "accountId", null as read`,
     [name, kind, createdBy],
   )
   return inserted
@@ -113,7 +123,7 @@ export async function insertRoom(
 /** The public room with this name. Upper and lower case are equal. */
 export async function publicRoomNamed(db: Db, name: string): Promise<VisibleRoom | undefined> {
   const [found] = await db.query<VisibleRoom>(
-    `select id, name, kind, head, version, null as "accountId", null as read
+    `select id, name, kind, null as others, head, version, null as "accountId", null as read
        from rooms where kind = 'public' and lower(name) = lower($1)`,
     [name],
   )
@@ -155,6 +165,27 @@ export async function updateRead(db: Db, accountId: string, roomId: string, seq:
     [roomId, accountId, seq],
   )
   return updated?.read
+}
+
+/** Moves the read mark of a member back, so that a message and those after it are unread. As `updateRead` otherwise. */
+export async function moveReadBack(
+  db: Db,
+  accountId: string,
+  roomId: string,
+  seq: number,
+): Promise<number | undefined> {
+  const [updated] = await db.query<{ read: number }>(
+    `update memberships set read_seq = least(read_seq, $3::bigint - 1)
+      where room_id = $1 and account_id = $2
+      returning read_seq as read`,
+    [roomId, accountId, seq],
+  )
+  return updated?.read
+}
+
+/** Sets of which messages a member is notified. */
+export async function updateNotify(db: Db, { id, accountId }: Membership, notify: NotifyLevel): Promise<void> {
+  await db.query('update memberships set notify = $3 where room_id = $1 and account_id = $2', [id, accountId, notify])
 }
 
 const member = `a.id, a.name, a.avatar_key as "avatarKey", a.email is null as "isBot"`

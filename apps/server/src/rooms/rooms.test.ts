@@ -302,6 +302,27 @@ describe('rooms', () => {
       expect((await mine())?.unread).toBe(0)
     })
 
+    it('again after they were marked as unread, and never more than there are', async () => {
+      const [ann, ben] = await Promise.all([newPerson(chat.url, 'Ann'), newPerson(chat.url, 'Ben')])
+      const room = await ann.openRoom('private')
+      await ann.ask('PUT', `/api/rooms/${room.id}/members`, { email: ben.account.email })
+      const [annSocket, benSocket] = [await ann.connect(), await ben.connect()]
+      for (const text of ['one', 'two', 'three']) await ann.post(annSocket, room.id, text)
+      const { head } = (await ben.ask<Room>('GET', `/api/rooms/${room.id}`)).body
+      const unread = async () => (await ben.ask<Room>('GET', `/api/rooms/${room.id}`)).body.unread
+      await benSocket.emitWithAck('room:read', { roomId: room.id, seq: head })
+      expect(await unread()).toBe(0)
+      const from = (seq: number) => benSocket.emitWithAck('room:unread', { roomId: room.id, seq })
+      expect(await from(head - 1)).toEqual({ data: { read: head - 2 } })
+      expect(await unread()).toBe(2)
+      expect(await from(head)).toEqual({ data: { read: head - 2 } })
+      const eve = await newPerson(chat.url, 'Eve')
+      expect(await (await eve.connect()).emitWithAck('room:unread', { roomId: room.id, seq: 1 })).toHaveProperty(
+        'error.reason',
+        'no_such_room',
+      )
+    })
+
     it('without those of the greeter', async () => {
       const [ann, ben] = await Promise.all([newPerson(chat.url), newPerson(chat.url, 'Ben')])
       const room = await ann.openRoom()

@@ -1,5 +1,5 @@
 import type { ToPerson } from '../accounts/person.js'
-import type { Complete, Member, Room, RoomKind, RoomPage } from '../contract.js'
+import type { Complete, Member, NotifyLevel, Room, RoomPage } from '../contract.js'
 import type { News } from '../live/news.js'
 import { createBatches } from '../platform/batches.js'
 import type { Database } from '../platform/db.js'
@@ -86,14 +86,42 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
     }
   }
 
+  function toRoom({
+    id,
+    name,
+    kind,
+    others,
+    head,
+    version,
+    read,
+    unread,
+    mentions,
+    notify,
+  }: queries.RoomRow): Complete<Room> {
+    const people = (others ?? []).map(toPerson).sort((a, b) => byName.compare(a.name, b.name))
+    return {
+      id,
+      name: name ?? people.map(({ name }) => name).join(', '),
+      kind,
+      people,
+      head,
+      version,
+      joined: read !== null,
+      read: read ?? 0,
+      unread: unread ?? 0,
+      mentions: mentions ?? 0,
+      notify: notify ?? 'mentions',
+    }
+  }
+
   function toMember(row: queries.MemberRow, online: Set<string>): Member {
     return { ...toPerson(row), online: online.has(row.id) }
   }
 
   /** Adds the sockets of a new member to the room, and tells the room. */
-  function tellJoined(accountId: string, room: VisibleRoom): void {
-    news.send({ type: 'joined', accountId, roomId: room.id })
-    changed.add(`${room.id} ${accountId}`)
+  function tellJoined(accountId: string, roomId: string): void {
+    news.send({ type: 'joined', accountId, roomId })
+    changed.add(`${roomId} ${accountId}`)
   }
 
   /** Adds a member. Does nothing when the account is already a member. */
@@ -103,12 +131,13 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
       if (inserted) await recordEvent(tx, { type: 'member.joined', payload: { roomId: room.id, accountId } })
       return inserted
     })
-    if (isNew) tellJoined(accountId, room)
+    if (isNew) tellJoined(accountId, room.id)
   }
 
   return {
     requireVisible,
     requireMember,
+    tellJoined,
 
     /** The rooms of which the account is a member, sorted by name. */
     async list(accountId: string): Promise<Room[]> {
@@ -132,7 +161,7 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
     },
 
     /** Creates a room with its creator as a member. @throws ChatError `room_name_taken` when a public room has the name. */
-    async create(accountId: string, wanted: { name: string; kind: RoomKind }): Promise<Room> {
+    async create(accountId: string, wanted: { name: string; kind: 'public' | 'private' }): Promise<Room> {
       const created = await db.transaction(async (tx) => {
         const room = await queries.insertRoom(tx, accountId, wanted)
         if (room === undefined)
@@ -144,7 +173,7 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
         await queries.insertMembership(tx, accountId, room)
         return room
       })
-      tellJoined(accountId, created)
+      tellJoined(accountId, created.id)
       if (created.kind === 'public') news.send({ type: 'room:opened', payload: { room: toRoom(created) } })
       return toRoom({ ...created, read: 0 })
     },
@@ -157,7 +186,7 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
       const room =
         (await queries.insertRoom(db, null, { name: firstRoom, kind: 'public' })) ??
         (await queries.publicRoomNamed(db, firstRoom))
-      if (room !== undefined && (await queries.insertMembership(db, accountId, room))) tellJoined(accountId, room)
+      if (room !== undefined && (await queries.insertMembership(db, accountId, room))) tellJoined(accountId, room.id)
     },
 
     /** Joins a public room. Joining again changes nothing. */
@@ -171,7 +200,7 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
      * member. Otherwise the errors would tell any account which email addresses have accounts.
      */
     async invite(accountId: string, roomId: string, findInvited: () => Promise<string>): Promise<void> {
-      const room = await requireMember(accountId, roomId)
+      const room = mustNotBeDirect(await requireMember(accountId, roomId))
       await addMember(await findInvited(), room)
     },
 
@@ -182,7 +211,7 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
 
     /** Ends a membership. Does nothing when the account is not a member. */
     async leave(accountId: string, roomId: string): Promise<void> {
-      const room = await requireVisible(accountId, roomId)
+      const room = mustNotBeDirect(await requireVisible(accountId, roomId))
       if (room.read === null || !(await queries.deleteMembership(db, room))) return
       news.send({ type: 'left', accountId, roomId })
       changed.add(`${roomId} ${accountId}`)
@@ -202,6 +231,18 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
       return read ?? (await requireMember(accountId, roomId)).read
     },
 
+    /** Marks a message and those after it as unread. Returns the read mark. */
+    async unread(accountId: string, roomId: string, seq: number): Promise<number> {
+      const read = await queries.moveReadBack(db, accountId, roomId, seq)
+      return read ?? (await requireMember(accountId, roomId)).read
+    },
+
+    /** Sets of which messages the member is notified. @throws ChatError `no_such_room`, `not_a_member`. */
+    async notify(accountId: string, roomId: string, level: NotifyLevel): Promise<Room> {
+      await queries.updateNotify(db, await requireMember(accountId, roomId), level)
+      return toRoom(await requireVisible(accountId, roomId))
+    },
+
     /** Stops sending events about members. */
     stop: changed.stop,
 
@@ -211,6 +252,9 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
   }
 }
 
-function toRoom({ id, name, kind, head, version, read, unread }: queries.RoomRow): Complete<Room> {
-  return { id, name, kind, head, version, joined: read !== null, read: read ?? 0, unread: unread ?? 0 }
+/** The people of a direct conversation stay the same. @throws ChatError `direct_conversation`. */
+function mustNotBeDirect<Checked extends VisibleRoom>(room: Checked): Checked {
+  if (room.kind === 'direct')
+    throw new ChatError('direct_conversation', 'The people of a direct conversation cannot change. Begin another one.')
+  return room
 }

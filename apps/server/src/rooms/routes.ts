@@ -1,7 +1,7 @@
 import { Router, type RequestHandler } from 'express'
 import { z } from 'zod'
 import { emailOf, type Accounts } from '../accounts/accounts.js'
-import { limits } from '../contract.js'
+import { limits, notifyLevels } from '../contract.js'
 import { count, line, parse, uuid } from '../platform/input.js'
 import type { Limiter } from '../platform/limiter.js'
 import { signedIn } from '../sessions/sessions.js'
@@ -16,6 +16,7 @@ const whichPage = z.object({
   after: line('a name', limits.name).optional(),
   limit: count(1, 100).default(30),
 })
+const membershipChange = z.object({ notify: z.enum(notifyLevels) })
 const whichRoom = z.object({ id: uuid() })
 const invitation = z.object({ email: emailOf() })
 
@@ -48,6 +49,10 @@ export function createRoomRoutes({ rooms, accounts, roomLimiter, inviteLimiter, 
     })
     .put('/api/rooms/:id/membership', requireAccount, async (req, res) => {
       res.json(await rooms.join(signedIn(res).id, parse(whichRoom, req.params).id))
+    })
+    .patch('/api/rooms/:id/membership', requireAccount, async (req, res) => {
+      const { notify } = parse(membershipChange, req.body)
+      res.json(await rooms.notify(signedIn(res).id, parse(whichRoom, req.params).id, notify))
     })
     .delete('/api/rooms/:id/membership', requireAccount, async (req, res) => {
       await rooms.leave(signedIn(res).id, parse(whichRoom, req.params).id)

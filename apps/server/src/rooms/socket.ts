@@ -5,6 +5,7 @@ import type { Limiter } from '../platform/limiter.js'
 import type { SocketEvents } from '../live/sockets.js'
 import type { Rooms } from './rooms.js'
 
+const from = schemaOf<MessagePlace>()({ roomId: uuid(), seq: z.int().min(1) })
 const mark = schemaOf<MessagePlace>()({ roomId: uuid(), seq: z.int().min(0) })
 
 export function registerRooms(events: SocketEvents, { rooms, limiter }: { rooms: Rooms; limiter: Limiter }): void {
@@ -12,5 +13,10 @@ export function registerRooms(events: SocketEvents, { rooms, limiter }: { rooms:
     await limiter.take(account.id, { accountId: account.id })
     const { roomId, seq } = parse(mark, input)
     return { read: await rooms.read(account.id, roomId, seq) }
+  })
+  events.answer('room:unread', async (input, account) => {
+    await limiter.take(account.id, { accountId: account.id })
+    const { roomId, seq } = parse(from, input)
+    return { read: await rooms.unread(account.id, roomId, seq) }
   })
 }

@@ -16,6 +16,8 @@ const says = (seq: number, author = 'ben', change: Partial<Message> = {}): Messa
   replyTo: null,
   editedAt: null,
   deleted: false,
+  mentions: [],
+  reactions: [],
   version: 0,
   ...change,
 })
@@ -35,6 +37,7 @@ const createServer = () => {
     history: run(1, 5),
     read: 5,
     version: 0,
+    notify: 'mentions' as Room['notify'],
     signedOut: false,
     /** The other rooms of the account. */
     others: [] as Room[],
@@ -79,6 +82,9 @@ const createServer = () => {
       version: server.version,
       read,
       unread: history.length - read,
+      people: [],
+      mentions: 0,
+      notify: server.notify,
     }
   }
   const answer = (url: URL) => {
@@ -117,6 +123,7 @@ const createServer = () => {
 let server: ReturnType<typeof createServer>
 let chat: Chat
 const onSignedOut = vi.fn()
+const onWanted = vi.fn()
 const pass = (ms = 0) => vi.advanceTimersByTimeAsync(ms)
 const shown = () => chat.conversations.get('r')!.timeline.messages.map(({ seq }) => seq)
 const posted = (...messages: Message[]) => {
@@ -135,8 +142,9 @@ beforeEach(async () => {
   vi.useFakeTimers()
   localStorage.clear()
   onSignedOut.mockClear()
+  onWanted.mockClear()
   server = createServer()
-  chat = createChat({ account: me, connect: () => server.socket, onSignedOut })
+  chat = createChat({ account: me, connect: () => server.socket, onWanted, onSignedOut })
   server.connect()
   chat.open('r')
   await pass(100)
@@ -201,7 +209,7 @@ describe('an open room', () => {
     server.send('room:head', { roomId: 'r', head: 200, version: 0 })
     await pass(500)
     chat.close()
-    chat = createChat({ account: me, connect: () => server.socket, onSignedOut })
+    chat = createChat({ account: me, connect: () => server.socket, onWanted, onSignedOut })
     server.connect()
     chat.open('r')
     await pass(100)
@@ -345,7 +353,19 @@ describe('the list of rooms', () => {
   it('keeps the order in which the server lists the rooms', async () => {
     const names = ['General', 'room 9', 'room 10']
     server.others = names.slice(1).map((name): Room => {
-      return { id: name, name, kind: 'public', joined: true, head: 0, version: 0, read: 0, unread: 0 }
+      return {
+        id: name,
+        name,
+        kind: 'public',
+        joined: true,
+        head: 0,
+        version: 0,
+        read: 0,
+        unread: 0,
+        people: [],
+        mentions: 0,
+        notify: 'mentions',
+      }
     })
     await chat.rooms.reload()
     expect(chat.rooms.list!.map(({ name }) => name)).toEqual(names)
@@ -376,6 +396,23 @@ describe('the unread count', () => {
     await late
     expect(unread()).toBe(0)
     expect(newsOf('room:read')).toContainEqual({ roomId: 'r', seq: 6 })
+  })
+
+  it('stays when the user has marked messages as unread, until the room is opened again', async () => {
+    server.ack = async (event, payload) => {
+      const { seq } = payload as { seq: number }
+      server.read = event === 'room:unread' ? seq - 1 : seq
+      return { data: { read: server.read } }
+    }
+    posted(says(6))
+    chat.rooms.markRead('r', 6)
+    await chat.rooms.markUnread('r', 6)
+    expect(newsOf('room:unread')).toEqual([{ roomId: 'r', seq: 6 }])
+    chat.rooms.markRead('r', 6)
+    expect(unread()).toBe(1)
+    chat.open('r')
+    chat.rooms.markRead('r', 6)
+    expect(unread()).toBe(0)
   })
 })
 
@@ -431,6 +468,9 @@ describe('live updates show', () => {
       version: 0,
       read: 0,
       unread: 0,
+      people: [],
+      mentions: 0,
+      notify: 'mentions',
     }
     const names = () => chat.rooms.list!.map(({ name }) => name)
     server.others = [other]
@@ -478,5 +518,32 @@ describe('the end of a session', () => {
     server.send('connect_error', Object.assign(new Error('unauthenticated'), { data: { code: 'unauthenticated' } }))
     await pass()
     expect(onSignedOut).toHaveBeenCalledOnce()
+  })
+})
+
+describe('notifications are wanted', () => {
+  const toMe = { mentions: [{ id: 'ann', name: 'Ann', written: 'Ann' }] }
+  const toAll = { mentions: [{ id: null, name: 'room', written: 'room' }] }
+  const wanted = () => onWanted.mock.calls.map(([, message]) => (message as Message).seq)
+  const level = async (notify: Room['notify']) => {
+    server.notify = notify
+    await chat.rooms.reload()
+  }
+
+  it('of messages that name the account or everyone', async () => {
+    await level('mentions')
+    posted(says(6))
+    posted(says(7, 'ben', toMe))
+    posted(says(8, 'ben', toAll))
+    expect(wanted()).toEqual([7, 8])
+  })
+
+  it('of all messages of others, or of none', async () => {
+    await level('all')
+    posted(says(6))
+    posted(says(7, 'ann'))
+    await level('nothing')
+    posted(says(8, 'ben', toMe))
+    expect(wanted()).toEqual([6])
   })
 })

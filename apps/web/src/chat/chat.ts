@@ -4,6 +4,7 @@ import {
   type Complete,
   type Message,
   type NewMessage,
+  type NotifyLevel,
   type Person,
   type Posted,
   type Room,
@@ -14,7 +15,7 @@ import { createConnection, type ChatSocket, type Connection } from './connection
 import { createConversations, type Conversations } from './conversations.js'
 import { createMembers, type Members } from './members.js'
 import { createOutbox, type Outbox, type Outgoing } from './outbox.js'
-import { createRooms, type Rooms } from './rooms.js'
+import { createRooms, isWanted, type Rooms } from './rooms.js'
 import { createListeners, type Store } from './store.js'
 import { createTyping, type Typing } from './typing.js'
 
@@ -41,7 +42,13 @@ export interface Chat {
   onRoomOpened: (listener: (room: Room) => void) => () => void
   post: (message: Omit<Outgoing, 'id' | 'queuedAt'>) => void
   edit: (roomId: string, seq: number, body: string) => Promise<void>
+  /** Adds an emoji to a message, or takes it back. */
+  react: (roomId: string, seq: number, emoji: string, on: boolean) => Promise<void>
   remove: (roomId: string, seq: number) => Promise<void>
+  /** Sets of which messages of a room the account is notified. */
+  notify: (roomId: string, level: NotifyLevel) => Promise<void>
+  /** The direct conversation with other people. It is in the list of rooms then. */
+  beginDirect: (people: string[]) => Promise<Room>
   /** Ends the session in all tabs of this browser. */
   signOut: () => Promise<void>
   close: () => void
@@ -50,10 +57,13 @@ export interface Chat {
 export function createChat({
   account,
   connect,
+  onWanted,
   onSignedOut,
 }: {
   account: Account
   connect: () => ChatSocket
+  /** Called for an unread message of which the account wants to be notified. */
+  onWanted: (room: Room, message: Message) => void
   /** Called when the session has ended, here or in another tab. */
   onSignedOut: () => void
 }): Chat {
@@ -68,8 +78,11 @@ export function createChat({
       if (message.author.id === accountId) outbox.arrived(message.id)
       else if (!message.deleted) typing.stop(roomId, message.author.id)
     }
-    const newest = rooms.receive(roomId, messages).at(-1)
-    if (newest && roomId === openRoom) announcement = newest
+    const unread = rooms.receive(roomId, messages)
+    if (unread.length > 0 && roomId === openRoom) announcement = unread.at(-1)!
+    const room = rooms.get(roomId)
+    const wanted = room && unread.findLast((message) => isWanted(room, message, accountId))
+    if (wanted) onWanted(room, wanted)
     conversations.receive(roomId, messages, head, version)
   }
 
@@ -85,6 +98,8 @@ export function createChat({
         replyTo,
         editedAt: null,
         deleted: false,
+        mentions: [],
+        reactions: [],
         version: 0,
       }
       take(roomId, [message])
@@ -129,6 +144,7 @@ export function createChat({
   connection.on('person:changed', ({ person }) => {
     if (person.id === accountId) me.change({ ...me.account, ...person })
     members.change(person.id, person)
+    rooms.rename(person)
     conversations.rename(person)
   })
   connection.on('presence:changed', ({ accountId, online }) => members.change(accountId, { online }))
@@ -151,6 +167,7 @@ export function createChat({
     open: (roomId) => {
       openRoom = roomId
       announcement = null
+      rooms.opened()
       conversations.open(roomId)
     },
     onRoomOpened: (listener) => {
@@ -161,8 +178,19 @@ export function createChat({
     edit: async (roomId, seq, body) => {
       takeChange({ roomId, message: await connection.ask<Message>('message:edit', { roomId, seq, body }) })
     },
+    react: async (roomId, seq, emoji, on) => {
+      takeChange({ roomId, message: await connection.ask<Message>('message:react', { roomId, seq, emoji, on }) })
+    },
     remove: async (roomId, seq) => {
       takeChange({ roomId, message: await connection.ask<Message>('message:delete', { roomId, seq }) })
+    },
+    notify: async (roomId, level) => {
+      rooms.put(await api.notify(roomId, level))
+    },
+    beginDirect: async (people) => {
+      const room = await api.beginDirect(people)
+      await rooms.reload()
+      return room
     },
     signOut: async () => {
       await api.signOut()

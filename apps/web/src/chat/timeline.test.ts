@@ -14,6 +14,8 @@ const says = (seq: number, change: Partial<Message> = {}): Message => ({
   replyTo: null,
   editedAt: null,
   deleted: false,
+  mentions: [],
+  reactions: [],
   version: 0,
   ...change,
 })

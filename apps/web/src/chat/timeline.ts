@@ -33,7 +33,7 @@ export interface Timeline {
   load: (page: Page, reading?: boolean) => void
   /** Forgets what is older than the page, and shows the page. */
   restart: (page: Page) => void
-  /** Adds live messages, edits and deletions. Duplicates change nothing. */
+  /** Adds live messages and changes. Duplicates change nothing. */
   receive: (messages: readonly Message[], head?: number, version?: number) => void
   /** Adds a page from anywhere in the history. */
   receivePage: (page: Page) => void
@@ -41,8 +41,8 @@ export interface Timeline {
   mend: (page: Page, changedAfter: number) => void
   /** Shows the run with this message, `live` if that is the newest one. Returns false if the message is not loaded. */
   show: (seq: number, live?: boolean) => boolean
-  /** Updates the name and avatar of an author in the loaded messages. */
-  rename: (author: Person) => void
+  /** Updates the name and avatar of a person in the loaded messages. */
+  rename: (person: Person) => void
   /** Forgets all but the newest `keep` messages of the run. The others can be loaded again. */
   trim: (keep: number) => void
 }
@@ -65,7 +65,7 @@ export function createTimeline(): Timeline {
   let forgotten = 0
 
   const keep = (received: Message) => {
-    const message = { ...received, version: versionOf(received) }
+    const message = completed(received)
     head = Math.max(head, message.seq)
     // A page can be older than live news that arrived before it.
     if (message.version >= (known.get(message.seq)?.version ?? 0)) known.set(message.seq, message)
@@ -145,11 +145,26 @@ export function createTimeline(): Timeline {
   }
 
   const rename = ({ id, name, avatarUrl }: Person) => {
-    const old = [...known.values()].filter(
-      ({ author }) => author.id === id && (author.name !== name || author.avatarUrl !== avatarUrl),
-    )
-    for (const message of old) known.set(message.seq, { ...message, author: { ...message.author, name, avatarUrl } })
-    if (old.length) settle()
+    let isChanged = false
+    for (const message of known.values()) {
+      const { author, mentions, reactions } = message
+      const isAuthor = author.id === id && (author.name !== name || author.avatarUrl !== avatarUrl)
+      const isNamed = [mentions, ...reactions.map(({ people }) => people)].some((people) =>
+        people.some((person) => person.id === id && person.name !== name),
+      )
+      if (!isAuthor && !isNamed) continue
+      isChanged = true
+      known.set(message.seq, {
+        ...message,
+        author: isAuthor ? { ...author, name, avatarUrl } : author,
+        mentions: mentions.map((mention) => (mention.id === id ? { ...mention, name } : mention)),
+        reactions: reactions.map(({ emoji, people }) => ({
+          emoji,
+          people: people.map((person) => (person.id === id ? { id, name } : person)),
+        })),
+      })
+    }
+    if (isChanged) settle()
   }
 
   const trim = (count: number) => {
@@ -200,5 +215,12 @@ export function createTimeline(): Timeline {
   }
 }
 
-/** During a rollout, a server of an older release may answer, without versions. */
+/** During a rollout, a server of an older release may answer, without these fields. */
+const completed = (message: Omit<Message, keyof Added> & Partial<Added>): Message => ({
+  ...message,
+  mentions: message.mentions ?? [],
+  reactions: message.reactions ?? [],
+  version: versionOf(message),
+})
+type Added = Pick<Message, 'mentions' | 'reactions' | 'version'>
 const versionOf = ({ version }: { version?: number }) => version ?? 0

@@ -3,7 +3,9 @@ import { useEffect, useLayoutEffect, useMemo, useState } from 'preact/hooks'
 import type { Person, Room } from '@chat/server/contract'
 
 import type { Chat } from '../chat/chat.js'
+import { EmojiPicker } from '../reactions/later.js'
 import { JoinBar } from '../rooms/join-bar.js'
+import { RoomIcon } from '../rooms/room-icon.js'
 import { Link, navigate } from '../router.js'
 import { Confirm } from '../ui/dialog.js'
 import { formatCount } from '../ui/format.js'
@@ -11,12 +13,13 @@ import { useChanges } from '../ui/hooks.js'
 import { Icon, IconButton } from '../ui/icon.js'
 import { Name } from '../ui/person.js'
 import { Wait } from '../ui/wait.js'
-import { plainTextOf } from '../text/markdown.js'
 import { useRemembered } from './remembered.js'
 import { Composer } from './composer.js'
+import { plainTextOf } from '../text/markdown.js'
 import type { Actions } from './message-item.js'
 import { MessageList } from './message-list.js'
-import { isWatched, useNewLine } from './new-line.js'
+import { useNewLine } from './new-line.js'
+import { isWatched } from './notifications.js'
 import { firstUnreadOf } from './rows.js'
 import { useScroll } from './scroll.js'
 
@@ -42,6 +45,8 @@ export function Conversation({ chat, room, linked, membersShown, onToggleMembers
   const [remembered, setReplying] = useRemembered(`chat.reply.${me}.${room.id}`)
   const replying = Number(remembered) || null
   const [removing, setRemoving] = useState<number | null>(null)
+  const [reacting, setReacting] = useState<{ seq: number; opener: HTMLElement } | null>(null)
+  const [problem, setProblem] = useState('')
   const [highlighted, setHighlighted] = useState<number | null>(null)
 
   useLayoutEffect(() => {
@@ -93,6 +98,10 @@ export function Conversation({ chat, room, linked, membersShown, onToggleMembers
   }
 
   const write = () => scroll.box.current?.parentElement?.querySelector<HTMLElement>('.composer textarea')?.focus()
+  const react = (seq: number, emoji: string, on: boolean) => {
+    setProblem('')
+    chat.react(room.id, seq, emoji, on).catch((error: Error) => setProblem(error.message))
+  }
   const actions = useMemo<Actions>(
     () => ({
       reply: (seq) => {
@@ -105,6 +114,12 @@ export function Conversation({ chat, room, linked, membersShown, onToggleMembers
       },
       remove: setRemoving,
       jump: (seq) => void jump(seq),
+      chooseEmoji: (seq, opener) => setReacting({ seq, opener }),
+      react,
+      markUnread: (seq) => {
+        setProblem('')
+        chat.rooms.markUnread(room.id, seq).catch((error: Error) => setProblem(error.message))
+      },
       save: (seq, body) => chat.edit(room.id, seq, body),
     }),
     [room.id],
@@ -141,6 +156,11 @@ export function Conversation({ chat, room, linked, membersShown, onToggleMembers
             <Icon name="down" /> {room.unread ? formatCount(room.unread, unreadNoun) : 'Newest messages'}
           </button>
         )}
+        {problem && (
+          <p class="alert" role="alert">
+            {problem}
+          </p>
+        )}
         <TypingLine chat={chat} room={room} />
         {room.joined ? (
           <Composer
@@ -149,6 +169,10 @@ export function Conversation({ chat, room, linked, membersShown, onToggleMembers
             replying={replying}
             original={timeline?.get(replying ?? 0)}
             onCancelReply={() => setReplying('')}
+            onEscape={() => {
+              if (newest !== null) chat.rooms.markRead(room.id, newest)
+              void toNewest()
+            }}
             onPosted={() => {
               setReplying('')
               void toNewest()
@@ -162,6 +186,14 @@ export function Conversation({ chat, room, linked, membersShown, onToggleMembers
       <p class="hidden" aria-live="polite">
         {chat.announcement && `${chat.announcement.author.name}: ${plainTextOf(chat.announcement.body)}`}
       </p>
+      {reacting && (
+        <EmojiPicker
+          key={reacting.seq}
+          opener={reacting.opener}
+          onPick={(emoji) => react(reacting.seq, emoji, true)}
+          onClose={() => setReacting(null)}
+        />
+      )}
       {removing !== null && (
         <Confirm
           question="Delete this message?"
@@ -190,7 +222,7 @@ function RoomHead({
       <Link to="/" class="icon-button back" label="Back to rooms">
         <Icon name="back" />
       </Link>
-      <Icon name={room.kind === 'private' ? 'lock' : 'hash'} />
+      <RoomIcon room={room} />
       <h1>
         <Name>{room.name}</Name>
         {room.kind === 'private' && <span class="hidden"> (private)</span>}

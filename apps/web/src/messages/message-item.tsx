@@ -3,12 +3,14 @@ import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { limits, type Message, type Person } from '@chat/server/contract'
 
 import type { Outbox, Outgoing } from '../chat/outbox.js'
+import { isNamed } from '../chat/rooms.js'
 import { fits, Limit } from '../ui/form.js'
 import { formatTime } from '../ui/format.js'
 import { memo } from '../ui/hooks.js'
 import { Icon, IconButton } from '../ui/icon.js'
 import { Avatar, Name } from '../ui/person.js'
 import { Link } from '../router.js'
+import { Reactions } from '../reactions/reactions.js'
 import { Body } from '../text/body.js'
 import { plainTextOf } from '../text/markdown.js'
 
@@ -18,6 +20,10 @@ export interface Actions {
   edit: (seq: number | null) => void
   remove: (seq: number) => void
   jump: (seq: number) => void
+  /** Opens the choice of emoji beside a button. */
+  chooseEmoji: (seq: number, opener: HTMLElement) => void
+  react: (seq: number, emoji: string, on: boolean) => void
+  markUnread: (seq: number) => void
   save: (seq: number, body: string) => Promise<void>
 }
 
@@ -25,21 +31,23 @@ type MessageItemProps = {
   roomId: string
   message: Message
   leads: boolean
-  own: boolean
+  /** The id of this account. */
+  me: string
   /** The message that this one replies to, if it is loaded. */
   original: Message | undefined
   editing: boolean
   /** True for the one message of the list that Tab reaches. */
   current: boolean
   highlighted: boolean
-  /** Only members can reply, edit and delete. */
+  /** Only members can reply, react, edit and delete. */
   joined: boolean
   actions: Actions
 }
 
 export const MessageItem = memo((props: MessageItemProps) => {
-  const { roomId, message, leads, own, editing, current, highlighted, joined, actions } = props
-  const { seq, author, body, deleted, editedAt, postedAt, replyTo } = message
+  const { roomId, message, leads, me, editing, current, highlighted, joined, actions } = props
+  const { seq, author, body, deleted, editedAt, postedAt, replyTo, mentions, reactions } = message
+  const own = author.id === me
   const tabIndex = current ? 0 : -1
   const time = (
     <Link to={`/rooms/${roomId}/${seq}`} class="time" tabIndex={tabIndex}>
@@ -48,7 +56,7 @@ export const MessageItem = memo((props: MessageItemProps) => {
   )
   return (
     <li
-      class={`message${leads ? ' message--leads' : ''}${highlighted ? ' message--highlighted' : ''}`}
+      class={`message${leads ? ' message--leads' : ''}${isNamed(message, me) ? ' message--named' : ''}${highlighted ? ' message--highlighted' : ''}`}
       data-seq={seq}
       tabIndex={tabIndex}
     >
@@ -70,12 +78,31 @@ export const MessageItem = memo((props: MessageItemProps) => {
         ) : editing ? (
           <EditForm message={message} actions={actions} />
         ) : (
-          <Body text={body} mark={editedAt && 'edited'} tabIndex={tabIndex} />
+          <Body text={body} mentions={mentions} me={me} mark={editedAt && 'edited'} tabIndex={tabIndex} />
         )}
+        <Reactions
+          reactions={reactions}
+          me={me}
+          joined={joined}
+          tabIndex={tabIndex}
+          onReact={(emoji, on) => actions.react(seq, emoji, on)}
+        />
       </div>
       {joined && !deleted && !editing && (
         <div class="actions">
+          <IconButton
+            icon="smile"
+            label="React"
+            tabIndex={tabIndex}
+            onClick={({ currentTarget }) => actions.chooseEmoji(seq, currentTarget)}
+          />
           <IconButton icon="reply" label="Reply" tabIndex={tabIndex} onClick={() => actions.reply(seq)} />
+          <IconButton
+            icon="unread"
+            label="Mark as unread from here"
+            tabIndex={tabIndex}
+            onClick={() => actions.markUnread(seq)}
+          />
           {own && <IconButton icon="pencil" label="Edit" tabIndex={tabIndex} onClick={() => actions.edit(seq)} />}
           {own && <IconButton icon="trash" label="Delete" tabIndex={tabIndex} onClick={() => actions.remove(seq)} />}
         </div>
@@ -198,7 +225,7 @@ export function PendingItem({ message, outbox, author }: PendingItemProps) {
             </h3>
           </div>
         )}
-        <Body text={message.body} mark={!failed && 'sending…'} />
+        <Body text={message.body} mentions={[]} me="" mark={!failed && 'sending…'} />
         {failed && (
           <div class="failure">
             <p role="alert">Not sent: {message.refusal}</p>

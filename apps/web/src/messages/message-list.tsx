@@ -70,7 +70,7 @@ export function MessageList(props: MessageListProps) {
             roomId={room.id}
             message={row.message}
             leads={row.leads}
-            own={row.message.author.id === me}
+            me={me}
             original={row.message.replyTo === null ? undefined : timeline!.get(row.message.replyTo)}
             editing={row.message.seq === editing}
             current={row.message.seq === reachable}

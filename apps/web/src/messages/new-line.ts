@@ -1,11 +1,10 @@
 import { useEffect, useReducer, useRef } from 'preact/hooks'
 
-/** True if the page is visible and has the focus. */
-export const isWatched = () => document.hasFocus() && !document.hidden
+import { isWatched } from './notifications.js'
 
 /**
  * The `seq` after which the line “New” stands. While the user looks at the newest messages, the line moves with them.
- * When the user leaves the page, it stays after the last message that was read.
+ * When the user leaves the page, it stays after the last message that was read. It moves back with the read mark.
  *
  * @param read `seq` of the last message that the account has read
  * @param newest `seq` of the newest message; null if it is not loaded
@@ -13,6 +12,8 @@ export const isWatched = () => document.hasFocus() && !document.hidden
 export function useNewLine(read: number, newest: number | null, atBottom: boolean): number {
   const line = useRef(read)
   const latestRead = useRef(read)
+  // The user has marked messages as unread.
+  if (read < latestRead.current) line.current = read
   latestRead.current = read
   const newestBefore = useRef<number | null>(null)
   if (newest !== null) {

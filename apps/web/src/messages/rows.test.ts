@@ -15,6 +15,8 @@ const says = (seq: number, author: string, at: number, replyTo: number | null = 
   replyTo,
   editedAt: null,
   deleted: false,
+  mentions: [],
+  reactions: [],
   version: 0,
 })
 const shapeOf = (messages: Message[], readTo = Infinity) =>

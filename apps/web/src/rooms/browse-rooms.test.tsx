@@ -9,7 +9,19 @@ import { BrowseRooms } from './browse-rooms.js'
 
 const all = Array.from({ length: 75 }, (_, index): Room => {
   const name = `Room ${String(index + 1).padStart(2, '0')}`
-  return { id: name, name, kind: 'public', joined: false, head: 0, version: 0, read: 0, unread: 0 }
+  return {
+    id: name,
+    name,
+    kind: 'public',
+    joined: false,
+    head: 0,
+    version: 0,
+    read: 0,
+    unread: 0,
+    people: [],
+    mentions: 0,
+    notify: 'mentions',
+  }
 })
 const pageOf = (query: URLSearchParams): RoomPage => {
   const [search, after] = [query.get('search') ?? '', query.get('after') ?? '']

@@ -12,6 +12,7 @@ import { useChanges } from '../ui/hooks.js'
 import { IconButton } from '../ui/icon.js'
 import { Avatar, Name } from '../ui/person.js'
 import { Wait } from '../ui/wait.js'
+import { Notify } from './notify.js'
 
 /** The members of a room and who is online; forms to invite a person and to leave. */
 export function Members({
@@ -49,6 +50,15 @@ export function Members({
     await chat.rooms.reload()
     navigate('/')
   }
+  const begin = async (personId: string) => {
+    try {
+      const { id } = await chat.beginDirect([personId])
+      if (!beside) onClose()
+      navigate(`/rooms/${id}`)
+    } catch (error) {
+      setProblem((error as Error).message)
+    }
+  }
   const invite = async ({ email = '' }: Record<string, string>, form: HTMLFormElement) => {
     await api.invite(room.id, email)
     form.reset()
@@ -71,9 +81,13 @@ export function Members({
             <Avatar person={member} />
             <Name>{member.name}</Name>
             <span class="hidden">{member.online ? ' online' : ' offline'}</span>
+            {member.id !== chat.me.account.id && !member.bot && room.people.length !== 1 && (
+              <IconButton icon="chat" label={`Message ${member.name}`} onClick={() => void begin(member.id)} />
+            )}
           </li>
         ))}
       </ul>
+      <Notify chat={chat} room={room} />
       {room.kind === 'private' && (
         <section>
           <h3>Invite a person</h3>
@@ -82,9 +96,11 @@ export function Members({
           </Form>
         </section>
       )}
-      <button type="button" class="button" onClick={() => setLeaving(true)}>
-        Leave room
-      </button>
+      {room.kind !== 'direct' && (
+        <button type="button" class="button" onClick={() => setLeaving(true)}>
+          Leave room
+        </button>
+      )}
       {leaving && (
         <Confirm question={`Leave ${room.name}?`} action="Leave" send={leave} onClose={() => setLeaving(false)}>
           {room.kind === 'private' ? 'You will need an invitation to come back.' : 'You can join again at any time.'}

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
 
-import { limits, type RoomKind } from '@chat/server/contract'
+import { limits, type Room } from '@chat/server/contract'
 
 import { api } from '../api.js'
 import type { Chat } from '../chat/chat.js'
@@ -9,12 +9,26 @@ import { Confirm, Dialog } from '../ui/dialog.js'
 import { Field, Form } from '../ui/form.js'
 import { useChanges } from '../ui/hooks.js'
 import { Icon, IconButton } from '../ui/icon.js'
+import { later } from '../ui/later.js'
 import { Avatar, Name } from '../ui/person.js'
 import { Wait } from '../ui/wait.js'
-import { BrowseRooms } from './browse-rooms.js'
+import { RoomIcon } from './room-icon.js'
+
+const BrowseRooms = later(() =>
+  import(/* webpackChunkName: "browse-rooms" */ './browse-rooms.js').then(({ BrowseRooms }) => BrowseRooms),
+)
 
 /** The rooms of the account with their unread counts, and the buttons for other rooms and the profile. */
-export function RoomList({ chat, openId }: { chat: Chat; openId: string | null }) {
+export function RoomList({
+  chat,
+  openId,
+  onSwitch,
+}: {
+  chat: Chat
+  openId: string | null
+  /** Opens the dialog to choose a person. */
+  onSwitch: () => void
+}) {
   useChanges(chat.rooms, chat.outbox, chat.me)
   const [creating, setCreating] = useState(false)
   const [browsing, setBrowsing] = useState(false)
@@ -22,6 +36,33 @@ export function RoomList({ chat, openId }: { chat: Chat; openId: string | null }
   // Rooms that the account has left, with messages that were not sent.
   const left = new Map(chat.rooms.list && chat.outbox.all().map(({ roomId, roomName }) => [roomId, roomName]))
   for (const { id } of chat.rooms.list ?? []) left.delete(id)
+  const { rooms, direct } = groupsOf(chat.rooms.list ?? [], openId)
+  const entry = (room: Room) => (
+    <li key={room.id}>
+      <Link
+        to={`/rooms/${room.id}`}
+        class={`entry room${room.unread ? ' room--unread' : ''}`}
+        current={room.id === openId}
+      >
+        <RoomIcon room={room} />
+        <Name>{room.name}</Name>
+        {room.kind === 'private' && <span class="hidden"> (private)</span>}
+        {chat.outbox.in(room.id).some(({ refusal }) => refusal !== undefined) && <Unsent />}
+        {room.mentions > 0 && (
+          <span class="badge badge--alert">
+            @{room.mentions}
+            <span class="hidden"> naming you</span>
+          </span>
+        )}
+        {room.unread > 0 && (
+          <span class="badge">
+            {room.unread > 999 ? '999+' : room.unread}
+            <span class="hidden"> unread</span>
+          </span>
+        )}
+      </Link>
+    </li>
+  )
 
   return (
     <nav class="sidebar" aria-label="Rooms">
@@ -37,26 +78,7 @@ export function RoomList({ chat, openId }: { chat: Chat; openId: string | null }
         {!chat.rooms.list && <Wait problem={chat.rooms.problem} retry={() => void chat.rooms.reload()} />}
         {chat.rooms.list?.length === 0 && <p class="sidebar-empty subtle">You have not joined any rooms yet.</p>}
         <ul>
-          {chat.rooms.list?.map((room) => (
-            <li key={room.id}>
-              <Link
-                to={`/rooms/${room.id}`}
-                class={`entry room${room.unread ? ' room--unread' : ''}`}
-                current={room.id === openId}
-              >
-                <Icon name={room.kind === 'private' ? 'lock' : 'hash'} />
-                <Name>{room.name}</Name>
-                {room.kind === 'private' && <span class="hidden"> (private)</span>}
-                {chat.outbox.in(room.id).some(({ refusal }) => refusal !== undefined) && <Unsent />}
-                {room.unread > 0 && (
-                  <span class="badge">
-                    {room.unread > 999 ? '999+' : room.unread}
-                    <span class="hidden"> unread</span>
-                  </span>
-                )}
-              </Link>
-            </li>
-          ))}
+          {rooms.map(entry)}
           {[...left].map(([id, name = 'Another room']) => (
             <li key={id}>
               <Link to={`/rooms/${id}`} class="entry room" current={id === openId}>
@@ -67,6 +89,11 @@ export function RoomList({ chat, openId }: { chat: Chat; openId: string | null }
             </li>
           ))}
         </ul>
+        <div class="sidebar-head">
+          <h2>Direct messages</h2>
+          <IconButton icon="plus" label="New direct message" onClick={onSwitch} />
+        </div>
+        <ul>{direct.map(entry)}</ul>
       </div>
       <div class="sidebar-foot">
         <Link to="/profile" class="entry me">
@@ -82,6 +109,12 @@ export function RoomList({ chat, openId }: { chat: Chat; openId: string | null }
     </nav>
   )
 }
+
+/** Rooms and direct conversations as the list shows them: a conversation without messages only while it is open. */
+export const groupsOf = (list: readonly Room[], openId: string | null) => ({
+  rooms: list.filter(({ kind }) => kind !== 'direct'),
+  direct: list.filter(({ id, kind, head }) => kind === 'direct' && (head > 0 || id === openId)),
+})
 
 const Unsent = () => (
   <span class="badge badge--alert">
@@ -107,7 +140,7 @@ function SignOut({ chat }: { chat: Chat }) {
 
 function NewRoom({ chat, onClose }: { chat: Chat; onClose: () => void }) {
   const create = async ({ name = '', kind }: Record<string, string>) => {
-    const room = await api.createRoom({ name, kind: kind as RoomKind })
+    const room = await api.createRoom({ name, kind: kind as 'public' | 'private' })
     await chat.rooms.reload()
     onClose()
     navigate(`/rooms/${room.id}`)

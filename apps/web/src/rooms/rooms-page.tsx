@@ -6,20 +6,30 @@ import { api, type ApiError } from '../api.js'
 import type { Chat } from '../chat/chat.js'
 import { Conversation } from '../messages/conversation.js'
 import { PendingItem } from '../messages/message-item.js'
-import { Link, navigate, useTitle } from '../router.js'
+import { Link, navigate, useIcon, useTitle } from '../router.js'
 import { recall, remember } from '../chat/storage.js'
 import { useChanges, useMedia } from '../ui/hooks.js'
 import { Icon } from '../ui/icon.js'
+import { later } from '../ui/later.js'
 import { Name } from '../ui/person.js'
 import { Wait } from '../ui/wait.js'
 import { Members } from './members.js'
-import { RoomList } from './room-list.js'
+import { useKeys } from './keys.js'
+import { groupsOf, RoomList } from './room-list.js'
 
 /** The answer about a room that the account has not joined. Empty if the room does not exist or is hidden. */
 interface OtherRoom {
   room?: Room
   problem?: string
 }
+
+const Switcher = later(() =>
+  import(/* webpackChunkName: "switcher" */ './switcher.js').then(({ Switcher }) => Switcher),
+)
+
+const KeysHelp = later(() =>
+  import(/* webpackChunkName: "keys-help" */ './keys-help.js').then(({ KeysHelp }) => KeysHelp),
+)
 
 // The server sends no news of a room that the account has not joined, so it is loaded again after this time.
 const otherRoomMs = 5_000
@@ -39,6 +49,14 @@ export function RoomsPage({ chat, roomId, linked, arriving }: RoomsPageProps) {
   const wide = useMedia('(width >= 68.75rem)')
   const [membersShown, setMembersShown] = useState(wide)
   useEffect(() => setMembersShown(wide), [wide])
+  const [switching, setSwitching] = useState(false)
+  const [helping, setHelping] = useState(false)
+  useKeys({
+    rooms: Object.values(groupsOf(chat.rooms.list ?? [], roomId)).flat(),
+    openId: roomId,
+    onSwitch: () => setSwitching(true),
+    onHelp: () => setHelping(true),
+  })
   const [others, setOthers] = useState<Record<string, OtherRoom>>({})
   const open = chat.rooms.list?.find(({ id }) => id === roomId)
   const other = open || !chat.rooms.list ? undefined : others[roomId ?? '']
@@ -65,13 +83,14 @@ export function RoomsPage({ chat, roomId, linked, arriving }: RoomsPageProps) {
     return () => clearInterval(timer)
   }, [other?.room?.id])
   const unread = (chat.rooms.list ?? []).reduce((sum, room) => sum + room.unread, 0)
+  useIcon(unread > 0)
   useTitle(`${unread ? `(${unread}) ` : ''}${shown?.name ?? 'Rooms'}`)
 
   // The last room is about to open: a narrow window does not show the list before it.
   const opening = arriving && !chat.rooms.problem && chat.rooms.list?.length !== 0
   return (
     <div class={`chat${roomId || opening ? ' chat--room' : ''}`}>
-      <RoomList chat={chat} openId={roomId} />
+      <RoomList chat={chat} openId={roomId} onSwitch={() => setSwitching(true)} />
       <main class="pane" aria-label={shown ? undefined : 'Room'}>
         {!chat.connection.connected && (
           <p class="offline" role="status">
@@ -100,6 +119,8 @@ export function RoomsPage({ chat, roomId, linked, arriving }: RoomsPageProps) {
           onClose={() => setMembersShown(false)}
         />
       )}
+      {switching && <Switcher chat={chat} onClose={() => setSwitching(false)} />}
+      {helping && <KeysHelp onClose={() => setHelping(false)} />}
     </div>
   )
 }

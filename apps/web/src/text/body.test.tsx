@@ -2,12 +2,14 @@
 import { render } from 'preact'
 import { describe, expect, it } from 'vitest'
 
+import type { Mention } from '@chat/server/contract'
+
 import { createRandom } from '../../../../tools/test/random.js'
 import { Body } from './body.js'
 
-const shown = (text: string) => {
+const shown = (text: string, mentions: Mention[] = []) => {
   const place = document.createElement('div')
-  render(<Body text={text} />, place)
+  render(<Body text={text} mentions={mentions} me="ann" />, place)
   return place
 }
 const linksOf = (text: string) => [...shown(text).querySelectorAll('a')].map((link) => link.getAttribute('href'))
@@ -59,6 +61,20 @@ describe('the text of a message', () => {
   it('has large emoji when there is nothing else', () => {
     expect(shown('🎉').querySelector('.body--emoji')).not.toBeNull()
     expect(shown('well 🎉').querySelector('.body--emoji')).toBeNull()
+  })
+
+  it('shows the current names of people, and one’s own in its own way', () => {
+    const mentions = [
+      { id: 'ben', name: 'Benedict', written: 'Ben (ops)' },
+      { id: 'ann', name: 'Ann', written: 'ann' },
+    ]
+    const place = shown('**@ben (OPS)**, @ann and @annika', mentions)
+    expect(place.textContent).toBe('@Benedict, @Ann and @annika')
+    expect([...place.querySelectorAll('.mention')].map(({ className }) => className)).toEqual([
+      'mention',
+      'mention mention--own',
+    ])
+    expect(shown('@room', [{ id: null, name: 'room', written: 'room' }]).querySelector('.mention--own')).not.toBeNull()
   })
 
   it('makes no other elements and no other links, whatever the text is', () => {

@@ -1,7 +1,13 @@
+import type { Mention } from '@chat/server/contract'
+
+import { Mentions } from '../mentions/mentions.js'
 import { isEmojiAlone, parseMarkdown, type Block, type Inline } from './markdown.js'
 
 type BodyProps = {
   text: string
+  mentions: readonly Mention[]
+  /** The id of this account, whose mentions stand out. */
+  me: string
   /** A note after the text, like “edited”. */
   mark?: string | false | null
   /** Of the links, and of code that may scroll. */
@@ -9,13 +15,13 @@ type BodyProps = {
 }
 
 /** The text of a message, with its Markdown. */
-export function Body({ text, mark, tabIndex }: BodyProps) {
+export function Body({ text, mentions, me, mark, tabIndex }: BodyProps) {
   const note = mark && <small class="mark"> {mark}</small>
   const blocks = parseMarkdown(text)
   const last = blocks.at(-1)
   const inlines = (children: Inline[]) => children.map((inline) => inlineOf(inline))
   const inlineOf = (inline: Inline) => {
-    if (typeof inline === 'string') return inline
+    if (typeof inline === 'string') return <Mentions text={inline} mentions={mentions} me={me} />
     if (inline.kind === 'code') return <code dir="auto">{inline.text}</code>
     if (inline.kind === 'link') return <TextLink {...inline} tabIndex={tabIndex} />
     const Mark = inline.kind

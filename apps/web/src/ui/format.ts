@@ -5,6 +5,7 @@ const times = new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-di
 const days = new Intl.DateTimeFormat(language, { dateStyle: 'full' })
 const numbers = new Intl.NumberFormat(language)
 const plurals = new Intl.PluralRules(language)
+const lists = new Intl.ListFormat(language, { type: 'conjunction' })
 const names = new Intl.Collator(language, { numeric: true, sensitivity: 'base' })
 
 export const formatTime = (date: Date): string => times.format(date)
@@ -21,6 +22,12 @@ export function formatDay(date: Date, now: Date): string {
 /** A number and its noun: `formatCount(2, { one: 'message', other: 'messages' })` is "2 messages". */
 export function formatCount(count: number, noun: { one: string; other: string }): string {
   return `${numbers.format(count)} ${plurals.select(count) === 'one' ? noun.one : noun.other}`
+}
+
+/** Names as a sentence lists them: "Ann, Ben and Cid". Of many, the first ten and the number of the others. */
+export function listNames(all: string[]): string {
+  const others = all.length - 10
+  return lists.format(others < 1 ? all : [...all.slice(0, 10), `${numbers.format(others)} more`])
 }
 
 /** Compares two names for `sort`: case and accents do not matter, and "room 9" comes before "room 10". */

@@ -1,3 +1,5 @@
+import type { TargetedMouseEvent } from 'preact'
+
 const shapes = {
   plus: 'M12 5v14M5 12h14',
   back: 'M15 5l-7 7 7 7',
@@ -10,6 +12,9 @@ const shapes = {
   down: 'M12 5v14M6 13l6 6 6-6',
   lock: 'M7 11V8a5 5 0 0110 0v3M6 11h12v9H6z',
   search: 'M10 17a7 7 0 100-14 7 7 0 000 14zM15 15l6 6',
+  smile: 'M12 21a9 9 0 100-18 9 9 0 000 18zM8.5 14a4 4 0 007 0M9 9.5v.5M15 9.5v.5',
+  unread: 'M4 6h16v12H4zM4 7l8 6 8-6',
+  chat: 'M5 5h14v11h-8l-4 4v-4H5z',
   hash: 'M10 4L8 20M16 4l-2 16M5 9h15M4 15h15',
 }
 
@@ -24,7 +29,7 @@ export function Icon({ name }: { name: keyof typeof shapes }) {
 export function IconButton(props: {
   icon: keyof typeof shapes
   label: string
-  onClick: () => void
+  onClick: (event: TargetedMouseEvent<HTMLButtonElement>) => void
   tabIndex?: number
   pressed?: boolean
 }) {
