@@ -61,6 +61,8 @@ func (c *crowd) storm(asked run, how storm) (*stormResult, error) {
 	before, stop, sent := c.read(r), make(chan struct{}), make(chan struct{})
 	go func() { c.send(r, stop); close(sent) }()
 	time.Sleep(time.Duration(how.KillAfter * float64(time.Second)))
+	// What it has used until then is gone from /proc afterwards.
+	victim := measure(map[string][]int{"victim": {how.Victim}})["victim"].CPU
 	state.killedAt = time.Now()
 	if err := syscall.Kill(how.Victim, syscall.SIGKILL); err != nil {
 		return nil, err
@@ -75,7 +77,11 @@ func (c *crowd) storm(asked run, how storm) (*stormResult, error) {
 		r.blame("people who did not come back in time")
 	}
 	<-sent
-	answer := c.finish(r, before, c.read(r))
+	after := c.read(r)
+	server := after.use["server"]
+	server.CPU += victim
+	after.use["server"] = server
+	answer := c.finish(r, before, after)
 	back := state.back.summary()
 	return &stormResult{answer, back, back.Count, int(state.requests.Load()), int(state.failed.Load()), int(state.refused.Load())}, nil
 }
