@@ -29,9 +29,11 @@ const reactions = `case when m.version = 0 then '[]' else coalesce(
                    where r.room_id = m.room_id and r.seq = m.seq
                    group by r.emoji) as of_emoji), '[]') end`
 
-const message = `m.seq, m.id, m.author_id as "authorId", a.name as "authorName", a.avatar_key as "authorAvatarKey", a.email is null as "authorIsBot",
-       m.body, m.posted_at as "postedAt", m.reply_to as "replyTo", m.edited_at as "editedAt", m.deleted_at as "deletedAt", m.version,
-       ${mentionsOfMessage} as mentions, ${reactions} as reactions`
+/** The columns of a message without what belongs to it in other tables. */
+const columns = `m.seq, m.id, m.author_id as "authorId", a.name as "authorName", a.avatar_key as "authorAvatarKey", a.email is null as "authorIsBot",
+       m.body, m.posted_at as "postedAt", m.reply_to as "replyTo", m.edited_at as "editedAt", m.deleted_at as "deletedAt", m.version`
+
+const message = `${columns}, ${mentionsOfMessage} as mentions, ${reactions} as reactions`
 
 /**
  * Locks rooms until the transaction ends. Returns the `head` of each room, with those of the authors who are members.
@@ -80,7 +82,8 @@ export function insertMessages(
          from (select room_id, author_id, max(seq) as seq from m group by room_id, author_id) last
         where own.room_id = last.room_id and own.account_id = last.author_id
      )
-     select m.room_id as "roomId", ${message} from m join accounts a on a.id = m.author_id`,
+     select m.room_id as "roomId", ${columns}, '[]'::jsonb as mentions, '[]'::jsonb as reactions
+       from m join accounts a on a.id = m.author_id`,
     [column('roomId'), column('seq'), column('id'), column('authorId'), column('body'), column('replyTo')],
   )
 }
