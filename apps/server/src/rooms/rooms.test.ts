@@ -249,6 +249,19 @@ describe('rooms', () => {
     expect(await socket.emitWithAck('typing:start', { roomId: room.id })).toEqual(refused)
   })
 
+  it('notify each member as the member wants', async () => {
+    const [ann, ben] = await Promise.all([newPerson(chat.url, 'Ann'), newPerson(chat.url, 'Ben')])
+    const room = await ann.openRoom('private')
+    const notify = (person: Person, level: string) =>
+      person.ask<Room>('PATCH', `/api/rooms/${room.id}/membership`, { notify: level })
+    expect(room.notify).toBe('mentions')
+    const { body } = await notify(ann, 'nothing')
+    expect(body).toEqual({ ...room, notify: 'nothing' })
+    expect((await ann.ask<Room>('GET', `/api/rooms/${room.id}`)).body).toEqual(body)
+    expect((await notify(ann, 'loudly')).body).toMatchObject({ error: { reason: 'malformed' } })
+    expect((await notify(ben, 'all')).body).toMatchObject({ error: { reason: 'no_such_room' } })
+  })
+
   it('that do not exist cause a clear error', async () => {
     const ann = await newPerson(chat.url)
     expect((await ann.ask('GET', '/api/rooms/general/messages')).body).toEqual({

@@ -239,8 +239,9 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
 
     /** Sets of which messages the member is notified. @throws ChatError `no_such_room`, `not_a_member`. */
     async notify(accountId: string, roomId: string, level: NotifyLevel): Promise<Room> {
-      await queries.updateNotify(db, await requireMember(accountId, roomId), level)
-      return toRoom(await requireVisible(accountId, roomId))
+      const room = await requireMember(accountId, roomId)
+      await queries.updateNotify(db, room, level)
+      return toRoom({ ...room, notify: level })
     },
 
     /** Stops sending events about members. */
