@@ -1,7 +1,7 @@
 import { quantile } from '../statistics.js'
 import type { Figure, Workload } from '../measurement.js'
 
-const warmups = 20
+const warmups = 200
 
 export const history: Workload = {
   name: 'history',
@@ -30,14 +30,14 @@ export const history: Workload = {
         'changed after': `${pages}?changedAfter=${Math.floor(count / 200)}`,
         'list of rooms': `${stage.history}/api/rooms`,
       }
-      const times = new Map<string, number[]>()
-      for (let i = 0; i < warmups + (isQuick ? 50 : 500); i += 1) {
+      const times = new Map<string, number[]>(Object.keys(addresses).map((page) => [page, []]))
+      for (let i = 0; i < warmups + (isQuick ? 50 : 2_000); i += 1) {
         for (const [page, address] of Object.entries(addresses)) {
           const begin = performance.now()
           const response = await fetch(address, { headers: person.headers })
           const text = await response.text()
           if (!response.ok) throw new Error(`${page}: ${response.status} ${text}`)
-          if (i >= warmups) times.set(page, [...(times.get(page) ?? []), performance.now() - begin])
+          if (i >= warmups) times.get(page)?.push(performance.now() - begin)
         }
       }
       for (const [page, of] of times) {
