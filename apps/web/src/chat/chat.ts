@@ -188,6 +188,13 @@ export function createChat({
       rooms.put(await api.notify(roomId, level))
     },
     beginDirect: async (people) => {
+      const known = rooms.list?.find(
+        (room) =>
+          room.kind === 'direct' &&
+          room.people.length === people.length &&
+          room.people.every(({ id }) => people.includes(id)),
+      )
+      if (known) return known
       const room = await api.beginDirect(people)
       await rooms.reload()
       return room

@@ -11,6 +11,7 @@ import { Confirm } from '../ui/dialog.js'
 import { formatCount } from '../ui/format.js'
 import { useChanges } from '../ui/hooks.js'
 import { Icon, IconButton } from '../ui/icon.js'
+import { later } from '../ui/later.js'
 import { Name } from '../ui/person.js'
 import { Wait } from '../ui/wait.js'
 import { useRemembered } from './remembered.js'
@@ -26,6 +27,9 @@ import { useScroll } from './scroll.js'
 // A tab that stays open for days must not keep all messages.
 const longRun = 2000
 const keptRun = 1000
+const PersonCard = later(() =>
+  import(/* webpackChunkName: "person-card" */ '../accounts/person-card.js').then(({ PersonCard }) => PersonCard),
+)
 const unreadNoun = { one: 'new message', other: 'new messages' }
 
 type ConversationProps = {
@@ -46,6 +50,7 @@ export function Conversation({ chat, room, linked, membersShown, onToggleMembers
   const replying = Number(remembered) || null
   const [removing, setRemoving] = useState<number | null>(null)
   const [reacting, setReacting] = useState<{ seq: number; opener: HTMLElement } | null>(null)
+  const [met, setMet] = useState<{ person: Person; opener: HTMLElement } | null>(null)
   const [problem, setProblem] = useState('')
   const [highlighted, setHighlighted] = useState<number | null>(null)
 
@@ -116,6 +121,7 @@ export function Conversation({ chat, room, linked, membersShown, onToggleMembers
       jump: (seq) => void jump(seq),
       chooseEmoji: (seq, opener) => setReacting({ seq, opener }),
       react,
+      showPerson: (person, opener) => setMet({ person, opener }),
       markUnread: (seq) => {
         setProblem('')
         chat.rooms.markUnread(room.id, seq).catch((error: Error) => setProblem(error.message))
@@ -194,6 +200,7 @@ export function Conversation({ chat, room, linked, membersShown, onToggleMembers
           onClose={() => setReacting(null)}
         />
       )}
+      {met && <PersonCard key={met.person.id} chat={chat} {...met} onClose={() => setMet(null)} />}
       {removing !== null && (
         <Confirm
           question="Delete this message?"

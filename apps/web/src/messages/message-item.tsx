@@ -24,6 +24,8 @@ export interface Actions {
   chooseEmoji: (seq: number, opener: HTMLElement) => void
   react: (seq: number, emoji: string, on: boolean) => void
   markUnread: (seq: number) => void
+  /** Shows a person beside a button. */
+  showPerson: (person: Person, opener: HTMLElement) => void
   save: (seq: number, body: string) => Promise<void>
 }
 
@@ -65,7 +67,14 @@ export const MessageItem = memo((props: MessageItemProps) => {
         {leads ? (
           <div class="message-head">
             <h3>
-              <Name>{author.name}</Name>
+              <button
+                type="button"
+                class="author"
+                tabIndex={tabIndex}
+                onClick={({ currentTarget }) => actions.showPerson(author, currentTarget)}
+              >
+                <Name>{author.name}</Name>
+              </button>
             </h3>
             {time}
           </div>
@@ -103,6 +112,7 @@ export const MessageItem = memo((props: MessageItemProps) => {
             tabIndex={tabIndex}
             onClick={() => actions.markUnread(seq)}
           />
+          <CopyLink roomId={roomId} seq={seq} tabIndex={tabIndex} />
           {own && <IconButton icon="pencil" label="Edit" tabIndex={tabIndex} onClick={() => actions.edit(seq)} />}
           {own && <IconButton icon="trash" label="Delete" tabIndex={tabIndex} onClick={() => actions.remove(seq)} />}
         </div>
@@ -110,6 +120,24 @@ export const MessageItem = memo((props: MessageItemProps) => {
     </li>
   )
 })
+
+function CopyLink({ roomId, seq, tabIndex }: { roomId: string; seq: number; tabIndex: number }) {
+  const [copied, setCopied] = useState(false)
+  // Pages served without TLS have no clipboard.
+  if (!navigator.clipboard) return null
+  const copy = async () => {
+    await navigator.clipboard.writeText(new URL(`/rooms/${roomId}/${seq}`, location.href).href)
+    setCopied(true)
+  }
+  return (
+    <IconButton
+      icon={copied ? 'check' : 'link'}
+      label={copied ? 'Link copied' : 'Copy link'}
+      tabIndex={tabIndex}
+      onClick={() => void copy()}
+    />
+  )
+}
 
 function Quote({ of, tabIndex, onJump }: { of: Message | undefined; tabIndex: number; onJump: () => void }) {
   return (
