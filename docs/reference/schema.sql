@@ -69,6 +69,7 @@ create table messages (
   edited_at  timestamp with time zone,
   deleted_at timestamp with time zone,
   version    bigint not null default 0,
+  search     tsvector default to_tsvector('russian'::regconfig, body),
   constraint messages_pkey primary key (room_id, seq),
   constraint messages_author_id_id_key unique (author_id, id),
   constraint messages_author_id_fkey foreign key (author_id) references accounts(id),
@@ -80,6 +81,8 @@ create table messages (
 );
 create index messages_reply_to on messages using btree (room_id, reply_to) where reply_to is not null;
 create index messages_version on messages using btree (room_id, version) where version > 0;
+create index messages_search on messages using gin (search);
+create index messages_posted_at on messages using btree (posted_at, seq, room_id);
 
 create table outbox (
   id           uuid not null default gen_random_uuid(),

@@ -12,6 +12,8 @@ import { createFolderAndRoot } from './storage/folder.js'
 import type { Storage } from './storage/storage.js'
 import type { Config } from './config.js'
 import { createConsumers } from './consumers.js'
+import { createSearch } from './search/search.js'
+import { createSearchRoutes } from './search/routes.js'
 import { createDirect } from './direct/direct.js'
 import { createDirectRoutes } from './direct/routes.js'
 import { createHttp, createOriginCheck, createSecurityHeaders } from './http/http.js'
@@ -96,6 +98,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
     toPerson,
     onError: (err) => sayFault({ err }, 'cannot notify rooms of a changed person'),
   })
+  const search = createSearch({ db, toPerson })
   const direct = createDirect({ db, rooms, toPerson })
   const messages = createMessages({ db, news, rooms, toPerson })
   const reactions = createReactions({ messages })
@@ -107,6 +110,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
   const roomLimiter = createLimiter('room', config.limits.room, redis, log)
   // Each replica counts alone, because a slow Redis must not delay a message.
   const postLimiter = createLimiter('post', config.limits.post, null, log)
+  const searchLimiter = createLimiter('search', config.limits.signal, null, log)
   const signalLimiter = createLimiter('signal', config.limits.signal, null, log)
 
   const checkOrigin = createOriginCheck(config.publicUrl)
@@ -139,6 +143,7 @@ export function createApp(config: Config, replacements: Replacements = {}): App 
         toAccount,
       }),
       createRoomRoutes({ rooms, accounts, roomLimiter, inviteLimiter, requireAccount: signedInOnly }),
+      createSearchRoutes({ search, limiter: searchLimiter, requireAccount: signedInOnly }),
       createDirectRoutes({ direct, roomLimiter, requireAccount: signedInOnly }),
       createMessageRoutes({ messages, requireAccount: signedInOnly }),
       createAssetRoutes({ assets }),

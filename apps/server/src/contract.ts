@@ -9,6 +9,8 @@ export const limits = {
   message: 4000,
   /** Characters of the name of an account or a room, and of a search for a room. */
   name: 60,
+  /** Characters of a search for messages. */
+  search: 200,
   /** Different emoji with which people react to one message. */
   reactions: 20,
   /** People of a direct conversation. */
@@ -224,6 +226,23 @@ export interface Page {
   head: number
   /** The messages contain their changes up to this version of the room, and perhaps later ones. */
   version: number
+}
+
+/** A message that a search has found. */
+export interface Found {
+  roomId: string
+  seq: number
+  author: Person
+  postedAt: string
+  /** The text around the words, in parts: every second part is a word that was searched. */
+  excerpt: string[]
+}
+
+/** Messages that a search has found, the newest first. */
+export interface FoundPage {
+  found: Found[]
+  /** The value of `after` in the request for the next page. Null on the last page. */
+  next: string | null
 }
 
 /** `T` with all optional fields required, so that code that builds a `T` cannot forget one. */

@@ -2,6 +2,7 @@ import type {
   Account,
   ErrorBody,
   ErrorCode,
+  FoundPage,
   Member,
   NotifyLevel,
   Page,
@@ -79,6 +80,9 @@ export const api = {
   /** People who share a room with the account, and whose names contain `search`. */
   people: (search: string) =>
     ask<{ people: Person[] }>('GET', `/api/people?${new URLSearchParams(search && { search })}`),
+  /** Messages with these words. The fields of `where` limit the search; `after` is `next` of the page before. */
+  search: (where: { text: string; roomId?: string; since?: string; until?: string; after?: string }) =>
+    ask<FoundPage>('GET', `/api/search?${new URLSearchParams(where)}`),
   beginDirect: (people: string[]) => ask<Room>('POST', '/api/direct', { people }),
   join: (roomId: string) => ask<Room>('PUT', `${room(roomId)}/membership`),
   notify: (roomId: string, notify: NotifyLevel) => ask<Room>('PATCH', `${room(roomId)}/membership`, { notify }),

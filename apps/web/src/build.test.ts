@@ -40,7 +40,11 @@ describe('the production build', () => {
       'keys-help.js',
       'main.css',
       'main.js',
+      'members.js',
+      'new-room.js',
+      'person-card.js',
       'profile.js',
+      'search.js',
       'switcher.js',
     ])
     for (const [name, url] of Object.entries(manifest)) {

@@ -21,7 +21,7 @@ async function statementsOf(work: (db: Db) => Promise<unknown>): Promise<{ sql: 
 }
 
 function literal(value: unknown): string {
-  if (value === null) return 'null'
+  if (value === null || value === undefined) return 'null'
   return pg.escapeLiteral(
     Array.isArray(value) ? `{${JSON.stringify(value).slice(1, -1)}}` : `${value as string | number}`,
   )

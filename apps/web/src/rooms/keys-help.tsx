@@ -2,6 +2,7 @@ import { Dialog } from '../ui/dialog.js'
 
 const keys = [
   ['Ctrl K or ⌘ K', 'Go to a room or a person'],
+  ['/', 'Search messages'],
   ['Alt ↑, Alt ↓', 'The room before or after this one'],
   ['Alt Shift ↑, Alt Shift ↓', 'The same, only rooms with unread messages'],
   ['Esc', 'Mark this room as read, and go to its newest message'],

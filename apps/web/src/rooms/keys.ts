@@ -8,17 +8,19 @@ interface KeysOptions {
   rooms: readonly Room[]
   openId: string | null
   onSwitch: () => void
+  onSearch: () => void
   onHelp: () => void
 }
 
 /** The keys that work on the whole page of rooms. Keys of a field or a list are handled there. */
-export function useKeys({ rooms, openId, onSwitch, onHelp }: KeysOptions): void {
+export function useKeys({ rooms, openId, onSwitch, onSearch, onHelp }: KeysOptions): void {
   useEffect(() => {
     const press = (event: KeyboardEvent) => {
       const { key, altKey, shiftKey } = event
       const isWriting = event.target instanceof HTMLElement && event.target.matches('input, textarea')
       if (event.isComposing || document.querySelector('dialog[open]')) return
       if ((event.ctrlKey || event.metaKey) && key.toLowerCase() === 'k') onSwitch()
+      else if (key === '/' && !isWriting) onSearch()
       else if (key === '?' && !isWriting) onHelp()
       else if (altKey && (key === 'ArrowUp' || key === 'ArrowDown')) {
         const wanted = rooms.filter(({ id, unread }) => !shiftKey || unread > 0 || id === openId)

@@ -1,12 +1,10 @@
 import { useState } from 'preact/hooks'
 
-import { limits, type Room } from '@chat/server/contract'
+import type { Room } from '@chat/server/contract'
 
-import { api } from '../api.js'
 import type { Chat } from '../chat/chat.js'
-import { Link, navigate } from '../router.js'
-import { Confirm, Dialog } from '../ui/dialog.js'
-import { Field, Form } from '../ui/form.js'
+import { Link } from '../router.js'
+import { Confirm } from '../ui/dialog.js'
 import { useChanges } from '../ui/hooks.js'
 import { Icon, IconButton } from '../ui/icon.js'
 import { later } from '../ui/later.js'
@@ -17,17 +15,20 @@ import { RoomIcon } from './room-icon.js'
 const BrowseRooms = later(() =>
   import(/* webpackChunkName: "browse-rooms" */ './browse-rooms.js').then(({ BrowseRooms }) => BrowseRooms),
 )
+const NewRoom = later(() => import(/* webpackChunkName: "new-room" */ './new-room.js').then(({ NewRoom }) => NewRoom))
 
 /** The rooms of the account with their unread counts, and the buttons for other rooms and the profile. */
 export function RoomList({
   chat,
   openId,
   onSwitch,
+  onSearch,
 }: {
   chat: Chat
   openId: string | null
   /** Opens the dialog to choose a person. */
   onSwitch: () => void
+  onSearch: () => void
 }) {
   useChanges(chat.rooms, chat.outbox, chat.me)
   const [creating, setCreating] = useState(false)
@@ -68,6 +69,7 @@ export function RoomList({
     <nav class="sidebar" aria-label="Rooms">
       <div class="head">
         <Heading class="brand">Rooms</Heading>
+        <IconButton icon="search" label="Search messages" onClick={onSearch} />
         <IconButton icon="plus" label="New room" onClick={() => setCreating(true)} />
       </div>
       <button type="button" class="entry room sidebar-browse" onClick={() => setBrowsing(true)}>
@@ -135,36 +137,5 @@ function SignOut({ chat }: { chat: Chat }) {
         </Confirm>
       )}
     </>
-  )
-}
-
-function NewRoom({ chat, onClose }: { chat: Chat; onClose: () => void }) {
-  const create = async ({ name = '', kind }: Record<string, string>) => {
-    const room = await api.createRoom({ name, kind: kind as 'public' | 'private' })
-    await chat.rooms.reload()
-    onClose()
-    navigate(`/rooms/${room.id}`)
-  }
-  return (
-    <Dialog title="New room" onClose={onClose}>
-      <Form action="Create room" send={create} onCancel={onClose}>
-        <Field label="Name" name="name" maxLength={limits.name} autocomplete="off" focused />
-        <fieldset class="choices">
-          <legend>Who can join</legend>
-          <label>
-            <input type="radio" name="kind" value="public" defaultChecked />{' '}
-            <span>
-              Public<small>Everyone</small>
-            </span>
-          </label>
-          <label>
-            <input type="radio" name="kind" value="private" />{' '}
-            <span>
-              Private<small>By invitation</small>
-            </span>
-          </label>
-        </fieldset>
-      </Form>
-    </Dialog>
   )
 }

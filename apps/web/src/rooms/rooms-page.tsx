@@ -13,7 +13,6 @@ import { Icon } from '../ui/icon.js'
 import { later } from '../ui/later.js'
 import { Name } from '../ui/person.js'
 import { Wait } from '../ui/wait.js'
-import { Members } from './members.js'
 import { useKeys } from './keys.js'
 import { groupsOf, RoomList } from './room-list.js'
 
@@ -23,10 +22,11 @@ interface OtherRoom {
   problem?: string
 }
 
+const Members = later(() => import(/* webpackChunkName: "members" */ './members.js').then(({ Members }) => Members))
 const Switcher = later(() =>
   import(/* webpackChunkName: "switcher" */ './switcher.js').then(({ Switcher }) => Switcher),
 )
-
+const Search = later(() => import(/* webpackChunkName: "search" */ './search.js').then(({ Search }) => Search))
 const KeysHelp = later(() =>
   import(/* webpackChunkName: "keys-help" */ './keys-help.js').then(({ KeysHelp }) => KeysHelp),
 )
@@ -50,11 +50,13 @@ export function RoomsPage({ chat, roomId, linked, arriving }: RoomsPageProps) {
   const [membersShown, setMembersShown] = useState(wide)
   useEffect(() => setMembersShown(wide), [wide])
   const [switching, setSwitching] = useState(false)
+  const [searching, setSearching] = useState(false)
   const [helping, setHelping] = useState(false)
   useKeys({
     rooms: Object.values(groupsOf(chat.rooms.list ?? [], roomId)).flat(),
     openId: roomId,
     onSwitch: () => setSwitching(true),
+    onSearch: () => setSearching(true),
     onHelp: () => setHelping(true),
   })
   const [others, setOthers] = useState<Record<string, OtherRoom>>({})
@@ -90,7 +92,7 @@ export function RoomsPage({ chat, roomId, linked, arriving }: RoomsPageProps) {
   const opening = arriving && !chat.rooms.problem && chat.rooms.list?.length !== 0
   return (
     <div class={`chat${roomId || opening ? ' chat--room' : ''}`}>
-      <RoomList chat={chat} openId={roomId} onSwitch={() => setSwitching(true)} />
+      <RoomList chat={chat} openId={roomId} onSwitch={() => setSwitching(true)} onSearch={() => setSearching(true)} />
       <main class="pane" aria-label={shown ? undefined : 'Room'}>
         {!chat.connection.connected && (
           <p class="offline" role="status">
@@ -111,15 +113,18 @@ export function RoomsPage({ chat, roomId, linked, arriving }: RoomsPageProps) {
         )}
       </main>
       {open && membersShown && (
-        <Members
-          key={`${open.id} members`}
-          chat={chat}
-          room={open}
-          beside={wide}
-          onClose={() => setMembersShown(false)}
-        />
+        <div class={wide ? 'beside' : undefined}>
+          <Members
+            key={`${open.id} members`}
+            chat={chat}
+            room={open}
+            beside={wide}
+            onClose={() => setMembersShown(false)}
+          />
+        </div>
       )}
       {switching && <Switcher chat={chat} onClose={() => setSwitching(false)} />}
+      {searching && <Search chat={chat} room={open} onClose={() => setSearching(false)} />}
       {helping && <KeysHelp onClose={() => setHelping(false)} />}
     </div>
   )
