@@ -1,4 +1,4 @@
-import { useEffect } from 'preact/hooks'
+import { useLayoutEffect } from 'preact/hooks'
 
 import type { Room } from '@chat/server/contract'
 
@@ -14,7 +14,8 @@ interface KeysOptions {
 
 /** The keys that work on the whole page of rooms. Keys of a field or a list are handled there. */
 export function useKeys({ rooms, openId, onSwitch, onSearch, onHelp }: KeysOptions): void {
-  useEffect(() => {
+  // Not after the next paint: a key can follow at once.
+  useLayoutEffect(() => {
     const press = (event: KeyboardEvent) => {
       const { key, altKey, shiftKey } = event
       const isWriting = event.target instanceof HTMLElement && event.target.matches('input, textarea')
