@@ -239,7 +239,12 @@ describe('the HTTP server', () => {
     try {
       const { body } = await new Person(production.url).ask<string>('GET', '/')
       for (const [, asset] of body.matchAll(/(?:src|href)="(\/assets\/[^"]+)"/g))
-        expect((await fetch(production.url + asset)).status).toBe(200)
+        for (const encoding of ['br', 'gzip']) {
+          const { status, headers } = await fetch(production.url + asset, { headers: { 'accept-encoding': encoding } })
+          expect([asset, status, headers.get('content-encoding')]).toEqual([asset, 200, encoding])
+          expect(headers.get('vary')).toContain('Accept-Encoding')
+          expect(headers.get('cache-control')).toBe('public, max-age=31536000, immutable')
+        }
       expect(await (await fetch(`${production.url}/assets/config.json`)).json()).toEqual({
         domain: '',
         loginUrl: '/welcome',

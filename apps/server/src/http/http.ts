@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import serveCompressed from 'express-static-gzip'
 import express, {
   type ErrorRequestHandler,
   type Express,
@@ -102,7 +103,12 @@ export function createHttp({ config, log, sessions, checkOrigin, routers, isRead
   app.get('/assets/config.json', (_req, res) => void res.set('cache-control', 'no-cache').json(config.web))
   app.use(
     '/assets',
-    express.static(assetsDirectory, { cacheControl: false, redirect: false, setHeaders: letHashedNamesBeKept }),
+    serveCompressed(assetsDirectory, {
+      enableBrotli: true,
+      orderPreference: ['br'],
+      index: false,
+      serveStatic: { cacheControl: false, redirect: false, setHeaders: letHashedNamesBeKept },
+    }),
   )
 
   app.use((req, _res, next) => {
@@ -141,7 +147,10 @@ export function createHttp({ config, log, sessions, checkOrigin, routers, isRead
 
 /** A file with a content hash in its name never changes. */
 function letHashedNamesBeKept(res: { setHeader: (name: string, value: string) => unknown }, path: string): void {
-  res.setHeader('cache-control', /\.[0-9a-f]{20}\.\w+$/.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache')
+  res.setHeader(
+    'cache-control',
+    /\.[0-9a-f]{20}(\.\w+)+$/.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache',
+  )
 }
 
 function logRequests({ production }: Config, log: Log): RequestHandler {
