@@ -50,15 +50,19 @@ export function Link({ to, class: className, label, current, tabIndex, children 
   )
 }
 
-/** Marks the icon of the browser tab while something is unread. */
+const iconDelayMs = 500
+
+/** Marks the icon of the browser tab while something is unread, but not for a message that is read at once. */
 export function useIcon(isUnread: boolean): void {
   useEffect(() => {
     const icon = document.querySelector<HTMLLinkElement>('link[rel=icon]')
     if (!icon || !isUnread) return
     const plain = icon.href
-    icon.href = new URL('./icon-unread.svg', import.meta.url).href
+    const timer = setTimeout(() => (icon.href = new URL('./icon-unread.svg', import.meta.url).href), iconDelayMs)
     return () => {
-      icon.href = plain
+      clearTimeout(timer)
+      // Each assignment loads the icon.
+      if (icon.href !== plain) icon.href = plain
     }
   }, [isUnread])
 }

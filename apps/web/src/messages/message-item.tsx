@@ -225,8 +225,9 @@ export function isSend(event: KeyboardEvent): boolean {
   return event.key === 'Enter' && !event.shiftKey && !event.isComposing
 }
 
-/** Makes a text field as high as its text. */
+/** Makes a text field as high as its text, in browsers where the style cannot do it. */
 export function fit(field: HTMLTextAreaElement): void {
+  if (CSS.supports('field-sizing', 'content')) return
   field.style.height = 'auto'
   field.style.height = `${field.scrollHeight}px`
 }
