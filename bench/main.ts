@@ -72,8 +72,8 @@ else {
     } else {
       const takesPart = (name: string) =>
         candidates.some((candidate) => candidate.name === name && wanted.some((each) => each.candidates.includes(name)))
-      say('Building the server.')
-      execFileSync('npm', ['run', 'build:server'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] })
+      say('Building the chat.')
+      execFileSync('npm', ['run', 'build'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] })
       const earlier = takesPart('chat-at') ? checkOut(flags.ref, daemons) : undefined
       if (earlier !== undefined) close.push(earlier.remove)
       const safe = {

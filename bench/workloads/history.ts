@@ -55,12 +55,12 @@ export const history: Workload = {
 }
 
 /** Writes rows past the rules of the chat, in parts that end within the patience of a statement. Returns their bytes with all indexes. */
-async function fill(query: (sql: string) => Promise<Record<string, unknown>[]>, roomId: string, count: number) {
+export async function fill(query: (sql: string) => Promise<Record<string, unknown>[]>, roomId: string, count: number) {
   const part = 100_000
   for (let first = 1; first <= count; first += part) {
     await query(
       `insert into messages (room_id, seq, id, author_id, body, posted_at, edited_at, version)
-       select '${roomId}', seq, gen_random_uuid(), (select account_id from memberships where room_id = '${roomId}'),
+       select '${roomId}', seq, gen_random_uuid(), (select account_id from memberships where room_id = '${roomId}' limit 1),
               rpad(seq::text, 120, ' history'), now() - interval '1 second' * (${count} - seq),
               case when seq % 100 = 0 then now() end, case when seq % 100 = 0 then seq / 100 else 0 end
          from generate_series(${first}, ${Math.min(first + part - 1, count)}) as seq`,

@@ -38,7 +38,7 @@ interface Service {
 }
 
 const isInstalled = (...names: string[]) => findProgram(...names) !== undefined
-const chromiumNames = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome']
+export const chromiumNames = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome']
 
 const services: Service[] = [
   {
