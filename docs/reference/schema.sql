@@ -25,21 +25,24 @@ create table sessions (
 create index sessions_expires_at on sessions using btree (expires_at);
 
 create table rooms (
-  id         uuid not null default gen_random_uuid(),
-  name       text,
-  kind       text not null,
-  head       bigint not null default 0,
-  created_by uuid,
-  created_at timestamp with time zone not null default now(),
-  version    bigint not null default 0,
-  people     uuid[],
+  id          uuid not null default gen_random_uuid(),
+  name        text,
+  kind        text not null,
+  head        bigint not null default 0,
+  created_by  uuid,
+  created_at  timestamp with time zone not null default now(),
+  version     bigint not null default 0,
+  people      uuid[],
+  topic       text not null default ''::text,
+  archived_at timestamp with time zone,
   constraint rooms_pkey primary key (id),
   constraint rooms_people_key unique (people),
   constraint rooms_created_by_fkey foreign key (created_by) references accounts(id) on delete set null,
   constraint rooms_direct_check check ((kind = 'direct'::text) = (name is null) and (kind = 'direct'::text) = (people is not null)),
   constraint rooms_head_check check (head >= 0),
   constraint rooms_kind_check check (kind = any (array['public'::text, 'private'::text, 'direct'::text])),
-  constraint rooms_name_check check (char_length(name) >= 1 and char_length(name) <= 60)
+  constraint rooms_name_check check (char_length(name) >= 1 and char_length(name) <= 60),
+  constraint rooms_topic_check check (char_length(topic) <= 250)
 );
 create unique index rooms_public_name on rooms using btree (lower(name)) where kind = 'public'::text;
 create index rooms_created_by on rooms using btree (created_by);

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Locator } from 'playwright-core'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { Visitor } from './browser.js'
 import { useChat } from './use-chat.js'
@@ -210,5 +211,43 @@ describe('people who talk', () => {
     expect(await ben.accessibilityProblems()).toEqual([])
     await ben.page.keyboard.press('Escape')
     await dialog.waitFor({ state: 'detached' })
+  })
+
+  it('give a room a topic and another name, archive it, and read it on', async () => {
+    await ann.page.getByRole('link', { name: room, exact: true }).click()
+    await ben.page.getByRole('link', { name: room, exact: true }).click()
+    await ben.page.getByRole('heading', { level: 1, name: room }).waitFor()
+    expect(await ben.page.getByRole('button', { name: 'Room details' }).count()).toBe(0)
+    const changed = `${room}, outside`
+    const change = async (fill: (dialog: Locator) => Promise<void>) => {
+      await ann.page.getByRole('button', { name: 'Room details' }).click()
+      const dialog = ann.page.getByRole('dialog', { name: 'Room details' })
+      await fill(dialog)
+      await dialog.getByRole('button', { name: 'Save' }).click()
+      await dialog.waitFor({ state: 'detached' })
+    }
+    await change(async (dialog) => {
+      await dialog.getByLabel('Name').fill(changed)
+      await dialog.getByLabel('Topic').fill('Beans, and who waters them')
+      expect(await ann.accessibilityProblems()).toEqual([])
+    })
+    await ben.page.getByRole('heading', { level: 1, name: changed }).waitFor()
+    await ben.page.getByText('Beans, and who waters them').waitFor()
+    await ben.page.getByRole('link', { name: changed }).waitFor()
+    expect(await ben.accessibilityProblems()).toEqual([])
+
+    await change((dialog) => dialog.getByLabel('Archived').check())
+    await ben.page.getByText('This room is archived.').waitFor()
+    await ben.page.getByRole('heading', { level: 2, name: 'Archived rooms' }).waitFor()
+    expect(await ben.composer.count()).toBe(0)
+    await ben.sees('I bring cake.')
+    await ben.message('I bring cake.').hover()
+    expect(await ben.message('I bring cake.').getByRole('button', { name: 'React' }).count()).toBe(0)
+    expect(await ben.accessibilityProblems()).toEqual([])
+
+    await change((dialog) => dialog.getByLabel('Archived').uncheck())
+    await ben.composer.waitFor()
+    await ben.write('The garden is open again.')
+    await ann.sees('The garden is open again.')
   })
 })

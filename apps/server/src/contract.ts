@@ -9,6 +9,8 @@ export const limits = {
   message: 4000,
   /** Characters of the name of an account or a room, and of a search for a room. */
   name: 60,
+  /** Characters of the topic of a room. */
+  topic: 250,
   /** Characters of a search for messages. */
   search: 200,
   /** Different emoji with which people react to one message. */
@@ -40,7 +42,15 @@ export const reasons = {
     'request_broken_off',
   ],
   unauthenticated: ['signed_out', 'wrong_password'],
-  forbidden: ['foreign_origin', 'localhost_only', 'not_a_member', 'wrong_current_password', 'direct_conversation'],
+  forbidden: [
+    'foreign_origin',
+    'localhost_only',
+    'not_a_member',
+    'wrong_current_password',
+    'direct_conversation',
+    'not_your_room',
+    'room_archived',
+  ],
   not_found: ['nothing_here', 'no_such_room', 'no_such_message', 'no_such_account'],
   conflict: ['email_taken', 'room_name_taken', 'message_id_taken'],
   too_large: ['body_too_large', 'picture_too_large', 'too_many_pixels', 'too_much_memory'],
@@ -96,6 +106,12 @@ export interface Room {
   /** Of a direct conversation: the names of the other people. */
   name: string
   kind: RoomKind
+  /** What the room is about; may be empty. */
+  topic: string
+  /** Its members can read the room, but change nothing in it. */
+  archived: boolean
+  /** The account has created the room and is a member, so it may change the room's name and topic, and archive it. */
+  mine: boolean
   /** The other people of a direct conversation. Empty for other kinds. */
   people: Person[]
   joined: boolean
@@ -110,6 +126,9 @@ export interface Room {
   mentions: number
   notify: NotifyLevel
 }
+
+/** What the person who created a room can change. */
+export type RoomDetails = Pick<Room, 'name' | 'topic' | 'archived'>
 
 /** Public rooms that the account can join, sorted by name. */
 export interface RoomPage {
@@ -300,6 +319,8 @@ export interface ServerToClientEvents {
   'room:head': (news: { roomId: string; head: number; version: number }) => void
   /** A new public room. */
   'room:opened': (news: { room: Room }) => void
+  /** A room has another name or topic, or is archived or not any more. */
+  'room:changed': (news: { roomId: string; details: RoomDetails }) => void
   /** Accounts that have joined and left a room. All devices of these accounts get the event too. */
   'members:changed': (news: { roomId: string; joined: Member[]; left: string[] }) => void
   /** The account itself, or a member of one of its rooms, has a new name or avatar. */

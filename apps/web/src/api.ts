@@ -9,6 +9,7 @@ import type {
   Person,
   Reason,
   Room,
+  RoomDetails,
   RoomKind,
   RoomPage,
   WebConfig,
@@ -77,6 +78,7 @@ export const api = {
   room: (roomId: string) => ask<Room>('GET', room(roomId)),
   createRoom: (newRoom: { name: string; kind: Exclude<RoomKind, 'direct'> }) =>
     ask<Room>('POST', '/api/rooms', newRoom),
+  changeRoom: (roomId: string, changes: Partial<RoomDetails>) => ask<Room>('PATCH', room(roomId), changes),
   /** People who share a room with the account, and whose names contain `search`. */
   people: (search: string) =>
     ask<{ people: Person[] }>('GET', `/api/people?${new URLSearchParams(search && { search })}`),

@@ -2,7 +2,6 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 
 import type { Account, WebConfig } from '@chat/server/contract'
 
-import { Entrance } from './accounts/entrance.js'
 import { api, isSignedOut } from './api.js'
 import { createChat } from './chat/chat.js'
 import { connectTo } from './chat/connection.js'
@@ -12,6 +11,9 @@ import { navigate, usePath } from './router.js'
 import { later } from './ui/later.js'
 import { Wait } from './ui/wait.js'
 
+const Entrance = later(() =>
+  import(/* webpackChunkName: "entrance" */ './accounts/entrance.js').then(({ Entrance }) => Entrance),
+)
 const Profile = later(() =>
   import(/* webpackChunkName: "profile" */ './accounts/profile.js').then(({ Profile }) => Profile),
 )

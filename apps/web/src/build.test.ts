@@ -35,8 +35,10 @@ describe('the production build', () => {
     expect(Object.keys(manifest).sort()).toEqual([
       'browse-rooms.js',
       'emoji-picker.js',
+      'entrance.js',
       'icon-unread.svg',
       'icon.svg',
+      'join-bar.js',
       'keys-help.js',
       'main.css',
       'main.js',
@@ -44,6 +46,7 @@ describe('the production build', () => {
       'new-room.js',
       'person-card.js',
       'profile.js',
+      'room-details.js',
       'search.js',
       'switcher.js',
     ])

@@ -114,6 +114,7 @@ function roomsToFlush(dispatch: DirectDispatch): string[] {
     case 'presence:changed':
     case 'presences:changed':
     case 'room:opened':
+    case 'room:changed':
     case 'joined':
     case 'session-ended':
     case 'other-sessions-ended':

@@ -163,6 +163,7 @@ export function createSockets({
         case 'message:edited':
         case 'message:deleted':
         case 'room:head':
+        case 'room:changed':
         case 'members:changed':
         case 'presence:changed':
         case 'presences:changed':

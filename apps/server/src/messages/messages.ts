@@ -8,7 +8,7 @@ import { ChatError } from '../platform/errors.js'
 import { createTurns } from '../platform/gate.js'
 import { groupBy } from '../platform/group.js'
 import { createLoader } from '../platform/loader.js'
-import type { Rooms, VisibleRoom } from '../rooms/rooms.js'
+import { roomArchived, type Rooms, type VisibleRoom } from '../rooms/rooms.js'
 import { createPostStore } from './post-store.js'
 import { createPosting } from './posting.js'
 import * as queries from './queries.js'
@@ -105,6 +105,7 @@ export function createMessages({ db, news, rooms, toPerson }: MessagesOptions) {
       const message = await db.transaction(async (tx) => {
         const turn = await queries.takeTurn(tx, accountId, roomId)
         if (turn === undefined) throw new ChatError('not_a_member', 'Join the room first.')
+        if (turn.archived) throw roomArchived()
         return toMessage(await write(tx, turn))
       })
       news.send({ type: changeOf(message), to: [roomId], payload: { roomId, message } })

@@ -2,6 +2,7 @@ import type { Message } from '../contract.js'
 import type { Database } from '../platform/db.js'
 import { storeMentions } from '../mentions/mentions.js'
 import { ChatError } from '../platform/errors.js'
+import { roomArchived } from '../rooms/rooms.js'
 import { StoredBefore, type PostStore } from './posting.js'
 import * as queries from './queries.js'
 
@@ -15,18 +16,21 @@ export function createPostStore(db: Database, toMessage: (row: queries.MessageRo
       db.transaction(
         async (tx) => {
           const locked = await queries.lockRooms(tx, posts)
-          const heads = new Map(locked.map(({ roomId, head }) => [roomId, head]))
+          const rooms = new Map(locked.map((room) => [room.roomId, room]))
           const members = new Set(locked.map(({ roomId, authorId }) => `${roomId} ${authorId}`))
           const numbered = posts.map(({ authorId, message }) => {
             const { roomId, replyTo } = message
-            const seq = (heads.get(roomId) ?? 0) + 1
-            if (!members.has(`${roomId} ${authorId}`)) return new ChatError('not_a_member', 'Join the room first.')
+            const room = rooms.get(roomId)
+            if (room === undefined || !members.has(`${roomId} ${authorId}`))
+              return new ChatError('not_a_member', 'Join the room first.')
+            if (room.archived) return roomArchived()
+            const seq = room.head + 1
             // Numbers have no gaps, so each smaller number is a message of this room.
             if (replyTo && replyTo >= seq)
               return new ChatError('reply_to_nothing', 'The message that this one answers is not there.', {
                 field: 'replyTo',
               })
-            heads.set(roomId, seq)
+            room.head = seq
             return { seq, authorId, message }
           })
           const accepted = numbered.flatMap((post) => (post instanceof ChatError ? [] : [post]))

@@ -36,15 +36,15 @@ const columns = `m.seq, m.id, m.author_id as "authorId", a.name as "authorName",
 const message = `${columns}, ${mentionsOfMessage} as mentions, ${reactions} as reactions`
 
 /**
- * Locks rooms until the transaction ends. Returns the `head` of each room, with those of the authors who are members.
- * Neither can change before the commit. All transactions lock rooms in the same order, so there is no deadlock.
+ * Locks rooms until the transaction ends. Returns each room's `head` and whether it is archived, with the authors who are
+ * members. None of these can change before the commit. All transactions lock rooms in the same order, so there is no deadlock.
  */
 export function lockRooms(
   db: Db,
   posts: { authorId: string; message: { roomId: string } }[],
-): Promise<{ roomId: string; head: number; authorId: string }[]> {
+): Promise<{ roomId: string; head: number; archived: boolean; authorId: string }[]> {
   return db.query(
-    `select r.id as "roomId", r.head, m.account_id as "authorId"
+    `select r.id as "roomId", r.head, r.archived_at is not null as archived, m.account_id as "authorId"
        from (select distinct * from unnest($1::uuid[], $2::uuid[]) as asked (room_id, account_id)) asked
        join memberships m using (room_id, account_id) join rooms r on r.id = m.room_id
       order by r.id, m.account_id
@@ -142,6 +142,7 @@ export interface Turn {
   roomId: string
   authorId: string
   version: number
+  archived: boolean
 }
 
 /**
@@ -154,7 +155,7 @@ export async function takeTurn(db: Db, accountId: string, roomId: string): Promi
     `update rooms set version = version + 1
        from memberships m
       where m.account_id = $1 and m.room_id = $2 and rooms.id = m.room_id
-      returning rooms.id as "roomId", m.account_id as "authorId", rooms.version`,
+      returning rooms.id as "roomId", m.account_id as "authorId", rooms.version, rooms.archived_at is not null as archived`,
     [accountId, roomId],
   )
   return turn

@@ -116,6 +116,9 @@ function isTemporary(error: unknown): boolean {
   return error instanceof pg.DatabaseError ? temporary.test(error.code ?? '') : !(error instanceof TypeError)
 }
 
+/** PostgreSQL has refused a row because another one has its unique key. */
+export const isDuplicate = (error: unknown): boolean => error instanceof pg.DatabaseError && error.code === '23505'
+
 function translated(error: unknown): unknown {
   if (!isTemporary(error)) return error
   const { code } = error as { code?: unknown }

@@ -53,6 +53,9 @@ describe('among ten thousand public rooms', () => {
       unread: 0,
       mentions: 0,
       notify: 'mentions',
+      topic: '',
+      archived: false,
+      mine: false,
     })
     expect(names(await page({ limit: '2' }))).toEqual([nameOf(1), nameOf(2)])
     expect((await page({ limit: '100' })).rooms).toHaveLength(100)

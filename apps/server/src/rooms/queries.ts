@@ -1,11 +1,15 @@
-import type { NotifyLevel, RoomKind } from '../contract.js'
-import type { Db } from '../platform/db.js'
+import type { NotifyLevel, RoomDetails, RoomKind } from '../contract.js'
+import { isDuplicate, type Db } from '../platform/db.js'
 
 export interface RoomRow {
   id: string
   /** Null: a direct conversation. */
   name: string | null
   kind: RoomKind
+  topic: string
+  archived: boolean
+  /** The asking account has created the room. */
+  mine?: boolean | null
   /** The other people of a direct conversation. */
   others: { id: string; name: string; avatarKey: string | null }[] | null
   head: number
@@ -24,7 +28,8 @@ export interface MemberRow {
   isBot: boolean
 }
 
-const room = `r.id, r.name, r.kind, r.head, r.version, m.read_seq as read, m.notify,
+const room = `r.id, r.name, r.kind, r.topic, r.archived_at is not null as archived, r.created_by = m.account_id as mine,
+       r.head, r.version, m.read_seq as read, m.notify,
        case when r.kind = 'direct' then (
          select jsonb_agg(jsonb_build_object('id', p.id, 'name', p.name, 'avatarKey', p.avatar_key))
            from accounts p where p.id = any(r.people) and p.id <> m.account_id) end as others`
@@ -89,7 +94,7 @@ export function publicRooms(
   return db.query<RoomRow>(
     `select ${room}
        from rooms r left join memberships m on m.room_id = r.id and m.account_id = $1
-      where r.kind = 'public' and m.account_id is null
+      where r.kind = 'public' and m.account_id is null and r.archived_at is null
         and lower(r.name) > lower($2) and strpos(lower(r.name), lower($3)) > 0
       order by lower(r.name) limit $4`,
     [accountId, after, search, limit],
@@ -114,7 +119,7 @@ export async function insertRoom(
   const [inserted] = await db.query<VisibleRoom>(
     `insert into rooms (name, kind, created_by) values ($1, $2, $3)
      on conflict (lower(name)) where kind = 'public' do nothing
-     returning id, name, kind, null as others, head, version, null as "accountId", null as read`,
+     returning id, name, kind, topic, false as archived, null as others, head, version, null as "accountId", null as read`,
     [name, kind, createdBy],
   )
   return inserted
@@ -123,11 +128,34 @@ export async function insertRoom(
 /** The public room with this name. Upper and lower case are equal. */
 export async function publicRoomNamed(db: Db, name: string): Promise<VisibleRoom | undefined> {
   const [found] = await db.query<VisibleRoom>(
-    `select id, name, kind, null as others, head, version, null as "accountId", null as read
+    `select id, name, kind, topic, archived_at is not null as archived, null as others, head, version, null as "accountId", null as read
        from rooms where kind = 'public' and lower(name) = lower($1)`,
     [name],
   )
   return found
+}
+
+/** Changes a room. Undefined when another public room has the name. */
+export async function updateDetails(
+  db: Db,
+  { id }: Membership,
+  { name, topic, archived }: Partial<RoomDetails>,
+): Promise<RoomDetails | undefined> {
+  try {
+    const [updated] = await db.query<RoomDetails>(
+      `update rooms
+          set name = coalesce($2, name),
+              topic = coalesce($3, topic),
+              archived_at = case when coalesce($4, archived_at is not null) then coalesce(archived_at, now()) end
+        where id = $1
+        returning name, topic, archived_at is not null as archived`,
+      [id, name, topic, archived],
+    )
+    return updated
+  } catch (error) {
+    if (isDuplicate(error)) return undefined
+    throw error
+  }
 }
 
 /** Adds a member, who starts with no unread messages. False when the account is already a member. */

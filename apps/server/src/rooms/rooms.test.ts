@@ -21,7 +21,7 @@ describe('rooms', () => {
     expect(status).toBe(201)
     expect(body).toMatchObject({ name: 'Open air', kind: 'public', joined: true, head: 0, read: 0, unread: 0 })
     expect((await ann.ask('GET', `/api/rooms/${body.id}`)).body).toEqual(body)
-    expect((await ben.ask('GET', `/api/rooms/${body.id}`)).body).toEqual({ ...body, joined: false })
+    expect((await ben.ask('GET', `/api/rooms/${body.id}`)).body).toEqual({ ...body, joined: false, mine: false })
   })
 
   it('are sorted by the alphabet, not by bytes', async () => {

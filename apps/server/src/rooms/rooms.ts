@@ -1,5 +1,5 @@
 import type { ToPerson } from '../accounts/person.js'
-import type { Complete, Member, NotifyLevel, Room, RoomPage } from '../contract.js'
+import type { Complete, Member, NotifyLevel, Room, RoomDetails, RoomPage } from '../contract.js'
 import type { News } from '../live/news.js'
 import { createBatches } from '../platform/batches.js'
 import type { Database } from '../platform/db.js'
@@ -90,6 +90,9 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
     id,
     name,
     kind,
+    topic,
+    archived,
+    mine,
     others,
     head,
     version,
@@ -103,6 +106,9 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
       id,
       name: name ?? people.map(({ name }) => name).join(', '),
       kind,
+      topic,
+      archived,
+      mine: mine ?? false,
       people,
       head,
       version,
@@ -164,18 +170,27 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
     async create(accountId: string, wanted: { name: string; kind: 'public' | 'private' }): Promise<Room> {
       const created = await db.transaction(async (tx) => {
         const room = await queries.insertRoom(tx, accountId, wanted)
-        if (room === undefined)
-          throw new ChatError(
-            'room_name_taken',
-            'There is a public room with this name already. Please choose another name.',
-            { field: 'name' },
-          )
+        if (room === undefined) throw nameTaken()
         await queries.insertMembership(tx, accountId, room)
         return room
       })
       tellJoined(accountId, created.id)
       if (created.kind === 'public') news.send({ type: 'room:opened', payload: { room: toRoom(created) } })
-      return toRoom({ ...created, read: 0 })
+      return toRoom({ ...created, mine: true, read: 0 })
+    },
+
+    /**
+     * Changes the name or topic of a room, or archives it, and tells its members.
+     * @throws ChatError `no_such_room`, `not_a_member`, `direct_conversation`, `not_your_room` when another account has
+     * created the room, `room_name_taken`.
+     */
+    async change(accountId: string, roomId: string, changes: Partial<RoomDetails>): Promise<Room> {
+      const room = mustNotBeDirect(await requireMember(accountId, roomId))
+      if (!room.mine) throw new ChatError('not_your_room', 'Only the person who created a room can change it.')
+      const details = await queries.updateDetails(db, room, changes)
+      if (details === undefined) throw nameTaken()
+      news.send({ type: 'room:changed', to: [roomId], payload: { roomId, details } })
+      return toRoom({ ...room, ...details })
     },
 
     /**
@@ -191,7 +206,7 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
 
     /** Joins a public room. Joining again changes nothing. */
     async join(accountId: string, roomId: string): Promise<Room> {
-      await addMember(accountId, await requireVisible(accountId, roomId))
+      await addMember(accountId, mustNotBeArchived(await requireVisible(accountId, roomId)))
       return toRoom(await requireVisible(accountId, roomId))
     },
 
@@ -200,7 +215,7 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
      * member. Otherwise the errors would tell any account which email addresses have accounts.
      */
     async invite(accountId: string, roomId: string, findInvited: () => Promise<string>): Promise<void> {
-      const room = mustNotBeDirect(await requireMember(accountId, roomId))
+      const room = mustNotBeArchived(mustNotBeDirect(await requireMember(accountId, roomId)))
       await addMember(await findInvited(), room)
     },
 
@@ -253,9 +268,22 @@ export function createRooms({ db, news, toPerson, onError = () => undefined }: R
   }
 }
 
-/** The people of a direct conversation stay the same. @throws ChatError `direct_conversation`. */
+const nameTaken = () =>
+  new ChatError('room_name_taken', 'There is a public room with this name already. Please choose another name.', {
+    field: 'name',
+  })
+
+export const roomArchived = () =>
+  new ChatError('room_archived', 'This room is archived. People can read it, and nothing more.')
+
+function mustNotBeArchived<Checked extends VisibleRoom>(room: Checked): Checked {
+  if (room.archived) throw roomArchived()
+  return room
+}
+
+/** A direct conversation always has the same people. @throws ChatError `direct_conversation`. */
 function mustNotBeDirect<Checked extends VisibleRoom>(room: Checked): Checked {
   if (room.kind === 'direct')
-    throw new ChatError('direct_conversation', 'The people of a direct conversation cannot change. Begin another one.')
+    throw new ChatError('direct_conversation', 'A direct conversation cannot change. Begin another one.')
   return room
 }

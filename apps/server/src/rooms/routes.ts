@@ -11,6 +11,13 @@ const newRoom = z.object({
   name: line('a name', limits.name),
   kind: z.enum(['public', 'private'], 'Please choose public or private.').default('public'),
 })
+const details = z
+  .object({
+    name: line('a name', limits.name),
+    topic: z.literal('').or(line('a topic', limits.topic)),
+    archived: z.boolean(),
+  })
+  .partial()
 const whichPage = z.object({
   search: line('a part of a name', limits.name).optional(),
   after: line('a name', limits.name).optional(),
@@ -46,6 +53,11 @@ export function createRoomRoutes({ rooms, accounts, roomLimiter, inviteLimiter, 
       const accountId = signedIn(res).id
       await roomLimiter.take(accountId, { reqId: req.id, accountId })
       res.status(201).json(await rooms.create(accountId, wanted))
+    })
+    .patch('/api/rooms/:id', requireAccount, async (req, res) => {
+      const accountId = signedIn(res).id
+      await roomLimiter.take(accountId, { reqId: req.id, accountId })
+      res.json(await rooms.change(accountId, parse(whichRoom, req.params).id, parse(details, req.body)))
     })
     .put('/api/rooms/:id/membership', requireAccount, async (req, res) => {
       res.json(await rooms.join(signedIn(res).id, parse(whichRoom, req.params).id))

@@ -38,6 +38,9 @@ const createServer = () => {
     read: 5,
     version: 0,
     notify: 'mentions' as Room['notify'],
+    topic: '',
+    archived: false,
+    mine: false,
     signedOut: false,
     /** The other rooms of the account. */
     others: [] as Room[],
@@ -85,6 +88,9 @@ const createServer = () => {
       people: [],
       mentions: 0,
       notify: server.notify,
+      topic: '',
+      archived: false,
+      mine: false,
     }
   }
   const answer = (url: URL) => {
@@ -365,6 +371,9 @@ describe('the list of rooms', () => {
         people: [],
         mentions: 0,
         notify: 'mentions',
+        topic: '',
+        archived: false,
+        mine: false,
       }
     })
     await chat.rooms.reload()
@@ -471,6 +480,9 @@ describe('live updates show', () => {
       people: [],
       mentions: 0,
       notify: 'mentions',
+      topic: '',
+      archived: false,
+      mine: false,
     }
     const names = () => chat.rooms.list!.map(({ name }) => name)
     server.others = [other]

@@ -135,6 +135,11 @@ export function createChat({
     if (conversations.get(roomId)) take(roomId, [], head, version)
     else if ((rooms.get(roomId)?.head ?? -1) < head) rooms.reloadSoon()
   })
+  connection.on('room:changed', ({ roomId, details }) => {
+    rooms.put({ id: roomId, ...details })
+    // It may have another place in the list.
+    rooms.reloadSoon()
+  })
   connection.on('room:opened', ({ room }) => openingListeners.forEach((listener) => listener(room)))
   connection.on('members:changed', (news) => {
     members.receive(news)

@@ -17,8 +17,8 @@ export interface Rooms extends Store {
   receive: (roomId: string, messages: readonly Message[]) => Message[]
   /** Updates a person in direct conversations. */
   rename: (person: Person) => void
-  /** Replaces a room by what the server has answered. */
-  put: (room: Room) => void
+  /** Updates a room with what the server has said about it. */
+  put: (room: Partial<Room> & Pick<Room, 'id'>) => void
   /** Marks the messages up to `seq` as read. */
   markRead: (roomId: string, seq: number) => void
   /** Marks a message and those after it as unread. They stay so until the room is opened again. */
@@ -175,4 +175,7 @@ export function isWanted(room: Room, message: Message, accountId: string): boole
 }
 
 /** During a rollout, a server of an older release may answer, without these fields. */
-const completed = (room: Room): Room => ({ ...{ people: [], mentions: 0, notify: 'mentions' as const }, ...room })
+const completed = (room: Room): Room => ({
+  ...{ people: [], mentions: 0, notify: 'mentions' as const, topic: '', archived: false, mine: false },
+  ...room,
+})

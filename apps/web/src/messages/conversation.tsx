@@ -4,7 +4,6 @@ import type { Person, Room } from '@chat/server/contract'
 
 import type { Chat } from '../chat/chat.js'
 import { EmojiPicker } from '../reactions/later.js'
-import { JoinBar } from '../rooms/join-bar.js'
 import { RoomIcon } from '../rooms/room-icon.js'
 import { Link, navigate } from '../router.js'
 import { Confirm } from '../ui/dialog.js'
@@ -29,6 +28,12 @@ const longRun = 2000
 const keptRun = 1000
 const PersonCard = later(() =>
   import(/* webpackChunkName: "person-card" */ '../accounts/person-card.js').then(({ PersonCard }) => PersonCard),
+)
+const JoinBar = later(() =>
+  import(/* webpackChunkName: "join-bar" */ '../rooms/join-bar.js').then(({ JoinBar }) => JoinBar),
+)
+const RoomDetails = later(() =>
+  import(/* webpackChunkName: "room-details" */ '../rooms/room-details.js').then(({ RoomDetails }) => RoomDetails),
 )
 const unreadNoun = { one: 'new message', other: 'new messages' }
 
@@ -138,7 +143,7 @@ export function Conversation({ chat, room, linked, membersShown, onToggleMembers
 
   return (
     <>
-      <RoomHead room={room} membersShown={membersShown} onToggleMembers={onToggleMembers} />
+      <RoomHead chat={chat} room={room} membersShown={membersShown} onToggleMembers={onToggleMembers} />
       {loaded && conversation?.problem && <Wait problem={conversation.problem} retry={reload} />}
       <div class="scroller" ref={scroll.box} onScroll={scroll.look}>
         {!loaded && <Wait problem={conversation?.problem ?? null} retry={reload} />}
@@ -168,7 +173,9 @@ export function Conversation({ chat, room, linked, membersShown, onToggleMembers
           </p>
         )}
         <TypingLine chat={chat} room={room} />
-        {room.joined ? (
+        {room.archived ? (
+          <p class="sheet join">This room is archived. You can read it, but not write.</p>
+        ) : room.joined ? (
           <Composer
             chat={chat}
             room={room}
@@ -220,21 +227,34 @@ export function Conversation({ chat, room, linked, membersShown, onToggleMembers
 }
 
 function RoomHead({
+  chat,
   room,
   membersShown,
   onToggleMembers,
-}: Pick<ConversationProps, 'room' | 'membersShown' | 'onToggleMembers'>) {
+}: Pick<ConversationProps, 'chat' | 'room' | 'membersShown' | 'onToggleMembers'>) {
+  const [changing, setChanging] = useState(false)
   return (
     <header class="head pane-head">
       <Link to="/" class="icon-button back" label="Back to rooms">
         <Icon name="back" />
       </Link>
       <RoomIcon room={room} />
-      <h1>
-        <Name>{room.name}</Name>
-        {room.kind === 'private' && <span class="hidden"> (private)</span>}
-      </h1>
+      <div class="pane-title">
+        <h1>
+          <Name>{room.name}</Name>
+          {room.kind === 'private' && <span class="hidden"> (private)</span>}
+        </h1>
+        {room.topic && (
+          <p class="line subtle" title={room.topic} dir="auto">
+            {room.topic}
+          </p>
+        )}
+      </div>
+      {room.mine && room.kind !== 'direct' && (
+        <IconButton icon="pencil" label="Room details" onClick={() => setChanging(true)} />
+      )}
       {room.joined && <IconButton icon="people" label="Members" pressed={membersShown} onClick={onToggleMembers} />}
+      {changing && <RoomDetails chat={chat} room={room} onClose={() => setChanging(false)} />}
     </header>
   )
 }

@@ -41,13 +41,13 @@ type MessageItemProps = {
   /** True for the one message of the list that Tab reaches. */
   current: boolean
   highlighted: boolean
-  /** Only members can reply, react, edit and delete. */
-  joined: boolean
+  /** Members can reply, react, edit and delete, as long as the room is not archived. */
+  writable: boolean
   actions: Actions
 }
 
 export const MessageItem = memo((props: MessageItemProps) => {
-  const { roomId, message, leads, me, editing, current, highlighted, joined, actions } = props
+  const { roomId, message, leads, me, editing, current, highlighted, writable, actions } = props
   const { seq, author, body, deleted, editedAt, postedAt, replyTo, mentions, reactions } = message
   const own = author.id === me
   const tabIndex = current ? 0 : -1
@@ -92,12 +92,12 @@ export const MessageItem = memo((props: MessageItemProps) => {
         <Reactions
           reactions={reactions}
           me={me}
-          joined={joined}
+          writable={writable}
           tabIndex={tabIndex}
           onReact={(emoji, on) => actions.react(seq, emoji, on)}
         />
       </div>
-      {joined && !deleted && !editing && (
+      {writable && !deleted && !editing && (
         <div class="actions">
           <IconButton
             icon="smile"

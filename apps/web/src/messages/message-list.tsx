@@ -75,7 +75,7 @@ export function MessageList(props: MessageListProps) {
             editing={row.message.seq === editing}
             current={row.message.seq === reachable}
             highlighted={row.message.seq === highlighted}
-            joined={room.joined}
+            writable={room.joined && !room.archived}
             actions={actions}
           />
         ),

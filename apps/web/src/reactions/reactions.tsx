@@ -6,13 +6,13 @@ type ReactionsProps = {
   reactions: readonly Reaction[]
   me: string
   /** Only members can react. */
-  joined: boolean
+  writable: boolean
   tabIndex: number
   onReact: (emoji: string, on: boolean) => void
 }
 
 /** The emoji that people have added to a message, with their number. Each is a button that adds or removes one's own. */
-export function Reactions({ reactions, me, joined, tabIndex, onReact }: ReactionsProps) {
+export function Reactions({ reactions, me, writable, tabIndex, onReact }: ReactionsProps) {
   if (reactions.length === 0) return null
   return (
     <ul class="reactions" aria-label="Reactions">
@@ -25,10 +25,10 @@ export function Reactions({ reactions, me, joined, tabIndex, onReact }: Reaction
               type="button"
               class="reaction"
               aria-pressed={own}
-              aria-disabled={!joined}
+              aria-disabled={!writable}
               aria-label={`${emoji} ${people.length}, ${names}`}
               tabIndex={tabIndex}
-              onClick={() => joined && onReact(emoji, !own)}
+              onClick={() => writable && onReact(emoji, !own)}
             >
               <span class="reaction-emoji">{emoji}</span> {people.length}
               <span class="tip" aria-hidden="true">

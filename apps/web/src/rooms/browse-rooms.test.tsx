@@ -21,6 +21,9 @@ const all = Array.from({ length: 75 }, (_, index): Room => {
     people: [],
     mentions: 0,
     notify: 'mentions',
+    topic: '',
+    archived: false,
+    mine: false,
   }
 })
 const pageOf = (query: URLSearchParams): RoomPage => {

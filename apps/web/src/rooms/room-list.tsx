@@ -37,7 +37,7 @@ export function RoomList({
   // Rooms that the account has left, with messages that were not sent.
   const left = new Map(chat.rooms.list && chat.outbox.all().map(({ roomId, roomName }) => [roomId, roomName]))
   for (const { id } of chat.rooms.list ?? []) left.delete(id)
-  const { rooms, direct } = groupsOf(chat.rooms.list ?? [], openId)
+  const { rooms, direct, archived } = groupsOf(chat.rooms.list ?? [], openId)
   const entry = (room: Room) => (
     <li key={room.id}>
       <Link
@@ -96,6 +96,12 @@ export function RoomList({
           <IconButton icon="plus" label="New direct message" onClick={onSwitch} />
         </div>
         <ul>{direct.map(entry)}</ul>
+        {archived.length > 0 && (
+          <div class="sidebar-head">
+            <h2>Archived rooms</h2>
+          </div>
+        )}
+        <ul>{archived.map(entry)}</ul>
       </div>
       <div class="sidebar-foot">
         <Link to="/profile" class="entry me">
@@ -112,10 +118,11 @@ export function RoomList({
   )
 }
 
-/** Rooms and direct conversations as the list shows them: a conversation without messages only while it is open. */
+/** Rooms, direct conversations and archived rooms as the list shows them: a conversation without messages only while it is open. */
 export const groupsOf = (list: readonly Room[], openId: string | null) => ({
-  rooms: list.filter(({ kind }) => kind !== 'direct'),
+  rooms: list.filter(({ kind, archived }) => kind !== 'direct' && !archived),
   direct: list.filter(({ id, kind, head }) => kind === 'direct' && (head > 0 || id === openId)),
+  archived: list.filter(({ archived }) => archived),
 })
 
 const Unsent = () => (

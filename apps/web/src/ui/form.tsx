@@ -16,6 +16,8 @@ type FieldProps = {
   maxLength?: number
   accept?: string
   focused?: boolean
+  /** True if the field may be empty. */
+  optional?: boolean
   onInput?: (event: Event & { currentTarget: HTMLInputElement }) => void
 }
 
@@ -27,6 +29,7 @@ export function Field({
   hint,
   maxLength = Infinity,
   focused,
+  optional = false,
   onInput,
   ...rest
 }: FieldProps) {
@@ -49,7 +52,7 @@ export function Field({
           type={kind}
           dir="auto"
           defaultValue={begun}
-          required
+          required={!optional}
           aria-describedby={hint && `${name}-hint`}
           onInput={(event) => {
             const { currentTarget: field } = event
