@@ -212,34 +212,8 @@ describe('the command line', () => {
     ])
   })
 
-  it('adds the demo people and rooms once, also when it runs twice, and keeps earlier messages in General', async () => {
-    await database.db.query(
-      `with early as (insert into accounts (name, email, password_hash) values ('Early', 'early@example.com', 'x') returning id),
-            general as (insert into rooms (name, kind, head) values ('General', 'public', 1) returning id)
-       insert into messages (room_id, seq, id, author_id, body) select general.id, 1, gen_random_uuid(), early.id, 'Nobody here?' from general, early`,
-    )
+  it('adds the demo people, who sign in with the passwords in the fixtures', async () => {
     expect((await cli('fixtures')).code).toBe(0)
-    const state = () =>
-      database.db.query(
-        `select (select count(*) from accounts) as accounts, (select count(*) from memberships) as memberships, (select count(*) from messages) as messages`,
-      )
-    const first = await state()
-    await database.db.query(
-      `delete from memberships where account_id = (select id from accounts where email = 'boris@example.com')`,
-    )
-    const left = await state()
-    expect((await cli('fixtures')).code).toBe(0)
-    expect(await state()).toEqual(left)
-    expect(first).not.toEqual(left)
-    // The numbers of the messages have no gaps.
-    expect(
-      await database.db.query(
-        `select r.name from rooms r where r.head <> (select count(*) from messages m where m.room_id = r.id)`,
-      ),
-    ).toEqual([])
-  })
-
-  it('lets the demo people sign in with the passwords in the fixtures', async () => {
     const server = run('apps/server/src/main.ts', [], { ...env, PORT: '0', METRICS_PORT: '0' })
     const { url } = (await server.said('listening')) as { url: string }
     const { status } = await new Person(url).ask('POST', '/api/session', {
