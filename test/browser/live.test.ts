@@ -135,6 +135,17 @@ describe('people who open the chat', () => {
     await heading(ann, 'Garden')
   })
 
+  it('see the room General first on a new device, also when they have direct conversations', async () => {
+    const anna = await chat.arrive('Anna Petrova')
+    await anna.page.goto(chat.stack.url)
+    await anna.page.getByLabel('Email').fill('anna@example.com')
+    await anna.page.getByLabel('Password').fill('anna loves helm')
+    await anna.page.getByRole('button', { name: 'Sign in' }).click()
+    await anna.page.getByRole('link', { name: 'Boris Lind' }).first().waitFor()
+    await heading(anna, 'General')
+    await anna.leave()
+  })
+
   it('read a public room and its new messages before they join it', async () => {
     await ben.page.getByRole('link', { name: 'Garden', exact: true }).click()
     await ben.leaveRoom()

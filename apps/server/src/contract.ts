@@ -25,6 +25,9 @@ export const limits = {
   picture: { types: ['image/jpeg', 'image/png', 'image/webp'], bytes: 5 * 1024 * 1024, megapixels: 24 },
 } as const
 
+/** Each new account becomes a member of this public room, and the first visit on a device opens it. */
+export const firstRoom = 'General'
+
 /** Why a request is refused, by code: stable names for programs and for translations. */
 export const reasons = {
   invalid: [

@@ -1,5 +1,13 @@
 import type { ToPerson } from '../accounts/person.js'
-import type { Complete, Member, NotifyLevel, Room, RoomDetails, RoomPage } from '../contract.js'
+import {
+  firstRoom,
+  type Complete,
+  type Member,
+  type NotifyLevel,
+  type Room,
+  type RoomDetails,
+  type RoomPage,
+} from '../contract.js'
 import type { News } from '../live/news.js'
 import { createBatches } from '../platform/batches.js'
 import type { Database } from '../platform/db.js'
@@ -21,9 +29,6 @@ interface RoomsOptions {
   /** Called when the event about changed members cannot be sent. */
   onError?: (error: unknown) => void
 }
-
-/** Each new account becomes a member of this room. */
-const firstRoom = 'General'
 
 /** Joins and leaves within this time share an event. Otherwise, when N accounts join, each of them gets N events. */
 const restMs = 500

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks'
 
-import type { Room } from '@chat/server/contract'
+import { firstRoom, type Room } from '@chat/server/contract'
 
 import { api, type ApiError } from '../api.js'
 import type { Chat } from '../chat/chat.js'
@@ -66,9 +66,10 @@ export function RoomsPage({ chat, roomId, linked, arriving }: RoomsPageProps) {
   const lastRoom = `chat.room.${chat.me.account.id}`
   useEffect(() => {
     if (open) remember(lastRoom, open.id)
-    const [first] = chat.rooms.list ?? []
-    const last = chat.rooms.list?.find(({ id }) => id === recall(lastRoom)) ?? first
-    if (arriving && last) navigate(`/rooms/${last.id}`, { replace: true })
+    const list = chat.rooms.list ?? []
+    const last = list.find(({ id }) => id === recall(lastRoom))
+    const first = list.find(({ name }) => name === firstRoom) ?? list[0]
+    if (arriving && first) navigate(`/rooms/${(last ?? first).id}`, { replace: true })
   }, [open?.id, arriving, !chat.rooms.list])
   const look = async () => {
     if (!roomId || !chat.rooms.list || open) return
