@@ -114,6 +114,17 @@ describe.each([
     ])
   })
 
+  it('say what rooms are about, and have an archived one in which nobody has written since', async () => {
+    const rooms = await db.query<{ isLater: boolean; topic: string; isArchived: boolean }>(
+      `select topic, archived_at is not null as "isArchived",
+              exists (select from messages where room_id = r.id and posted_at > archived_at) as "isLater"
+         from rooms r`,
+    )
+    expect(rooms.filter(({ topic }) => topic !== '').length).toBeGreaterThan(3)
+    expect(rooms.filter(({ isArchived }) => isArchived)).toHaveLength(1)
+    expect(rooms.filter(({ isLater }) => isLater)).toEqual([])
+  })
+
   it('name the people whom the server finds in the texts', async () => {
     const messages = await db.query<{
       body: string
