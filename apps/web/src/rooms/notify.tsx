@@ -38,7 +38,7 @@ export function Notify({ chat, room }: { chat: Chat; room: Room }) {
           class="button button--small"
           onClick={() => void Notification.requestPermission().finally(() => setAsked(true))}
         >
-          Allow notifications on this device
+          Allow notifications
         </button>
       )}
       {problem && (

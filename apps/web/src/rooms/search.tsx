@@ -58,7 +58,7 @@ export function Search({ chat, room, onClose }: { chat: Chat; room: Room | undef
       <p class="hidden" role="status">
         {found && `${found.found.length}${found.next ? '+' : ''} found`}
       </p>
-      {found?.found.length === 0 && <p class="subtle">No message has these words.</p>}
+      {found?.found.length === 0 && <p class="found subtle">No message has these words.</p>}
       {/* Only after a click that the link has handled, not after one that opens a new tab. */}
       <ol class="found" aria-label="Found messages" onClick={(event) => event.defaultPrevented && onClose()}>
         {found?.found.map(({ roomId, seq, author, postedAt, excerpt }) => (

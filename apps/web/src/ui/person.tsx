@@ -7,7 +7,7 @@ export const Name = ({ children }: { children: string }) => (
   </bdi>
 )
 
-const tints = 6
+const tints = 10
 
 /** The avatar of a person, or initials on a colour. Hidden from screen readers, because the name is beside it. */
 export function Avatar({
