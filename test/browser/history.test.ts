@@ -169,4 +169,14 @@ describe('a long history', () => {
     await ben.sees('Is this the end?')
     await expect.poll(() => isOnScreen(ben, 'Is this the end?')).toBe(true)
   })
+
+  it('is read up to its end after Esc, wherever the focus is', async () => {
+    await scroll(ben, [-600])
+    await ann.write('Read me')
+    await ben.page.getByRole('link', { name: 'Poems 1 unread' }).waitFor()
+    await ben.page.getByRole('heading', { level: 1, name: 'Poems' }).click()
+    await ben.page.keyboard.press('Escape')
+    await ben.page.getByRole('link', { name: 'Poems', exact: true }).waitFor()
+    await expect.poll(() => isOnScreen(ben, 'Read me')).toBe(true)
+  })
 })

@@ -76,6 +76,10 @@ describe('people who talk', () => {
   it('name a person by choosing from the members, and the person sees it in the list of rooms', async () => {
     await ben.page.getByRole('link', { name: 'General', exact: true }).click()
     await ben.page.getByRole('heading', { level: 1, name: 'General' }).waitFor()
+    await ann.composer.pressSequentially('@ro')
+    await ann.page.getByRole('option', { name: 'room everyone in the room' }).waitFor()
+    await ann.composer.press('Escape')
+    await ann.composer.fill('')
     await ann.composer.pressSequentially('Thank you, @be')
     await ann.page.getByRole('option', { name: 'Ben Baker' }).waitFor()
     expect(await ann.accessibilityProblems()).toEqual([])

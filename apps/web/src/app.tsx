@@ -11,12 +11,8 @@ import { navigate, usePath } from './router.js'
 import { later } from './ui/later.js'
 import { Wait } from './ui/wait.js'
 
-const Entrance = later(() =>
-  import(/* webpackChunkName: "entrance" */ './accounts/entrance.js').then(({ Entrance }) => Entrance),
-)
-const Profile = later(() =>
-  import(/* webpackChunkName: "profile" */ './accounts/profile.js').then(({ Profile }) => Profile),
-)
+const Entrance = later('Entrance', () => import(/* webpackChunkName: "entrance" */ './accounts/entrance.js'))
+const Profile = later('Profile', () => import(/* webpackChunkName: "profile" */ './accounts/profile.js'))
 
 type State = { config: WebConfig; account: Account | null } | { problem: string } | null
 

@@ -48,6 +48,7 @@ describe('the production build', () => {
       'profile.js',
       'room-details.js',
       'search.js',
+      'suggestions.js',
       'switcher.js',
     ])
     for (const [name, url] of Object.entries(manifest)) {

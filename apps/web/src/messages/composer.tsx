@@ -3,15 +3,21 @@ import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { limits, type Message, type Person, type Room } from '@chat/server/contract'
 
 import type { Chat } from '../chat/chat.js'
-import { nameBefore, suggest, Suggestions } from '../mentions/suggestions.js'
+import { everyone, nameBefore, suggest } from '../mentions/suggest.js'
 import { EmojiPicker, insert, replaceShortcode } from '../reactions/later.js'
 import { fits, Limit } from '../ui/form.js'
 import { useChanges } from '../ui/hooks.js'
 import { Icon, IconButton } from '../ui/icon.js'
+import { later } from '../ui/later.js'
 import { Name } from '../ui/person.js'
 import { plainTextOf } from '../text/markdown.js'
 import { fit, isSend } from './message-item.js'
 import { useRemembered } from './remembered.js'
+
+const Suggestions = later(
+  'Suggestions',
+  () => import(/* webpackChunkName: "suggestions" */ '../mentions/suggestions.js'),
+)
 
 type ComposerProps = {
   chat: Chat
@@ -36,7 +42,9 @@ export function Composer(props: ComposerProps) {
   const [begun, setBegun] = useState<string | null>(null)
   const [chosen, setChosen] = useState(0)
   useChanges(chat.members)
-  const people = begun === null ? [] : suggest(chat.members.get(room.id) ?? [], begun)
+  const members = chat.members.get(room.id) ?? []
+  const nameable = room.mine && room.kind !== 'direct' ? [...members, everyone] : members
+  const people = begun === null ? [] : suggest(nameable, begun)
   const body = text.trim()
   const sendable = body !== '' && fits(body, limits.message)
   useLayoutEffect(() => fit(field.current!), [text])
@@ -113,7 +121,9 @@ export function Composer(props: ComposerProps) {
           <IconButton icon="close" label="Cancel reply" onClick={onCancelReply} />
         </div>
       )}
-      {people.length > 0 && <Suggestions people={people} chosen={chosen} onChoose={name} />}
+      {people.length > 0 && (
+        <Suggestions people={people} chosen={chosen} onChoose={name} onClose={() => setBegun(null)} />
+      )}
       <div class="composer-row">
         <textarea
           ref={field}

@@ -26,14 +26,11 @@ import { useScroll } from './scroll.js'
 // A tab that stays open for days must not keep all messages.
 const longRun = 2000
 const keptRun = 1000
-const PersonCard = later(() =>
-  import(/* webpackChunkName: "person-card" */ '../accounts/person-card.js').then(({ PersonCard }) => PersonCard),
-)
-const JoinBar = later(() =>
-  import(/* webpackChunkName: "join-bar" */ '../rooms/join-bar.js').then(({ JoinBar }) => JoinBar),
-)
-const RoomDetails = later(() =>
-  import(/* webpackChunkName: "room-details" */ '../rooms/room-details.js').then(({ RoomDetails }) => RoomDetails),
+const PersonCard = later('PersonCard', () => import(/* webpackChunkName: "person-card" */ '../accounts/person-card.js'))
+const JoinBar = later('JoinBar', () => import(/* webpackChunkName: "join-bar" */ '../rooms/join-bar.js'))
+const RoomDetails = later(
+  'RoomDetails',
+  () => import(/* webpackChunkName: "room-details" */ '../rooms/room-details.js'),
 )
 const unreadNoun = { one: 'new message', other: 'new messages' }
 
@@ -135,6 +132,19 @@ export function Conversation({ chat, room, linked, membersShown, onToggleMembers
     }),
     [room.id],
   )
+  const markRead = () => {
+    if (newest !== null) chat.rooms.markRead(room.id, newest)
+    void toNewest()
+  }
+  useLayoutEffect(() => {
+    const press = ({ key, target }: KeyboardEvent) => {
+      // Fields, dialogs and popovers have an Esc of their own.
+      const isWriting = target instanceof HTMLElement && target.matches('input, textarea')
+      if (key === 'Escape' && !isWriting && !document.querySelector('dialog[open], :popover-open')) markRead()
+    }
+    addEventListener('keydown', press)
+    return () => removeEventListener('keydown', press)
+  })
   const editLast = () => {
     const own = scroll.shown.findLast(({ author, deleted }) => author.id === me && !deleted)
     if (own) setEditing(own.seq)
@@ -182,10 +192,7 @@ export function Conversation({ chat, room, linked, membersShown, onToggleMembers
             replying={replying}
             original={timeline?.get(replying ?? 0)}
             onCancelReply={() => setReplying('')}
-            onEscape={() => {
-              if (newest !== null) chat.rooms.markRead(room.id, newest)
-              void toNewest()
-            }}
+            onEscape={markRead}
             onPosted={() => {
               setReplying('')
               void toNewest()

@@ -1,8 +1,9 @@
 import { later } from '../ui/later.js'
 
 /** The choice of emoji, which is loaded when it is opened for the first time. */
-export const EmojiPicker = later(() =>
-  import(/* webpackChunkName: "emoji-picker" */ './emoji-picker.js').then(({ EmojiPicker }) => EmojiPicker),
+export const EmojiPicker = later(
+  'EmojiPicker',
+  () => import(/* webpackChunkName: "emoji-picker" */ './emoji-picker.js'),
 )
 
 /** Replaces the `:name:` before the cursor with its emoji. The names are loaded when the first one is written. */

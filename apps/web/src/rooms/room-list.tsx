@@ -12,10 +12,8 @@ import { Avatar, Name } from '../ui/person.js'
 import { Wait } from '../ui/wait.js'
 import { RoomIcon } from './room-icon.js'
 
-const BrowseRooms = later(() =>
-  import(/* webpackChunkName: "browse-rooms" */ './browse-rooms.js').then(({ BrowseRooms }) => BrowseRooms),
-)
-const NewRoom = later(() => import(/* webpackChunkName: "new-room" */ './new-room.js').then(({ NewRoom }) => NewRoom))
+const BrowseRooms = later('BrowseRooms', () => import(/* webpackChunkName: "browse-rooms" */ './browse-rooms.js'))
+const NewRoom = later('NewRoom', () => import(/* webpackChunkName: "new-room" */ './new-room.js'))
 
 /** The rooms of the account with their unread counts, and the buttons for other rooms and the profile. */
 export function RoomList({

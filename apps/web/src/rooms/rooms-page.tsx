@@ -22,14 +22,10 @@ interface OtherRoom {
   problem?: string
 }
 
-const Members = later(() => import(/* webpackChunkName: "members" */ './members.js').then(({ Members }) => Members))
-const Switcher = later(() =>
-  import(/* webpackChunkName: "switcher" */ './switcher.js').then(({ Switcher }) => Switcher),
-)
-const Search = later(() => import(/* webpackChunkName: "search" */ './search.js').then(({ Search }) => Search))
-const KeysHelp = later(() =>
-  import(/* webpackChunkName: "keys-help" */ './keys-help.js').then(({ KeysHelp }) => KeysHelp),
-)
+const Members = later('Members', () => import(/* webpackChunkName: "members" */ './members.js'))
+const Switcher = later('Switcher', () => import(/* webpackChunkName: "switcher" */ './switcher.js'))
+const Search = later('Search', () => import(/* webpackChunkName: "search" */ './search.js'))
+const KeysHelp = later('KeysHelp', () => import(/* webpackChunkName: "keys-help" */ './keys-help.js'))
 
 // The server sends no news of a room that the account has not joined, so it is loaded again after this time.
 const otherRoomMs = 5_000

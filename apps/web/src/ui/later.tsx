@@ -4,10 +4,13 @@ import { useEffect, useState } from 'preact/hooks'
 import { Wait } from './wait.js'
 
 /**
- * A component whose code is loaded when it is shown for the first time. When that fails, a part of the page offers to try
- * again; what lies over the page, and so can be closed, closes.
+ * The component `name` of a module, which is loaded when the component is shown for the first time. When that fails, a
+ * part of the page offers to try again; what lies over the page, and so can be closed, closes.
  */
-export function later<Props extends object>(load: () => Promise<FunctionComponent<Props>>): FunctionComponent<Props> {
+export function later<Name extends string, Props extends object>(
+  name: Name,
+  load: () => Promise<Record<Name, FunctionComponent<Props>>>,
+): FunctionComponent<Props> {
   let loaded: FunctionComponent<Props> | undefined
   return (props) => {
     const { onClose } = props as { onClose?: () => void }
@@ -16,7 +19,7 @@ export function later<Props extends object>(load: () => Promise<FunctionComponen
     const begin = () => {
       setProblem(null)
       load().then(
-        (component) => setLoaded(() => (loaded = component)),
+        (module) => setLoaded(() => (loaded = module[name])),
         () => {
           setProblem('This part of the chat could not be loaded. Check your connection and try again.')
           onClose?.()

@@ -7,7 +7,7 @@ export const Name = ({ children }: { children: string }) => (
   </bdi>
 )
 
-const tints = 10
+const hues = 12
 
 /** The avatar of a person, or initials on a colour. Hidden from screen readers, because the name is beside it. */
 export function Avatar({
@@ -33,9 +33,9 @@ export function Avatar({
   }
   const words = person.name.trim().split(/\s+/)
   const initials = [words[0], words.length > 1 ? words.at(-1) : ''].map((word) => [...(word ?? '')][0] ?? '').join('')
-  const tint = [...person.id].reduce((sum, char) => (sum * 31 + char.codePointAt(0)!) >>> 0, 7) % tints
+  const hue = [...person.id].reduce((sum, char) => (sum * 31 + char.codePointAt(0)!) >>> 0, 7) % hues
   return (
-    <span class={`avatar${size} tint-${tint}`} aria-hidden="true">
+    <span class={`avatar${size}`} style={{ '--hue': (hue * 360) / hues }} aria-hidden="true">
       {initials.toUpperCase()}
     </span>
   )
