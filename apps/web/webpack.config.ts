@@ -44,7 +44,7 @@ const configure = (_env: unknown, { mode = 'production' }: { mode?: 'production'
       ...(production
         ? [
             // Less memory means shorter blocks, each with its own Huffman code, and a smaller file.
-            new CompressionPlugin({ test: /\.(js|css|svg)$/, compressionOptions: { memLevel: 6 } }),
+            new CompressionPlugin({ test: /\.(js|css|svg)$/, compressionOptions: { memLevel: 7 } }),
             new CompressionPlugin({
               test: /\.(js|css|svg)$/,
               algorithm: 'brotliCompress',

@@ -51,6 +51,7 @@ export const MessageItem = memo((props: MessageItemProps) => {
   const { seq, author, body, deleted, editedAt, postedAt, replyTo, mentions, reactions } = message
   const own = author.id === me
   const tabIndex = current ? 0 : -1
+  const [pointed, setPointed] = useState(false)
   const time = (
     <Link to={`/rooms/${roomId}/${seq}`} class="time" tabIndex={tabIndex}>
       <time dateTime={postedAt}>{formatTime(new Date(postedAt))}</time>
@@ -61,6 +62,8 @@ export const MessageItem = memo((props: MessageItemProps) => {
       class={`message${leads ? ' message--leads' : ''}${isNamed(message, me) ? ' message--named' : ''}${highlighted ? ' message--highlighted' : ''}`}
       data-seq={seq}
       tabIndex={tabIndex}
+      onPointerEnter={() => setPointed(true)}
+      onPointerLeave={() => setPointed(false)}
     >
       {leads ? <Avatar person={author} /> : time}
       <div class="message-main">
@@ -97,7 +100,8 @@ export const MessageItem = memo((props: MessageItemProps) => {
           onReact={(emoji, on) => actions.react(seq, emoji, on)}
         />
       </div>
-      {writable && !deleted && !editing && (
+      {/* Only where they are needed: the buttons are two thirds of the elements of a message. */}
+      {writable && (current || pointed) && !deleted && !editing && (
         <div class="actions">
           <IconButton
             icon="smile"

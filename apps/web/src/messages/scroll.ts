@@ -4,7 +4,7 @@ import type { Message } from '@chat/server/contract'
 
 /** At most `windowSize` messages are in the page. Near one of its ends, the window moves by `step` messages. */
 const windowSize = 150
-const step = 15
+const step = 10
 /** Pixels. */
 const near = 600
 const nearBottom = 48

@@ -21,7 +21,7 @@ export function later<Name extends string, Props extends object>(
       load().then(
         (module) => setLoaded(() => (loaded = module[name])),
         () => {
-          setProblem('This part of the chat could not be loaded. Check your connection and try again.')
+          setProblem('This part could not be loaded. Check your connection and try again.')
           onClose?.()
         },
       )
