@@ -149,7 +149,7 @@ describe('clients get events about', () => {
     await ben.openRoom('private', 'Behind a door')
     const news = nextNews(annSocket, 'room:opened')
     const room = await ben.openRoom('public', 'In the open')
-    expect(await news).toEqual({ room: { ...room, joined: false } })
+    expect(await news).toEqual({ room: { ...room, joined: false, mine: false } })
     expect(heard).toEqual(['In the open'])
   })
 
