@@ -1,4 +1,4 @@
-import type { ToPerson } from '../accounts/person.js'
+import { authorOf, type ToPerson } from '../accounts/person.js'
 import type { Complete, Edit, Message, MessagePlace, NewMessage, Page, Posted } from '../contract.js'
 import type { News } from '../live/news.js'
 import { deleteMentions, storeMentions } from '../mentions/mentions.js'
@@ -61,12 +61,7 @@ export function createMessages({ db, news, rooms, toPerson }: MessagesOptions) {
     return {
       seq: row.seq,
       id: row.id,
-      author: toPerson({
-        id: row.authorId,
-        name: row.authorName,
-        avatarKey: row.authorAvatarKey,
-        isBot: row.authorIsBot,
-      }),
+      author: toPerson(authorOf(row)),
       body: row.body,
       postedAt: row.postedAt.toISOString(),
       replyTo: row.replyTo,

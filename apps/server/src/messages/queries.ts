@@ -1,15 +1,12 @@
+import { authorColumns, type AuthorColumns } from '../accounts/person.js'
 import type { Mention, NewMessage, Reaction } from '../contract.js'
 import { mentionsOfMessage } from '../mentions/mentions.js'
 import type { Db } from '../platform/db.js'
 import type { VisibleRoom } from '../rooms/rooms.js'
 
-export interface MessageRow {
+export interface MessageRow extends AuthorColumns {
   seq: number
   id: string
-  authorId: string
-  authorName: string
-  authorAvatarKey: string | null
-  authorIsBot: boolean
   body: string
   postedAt: Date
   replyTo: number | null
@@ -30,7 +27,7 @@ const reactions = `case when m.version = 0 then '[]' else coalesce(
                    group by r.emoji) as of_emoji), '[]') end`
 
 /** The columns of a message without what belongs to it in other tables. */
-const columns = `m.seq, m.id, m.author_id as "authorId", a.name as "authorName", a.avatar_key as "authorAvatarKey", a.email is null as "authorIsBot",
+const columns = `m.seq, m.id, ${authorColumns},
        m.body, m.posted_at as "postedAt", m.reply_to as "replyTo", m.edited_at as "editedAt", m.deleted_at as "deletedAt", m.version`
 
 const message = `${columns}, ${mentionsOfMessage} as mentions, ${reactions} as reactions`

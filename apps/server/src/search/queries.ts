@@ -1,3 +1,4 @@
+import { authorColumns, type AuthorColumns } from '../accounts/person.js'
 import type { Db } from '../platform/db.js'
 
 /** What to search for. A field that is undefined does not matter. */
@@ -10,13 +11,9 @@ export interface Wanted {
   until: string | undefined
 }
 
-export interface FoundRow {
+export interface FoundRow extends AuthorColumns {
   roomId: string
   seq: number
-  authorId: string
-  authorName: string
-  authorAvatarKey: string | null
-  authorIsBot: boolean
   postedAt: Date
   /** The text around the words, with a mark before and after each word. */
   excerpt: string
@@ -43,8 +40,7 @@ export function findMessages(
   limit: number,
 ): Promise<FoundRow[]> {
   return db.query<FoundRow>(
-    `select f.room_id as "roomId", f.seq, a.id as "authorId", a.name as "authorName", a.avatar_key as "authorAvatarKey",
-            a.email is null as "authorIsBot", f.posted_at as "postedAt",
+    `select f.room_id as "roomId", f.seq, ${authorColumns}, f.posted_at as "postedAt",
             ts_headline('russian', f.body, websearch_to_tsquery('russian', $2),
                         case when char_length(f.body) <= 300 then $8 else $10 end) as excerpt,
             concat_ws(' ', extract(epoch from f.posted_at), f.seq, f.room_id) as place

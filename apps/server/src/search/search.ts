@@ -1,22 +1,16 @@
-import type { ToPerson } from '../accounts/person.js'
+import { authorOf, type ToPerson } from '../accounts/person.js'
 import type { Found, FoundPage } from '../contract.js'
 import type { Db } from '../platform/db.js'
 import { findMessages, marks, type FoundRow, type Wanted } from './queries.js'
 
 export type Search = ReturnType<typeof createSearch>
-export type { Wanted }
 
 /** Full text search in Russian and English, in the rooms of an account. */
 export function createSearch({ db, toPerson }: { db: Db; toPerson: ToPerson }) {
   const toFound = (row: FoundRow): Found => ({
     roomId: row.roomId,
     seq: row.seq,
-    author: toPerson({
-      id: row.authorId,
-      name: row.authorName,
-      avatarKey: row.authorAvatarKey,
-      isBot: row.authorIsBot,
-    }),
+    author: toPerson(authorOf(row)),
     postedAt: row.postedAt.toISOString(),
     excerpt: row.excerpt.split(new RegExp(`[${marks.before}${marks.after}]`)),
   })
