@@ -113,7 +113,10 @@ export interface Room {
   topic: string
   /** Its members can read the room, but change nothing in it. */
   archived: boolean
-  /** The account has created the room and is a member, so it may change the room's name and topic, and archive it. */
+  /**
+   * The account is a member and has created the room, which is not a direct conversation. So it may change the room's
+   * name and topic, and archive it.
+   */
   mine: boolean
   /** The other people of a direct conversation. Empty for other kinds. */
   people: Person[]

@@ -44,6 +44,7 @@ describe('the details of a room', () => {
     expect((await find(ann)).mine).toBe(false)
     await ann.join(room.id)
     const { body: direct } = await ann.ask<Room>('POST', '/api/direct', { people: [ben.account.id] })
+    expect(direct.mine).toBe(false)
     expect(reasonOf(await change(ann, { name: 'Two' }, direct.id))).toBe('direct_conversation')
     expect((await find(ben)).topic).toBe('')
   })

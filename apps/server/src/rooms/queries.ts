@@ -8,7 +8,7 @@ export interface RoomRow {
   kind: RoomKind
   topic: string
   archived: boolean
-  /** The asking account has created the room. */
+  /** The asking account is a member and has created the room, which is not a direct conversation. */
   mine?: boolean | null
   /** The other people of a direct conversation. */
   others: { id: string; name: string; avatarKey: string | null }[] | null
@@ -28,11 +28,14 @@ export interface MemberRow {
   isBot: boolean
 }
 
-const room = `r.id, r.name, r.kind, r.topic, r.archived_at is not null as archived, r.created_by = m.account_id as mine,
-       r.head, r.version, m.read_seq as read, m.notify,
+const room = `r.id, r.name, r.kind, r.topic, r.archived_at is not null as archived,
+       r.kind <> 'direct' and r.created_by = m.account_id as mine, r.head, r.version, m.read_seq as read, m.notify,
        case when r.kind = 'direct' then (
          select jsonb_agg(jsonb_build_object('id', p.id, 'name', p.name, 'avatarKey', p.avatar_key))
            from accounts p where p.id = any(r.people) and p.id <> m.account_id) end as others`
+// A room for an account that is not a member.
+const unjoined = `id, name, kind, topic, archived_at is not null as archived, null as others, head, version,
+       null as "accountId", null as read`
 // Messages of bots do not count. Only the newest 100 unread messages are checked for bots, to limit the cost.
 const unread = `r.head - m.read_seq - (
          select count(*) from (select author_id from messages where room_id = r.id and seq > m.read_seq order by seq desc limit 100) late
@@ -119,7 +122,7 @@ export async function insertRoom(
   const [inserted] = await db.query<VisibleRoom>(
     `insert into rooms (name, kind, created_by) values ($1, $2, $3)
      on conflict (lower(name)) where kind = 'public' do nothing
-     returning id, name, kind, topic, false as archived, null as others, head, version, null as "accountId", null as read`,
+     returning ${unjoined}`,
     [name, kind, createdBy],
   )
   return inserted
@@ -128,7 +131,7 @@ export async function insertRoom(
 /** The public room with this name. Upper and lower case are equal. */
 export async function publicRoomNamed(db: Db, name: string): Promise<VisibleRoom | undefined> {
   const [found] = await db.query<VisibleRoom>(
-    `select id, name, kind, topic, archived_at is not null as archived, null as others, head, version, null as "accountId", null as read
+    `select ${unjoined}
        from rooms where kind = 'public' and lower(name) = lower($1)`,
     [name],
   )

@@ -43,7 +43,7 @@ export function Composer(props: ComposerProps) {
   const [chosen, setChosen] = useState(0)
   useChanges(chat.members)
   const members = chat.members.get(room.id) ?? []
-  const nameable = room.mine && room.kind !== 'direct' ? [...members, everyone] : members
+  const nameable = room.mine ? [...members, everyone] : members
   const people = begun === null ? [] : suggest(nameable, begun)
   const body = text.trim()
   const sendable = body !== '' && fits(body, limits.message)

@@ -257,9 +257,7 @@ function RoomHead({
           </p>
         )}
       </div>
-      {room.mine && room.kind !== 'direct' && (
-        <IconButton icon="pencil" label="Room details" onClick={() => setChanging(true)} />
-      )}
+      {room.mine && <IconButton icon="pencil" label="Room details" onClick={() => setChanging(true)} />}
       {room.joined && <IconButton icon="people" label="Members" pressed={membersShown} onClick={onToggleMembers} />}
       {changing && <RoomDetails chat={chat} room={room} onClose={() => setChanging(false)} />}
     </header>
