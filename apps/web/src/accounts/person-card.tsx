@@ -4,6 +4,7 @@ import type { Person } from '@chat/server/contract'
 
 import type { Chat } from '../chat/chat.js'
 import { navigate } from '../router.js'
+import { Alert } from '../ui/alert.js'
 import { Avatar, Name } from '../ui/person.js'
 import { Popover } from '../ui/popover.js'
 
@@ -33,11 +34,7 @@ export function PersonCard({ chat, person, opener, onClose }: PersonCardProps) {
           Message
         </button>
       )}
-      {problem && (
-        <p class="alert" role="alert">
-          {problem}
-        </p>
-      )}
+      <Alert>{problem}</Alert>
     </Popover>
   )
 }

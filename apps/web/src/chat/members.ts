@@ -10,6 +10,8 @@ export interface Members extends Store {
   get: (roomId: string) => Member[] | undefined
   /** Loads the members of a room. Rejects with `ApiError`. */
   load: (roomId: string) => Promise<void>
+  /** Loads the members of a room unless they are loaded. Does nothing if that fails. */
+  want: (roomId: string) => void
   /** Members have joined or left a room. */
   receive: (news: Parameters<ServerToClientEvents['members:changed']>[0]) => void
   /** Changes a member in every room, for example the name or `online`. */
@@ -39,17 +41,22 @@ export function createMembers(): Members {
       })
   }
 
+  const load = async (roomId: string) => {
+    const news: ((list: List) => void)[] = []
+    late.set(roomId, news)
+    const answer = await api.members(roomId).finally(() => late.get(roomId) === news && late.delete(roomId))
+    const list: List = new Map(answer.members.map((member) => [member.id, member]))
+    for (const change of news) change(list)
+    lists.set(roomId, list)
+    changed()
+  }
+
   return {
     subscribe,
     get: (roomId) => (lists.has(roomId) ? [...lists.get(roomId)!.values()] : undefined),
-    load: async (roomId) => {
-      const news: ((list: List) => void)[] = []
-      late.set(roomId, news)
-      const answer = await api.members(roomId).finally(() => late.get(roomId) === news && late.delete(roomId))
-      const list: List = new Map(answer.members.map((member) => [member.id, member]))
-      for (const change of news) change(list)
-      lists.set(roomId, list)
-      changed()
+    load,
+    want: (roomId) => {
+      if (!lists.has(roomId)) load(roomId).catch(() => undefined)
     },
     receive: ({ roomId, joined, left }) => {
       apply(roomId, (list) => {

@@ -65,7 +65,7 @@ export function Composer(props: ComposerProps) {
     const name = nameBefore(field)
     if (name !== begun) setChosen(0)
     setBegun(name)
-    if (name !== null && !chat.members.get(room.id)) chat.members.load(room.id).catch(() => undefined)
+    if (name !== null) chat.members.want(room.id)
   }
   const name = (person: Person) => {
     const at = field.current!.selectionStart

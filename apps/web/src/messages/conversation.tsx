@@ -6,9 +6,10 @@ import type { Chat } from '../chat/chat.js'
 import { EmojiPicker } from '../reactions/later.js'
 import { RoomIcon } from '../rooms/room-icon.js'
 import { Link, navigate } from '../router.js'
+import { Alert } from '../ui/alert.js'
 import { Confirm } from '../ui/dialog.js'
 import { formatCount } from '../ui/format.js'
-import { useChanges } from '../ui/hooks.js'
+import { useChanges, usePageKeys } from '../ui/hooks.js'
 import { Icon, IconButton } from '../ui/icon.js'
 import { later } from '../ui/later.js'
 import { Name } from '../ui/person.js'
@@ -136,14 +137,9 @@ export function Conversation({ chat, room, linked, membersShown, onToggleMembers
     if (newest !== null) chat.rooms.markRead(room.id, newest)
     void toNewest()
   }
-  useLayoutEffect(() => {
-    const press = ({ key, target }: KeyboardEvent) => {
-      // Fields, dialogs and popovers have an Esc of their own.
-      const isWriting = target instanceof HTMLElement && target.matches('input, textarea')
-      if (key === 'Escape' && !isWriting && !document.querySelector('dialog[open], :popover-open')) markRead()
-    }
-    addEventListener('keydown', press)
-    return () => removeEventListener('keydown', press)
+  usePageKeys(({ key }, isWriting) => {
+    // Fields and popovers have an Esc of their own.
+    if (key === 'Escape' && !isWriting && !document.querySelector(':popover-open')) markRead()
   })
   const editLast = () => {
     const own = scroll.shown.findLast(({ author, deleted }) => author.id === me && !deleted)
@@ -177,11 +173,7 @@ export function Conversation({ chat, room, linked, membersShown, onToggleMembers
             <Icon name="down" /> {room.unread ? formatCount(room.unread, unreadNoun) : 'Newest messages'}
           </button>
         )}
-        {problem && (
-          <p class="alert" role="alert">
-            {problem}
-          </p>
-        )}
+        <Alert>{problem}</Alert>
         <TypingLine chat={chat} room={room} />
         {room.archived ? (
           <p class="sheet join">This room is archived. You can read it, but not write.</p>

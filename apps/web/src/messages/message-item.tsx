@@ -4,6 +4,7 @@ import { limits, type Message, type Person } from '@chat/server/contract'
 
 import type { Outbox, Outgoing } from '../chat/outbox.js'
 import { isNamed } from '../chat/rooms.js'
+import { Alert } from '../ui/alert.js'
 import { fits, Limit } from '../ui/form.js'
 import { formatTime } from '../ui/format.js'
 import { memo } from '../ui/hooks.js'
@@ -207,11 +208,7 @@ function EditForm({ message, actions }: { message: Message; actions: Actions }) 
         }}
       />
       <Limit text={text} max={limits.message} />
-      {problem && (
-        <p class="alert" role="alert">
-          {problem}
-        </p>
-      )}
+      <Alert>{problem}</Alert>
       <div class="form-buttons">
         <button type="button" class="button button--small" onClick={() => actions.edit(null)}>
           Cancel

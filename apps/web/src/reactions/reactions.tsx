@@ -5,7 +5,7 @@ import { listNames } from '../ui/format.js'
 type ReactionsProps = {
   reactions: readonly Reaction[]
   me: string
-  /** Only members can react. */
+  /** Members can react, as long as the room is not archived. */
   writable: boolean
   tabIndex: number
   onReact: (emoji: string, on: boolean) => void

@@ -1,8 +1,7 @@
-import { useLayoutEffect } from 'preact/hooks'
-
 import type { Room } from '@chat/server/contract'
 
 import { navigate } from '../router.js'
+import { usePageKeys } from '../ui/hooks.js'
 
 interface KeysOptions {
   rooms: readonly Room[]
@@ -14,24 +13,17 @@ interface KeysOptions {
 
 /** The keys that work on the whole page of rooms. Keys of a field or a list are handled there. */
 export function useKeys({ rooms, openId, onSwitch, onSearch, onHelp }: KeysOptions): void {
-  // Not after the next paint: a key can follow at once.
-  useLayoutEffect(() => {
-    const press = (event: KeyboardEvent) => {
-      const { key, altKey, shiftKey } = event
-      const isWriting = event.target instanceof HTMLElement && event.target.matches('input, textarea')
-      if (event.isComposing || document.querySelector('dialog[open]')) return
-      if ((event.ctrlKey || event.metaKey) && key.toLowerCase() === 'k') onSwitch()
-      else if (key === '/' && !isWriting) onSearch()
-      else if (key === '?' && !isWriting) onHelp()
-      else if (altKey && (key === 'ArrowUp' || key === 'ArrowDown')) {
-        const wanted = rooms.filter(({ id, unread }) => !shiftKey || unread > 0 || id === openId)
-        const at = wanted.findIndex(({ id }) => id === openId)
-        const next = wanted[at + (key === 'ArrowUp' ? -1 : 1)]
-        if (next) navigate(`/rooms/${next.id}`)
-      } else return
-      event.preventDefault()
-    }
-    addEventListener('keydown', press)
-    return () => removeEventListener('keydown', press)
+  usePageKeys((event, isWriting) => {
+    const { key, altKey, shiftKey } = event
+    if ((event.ctrlKey || event.metaKey) && key.toLowerCase() === 'k') onSwitch()
+    else if (key === '/' && !isWriting) onSearch()
+    else if (key === '?' && !isWriting) onHelp()
+    else if (altKey && (key === 'ArrowUp' || key === 'ArrowDown')) {
+      const wanted = rooms.filter(({ id, unread }) => !shiftKey || unread > 0 || id === openId)
+      const at = wanted.findIndex(({ id }) => id === openId)
+      const next = wanted[at + (key === 'ArrowUp' ? -1 : 1)]
+      if (next) navigate(`/rooms/${next.id}`)
+    } else return
+    event.preventDefault()
   })
 }

@@ -4,6 +4,7 @@ import type { NotifyLevel, Room } from '@chat/server/contract'
 
 import type { Chat } from '../chat/chat.js'
 import { canAsk } from '../messages/notifications.js'
+import { Alert } from '../ui/alert.js'
 
 const levels: Record<NotifyLevel, string> = { all: 'All messages', mentions: 'Mentions', nothing: 'Nothing' }
 
@@ -41,11 +42,7 @@ export function Notify({ chat, room }: { chat: Chat; room: Room }) {
           Allow notifications
         </button>
       )}
-      {problem && (
-        <p class="alert" role="alert">
-          {problem}
-        </p>
-      )}
+      <Alert>{problem}</Alert>
     </section>
   )
 }

@@ -116,7 +116,10 @@ export function RoomList({
   )
 }
 
-/** Rooms, direct conversations and archived rooms as the list shows them: a conversation without messages only while it is open. */
+/**
+ * Rooms, direct conversations and archived rooms as the list shows them: a conversation without messages only while it
+ * is open.
+ */
 export const groupsOf = (list: readonly Room[], openId: string | null) => ({
   rooms: list.filter(({ kind, archived }) => kind !== 'direct' && !archived),
   direct: list.filter(({ id, kind, head }) => kind === 'direct' && (head > 0 || id === openId)),

@@ -21,7 +21,7 @@ export function Search({ chat, room, onClose }: { chat: Chat; room: Room | undef
   const now = new Date()
   useChanges(chat.members)
   // Without the members, only the choice of an author is missing.
-  useEffect(() => void (room && chat.members.load(room.id).catch(() => undefined)), [])
+  useEffect(() => void (room && chat.members.want(room.id)), [])
   const authors = (room && chat.members.get(room.id)?.sort((a, b) => compareNames(a.name, b.name))) ?? [chat.me.account]
 
   const search = async (wanted: Record<string, string>) => {

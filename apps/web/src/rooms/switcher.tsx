@@ -5,6 +5,7 @@ import type { Person, Room } from '@chat/server/contract'
 import { api } from '../api.js'
 import type { Chat } from '../chat/chat.js'
 import { navigate } from '../router.js'
+import { Alert } from '../ui/alert.js'
 import { Dialog } from '../ui/dialog.js'
 import { useChanges } from '../ui/hooks.js'
 import { Avatar, Name } from '../ui/person.js'
@@ -103,11 +104,7 @@ export function Switcher({ chat, onClose }: { chat: Chat; onClose: () => void })
         ))}
       </ul>
       {choices.length === 0 && <p class="subtle">Nothing has this name.</p>}
-      {problem && (
-        <p class="alert" role="alert">
-          {problem}
-        </p>
-      )}
+      <Alert>{problem}</Alert>
     </Dialog>
   )
 }

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact'
 import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 
+import { Alert } from './alert.js'
 import { formatCount } from './format.js'
 
 type FieldProps = {
@@ -136,11 +137,7 @@ export function Form({ action, danger, send, onCancel, children }: FormProps) {
   return (
     <form class="form" onSubmit={submit} aria-busy={busy}>
       {children}
-      {problem && (
-        <p class="alert" role="alert">
-          {problem}
-        </p>
-      )}
+      <Alert>{problem}</Alert>
       <p class="success" role="status">
         {success}
       </p>

@@ -24,6 +24,21 @@ export function memo<P extends object>(render: FunctionComponent<P>) {
   }
 }
 
+/**
+ * Calls `press` for keys on the page, but not for those of a dialog. `isWriting` is true in a text field. It is renewed
+ * before the next paint, because a key can follow at once.
+ */
+export function usePageKeys(press: (event: KeyboardEvent, isWriting: boolean) => void): void {
+  useLayoutEffect(() => {
+    const listen = (event: KeyboardEvent) => {
+      const isWriting = event.target instanceof HTMLElement && event.target.matches('input, textarea')
+      if (!event.isComposing && !document.querySelector('dialog[open]')) press(event, isWriting)
+    }
+    addEventListener('keydown', listen)
+    return () => removeEventListener('keydown', listen)
+  })
+}
+
 /** True while a media query matches. */
 export function useMedia(query: string): boolean {
   const [holds, setHolds] = useState(() => matchMedia(query).matches)
