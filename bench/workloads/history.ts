@@ -1,7 +1,5 @@
-import { quantile } from '../statistics.js'
 import type { Figure, Workload } from '../measurement.js'
-
-const warmups = 200
+import { timeRequests } from '../requests.js'
 
 export const history: Workload = {
   name: 'history',
@@ -23,31 +21,22 @@ export const history: Workload = {
 
       const pages = `${stage.history}/api/rooms/${roomId}/messages`
       const middle = Math.floor(count / 2)
-      const addresses = {
-        oldest: `${pages}?after=0`,
-        newest: pages,
-        around: `${pages}?around=${middle}`,
-        'changed after': `${pages}?changedAfter=${Math.floor(count / 200)}`,
-        'list of rooms': `${stage.history}/api/rooms`,
-      }
-      const times = new Map<string, number[]>(Object.keys(addresses).map((page) => [page, []]))
-      for (let i = 0; i < warmups + (isQuick ? 50 : 2_000); i += 1) {
-        for (const [page, address] of Object.entries(addresses)) {
-          const begin = performance.now()
-          const response = await fetch(address, { headers: person.headers })
-          const text = await response.text()
-          if (!response.ok) throw new Error(`${page}: ${response.status} ${text}`)
-          if (i >= warmups) times.get(page)?.push(performance.now() - begin)
-        }
-      }
-      for (const [page, of] of times) {
-        for (const [name, share] of [
-          ['p50', 0.5],
-          ['p99', 0.99],
-        ] as const) {
-          figures.push({ metric: `${page} ${name}, ${size}`, unit: 'ms', value: quantile(of, share) })
-        }
-      }
+      figures.push(
+        ...(await timeRequests({
+          addresses: {
+            oldest: () => `${pages}?after=0`,
+            newest: () => pages,
+            around: () => `${pages}?around=${middle}`,
+            'changed after': () => `${pages}?changedAfter=${Math.floor(count / 200)}`,
+            'list of rooms': () => `${stage.history}/api/rooms`,
+          },
+          headers: person.headers,
+          warmups: 200,
+          count: isQuick ? 50 : 2_000,
+          shares: [0.5, 0.99],
+          size,
+        })),
+      )
       await stop()
     }
     return figures

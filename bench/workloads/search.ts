@@ -1,16 +1,15 @@
-import { quantile } from '../statistics.js'
 import { peopleIn, type Workload } from '../measurement.js'
+import { timeRequests } from '../requests.js'
 
 const rooms = 100
 const vocabulary = 20_000
-const warmups = 100
 
 export const search: Workload = {
   name: 'search',
   title: 'Search',
   about: `Messages of twelve words in ${rooms} rooms, one of which has a fifth of them all. The words are as frequent as in a language: the second has half the frequency of the first. A member of 50 rooms searches one or two words, of every frequency, one search at a time.`,
   candidates: ['chat'],
-  async measure({ start, stop, messages: [count = 0], isQuick }) {
+  async measure({ start, messages: [count = 0], isQuick }) {
     const { stage } = await start({ rooms, people: peopleIn(rooms, rooms) })
     const [person] = stage.people
     const { database } = stage
@@ -24,6 +23,7 @@ export const search: Workload = {
     )
     const part = 50_000
     for (let first = 1; first <= count; first += part) {
+      // With n in it, the words are drawn anew for each row.
       await query(
         `with places as (select array_agg(id order by id) as ids from rooms)
          insert into messages (room_id, seq, id, author_id, body, posted_at)
@@ -35,28 +35,18 @@ export const search: Workload = {
     }
     await query('vacuum (analyze)')
     const word = () => `word${Math.floor(vocabulary ** Math.random())}`
-    const times = new Map<string, number[]>(['one word', 'two words', 'one word in one room'].map((name) => [name, []]))
-    for (let i = 0; i < warmups + (isQuick ? 50 : 500); i += 1) {
-      for (const [name, taken] of times) {
-        const text = name === 'two words' ? `${word()} ${word()}` : word()
-        const where = name === 'one word in one room' ? `&roomId=${person.rooms[0]}` : ''
-        const begin = performance.now()
-        const response = await fetch(`${stage.history}/api/search?text=${encodeURIComponent(text)}${where}`, {
-          headers: person.headers,
-        })
-        const answer = await response.text()
-        if (!response.ok) throw new Error(`${name}: ${response.status} ${answer}`)
-        if (i >= warmups) taken.push(performance.now() - begin)
-      }
-    }
-    await stop()
-    const size = `${count.toLocaleString('en')} messages`
-    return [...times].flatMap(([name, taken]) =>
-      [0.5, 0.95].map((share) => ({
-        metric: `${name} p${share * 100}, ${size}`,
-        unit: 'ms',
-        value: quantile(taken, share),
-      })),
-    )
+    const search = (text: string) => `${stage.history}/api/search?text=${encodeURIComponent(text)}`
+    return timeRequests({
+      addresses: {
+        'one word': () => search(word()),
+        'two words': () => search(`${word()} ${word()}`),
+        'one word in one room': () => `${search(word())}&roomId=${person.rooms[0]}`,
+      },
+      headers: person.headers,
+      warmups: 100,
+      count: isQuick ? 50 : 500,
+      shares: [0.5, 0.95],
+      size: `${count.toLocaleString('en')} messages`,
+    })
   },
 }

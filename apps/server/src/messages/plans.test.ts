@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Db } from '../platform/db.js'
 import { freshDatabase, type FreshDatabase } from '../test/database.js'
-import { costlyNodes } from '../test/plans.js'
+import { addPeopleAndRooms, costlyNodes } from '../test/plans.js'
 import type { VisibleRoom } from '../rooms/rooms.js'
 import * as queries from './queries.js'
 
@@ -14,15 +14,12 @@ describe('the plans of statements about messages', () => {
   beforeAll(async () => {
     fresh = await freshDatabase()
     const { db } = fresh
-    const accounts = await db.query<{ id: string }>(
-      `insert into accounts (name, email, password_hash)
-       select 'Person ' || n, 'person' || n || '@example.com', 'x' from generate_series(1, 2000) n returning id`,
-    )
-    author = accounts[0]!.id
-    const rooms = await db.query<{ id: string }>(
-      `insert into rooms (name, kind, head, version) select 'Room ' || n, 'public', 20000, 20 from generate_series(1, 5) n returning id`,
-    )
-    room = rooms[0]!.id
+    ;({ accountId: author, roomId: room } = await addPeopleAndRooms(db, {
+      people: 2_000,
+      rooms: 5,
+      head: 20_000,
+      version: 20,
+    }))
     await db.query(
       `insert into messages (room_id, seq, id, author_id, body, version)
        select r.id, n, gen_random_uuid(), $1, 'text', case when n <= 20 then n else 0 end

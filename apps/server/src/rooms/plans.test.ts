@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Db } from '../platform/db.js'
 import { freshDatabase, type FreshDatabase } from '../test/database.js'
-import { costlyNodes } from '../test/plans.js'
+import { addPeopleAndRooms, costlyNodes } from '../test/plans.js'
 import * as queries from './queries.js'
 
 describe('the plans of statements about rooms', () => {
@@ -12,15 +12,7 @@ describe('the plans of statements about rooms', () => {
   beforeAll(async () => {
     fresh = await freshDatabase()
     const { db } = fresh
-    const accounts = await db.query<{ id: string }>(
-      `insert into accounts (name, email, password_hash)
-       select 'Person ' || n, 'person' || n || '@example.com', 'x' from generate_series(1, 400) n returning id`,
-    )
-    accountId = accounts[0]!.id
-    const rooms = await db.query<{ id: string }>(
-      `insert into rooms (name, kind, head) select 'Room ' || n, 'public', 20 from generate_series(1, 1000) n returning id`,
-    )
-    roomId = rooms[0]!.id
+    ;({ accountId, roomId } = await addPeopleAndRooms(db, { people: 400, rooms: 1_000, head: 20 }))
     // Each account is in 200 rooms.
     await db.query(
       `insert into memberships (room_id, account_id)

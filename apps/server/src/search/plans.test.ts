@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freshDatabase, type FreshDatabase } from '../test/database.js'
-import { costlyNodes } from '../test/plans.js'
+import { addPeopleAndRooms, costlyNodes } from '../test/plans.js'
 import { findMessages, type Wanted } from './queries.js'
 
 describe('the plan of a search', () => {
@@ -11,15 +11,7 @@ describe('the plan of a search', () => {
   beforeAll(async () => {
     fresh = await freshDatabase()
     const { db } = fresh
-    const accounts = await db.query<{ id: string }>(
-      `insert into accounts (name, email, password_hash)
-       select 'Person ' || n, 'person' || n || '@example.com', 'x' from generate_series(1, 50) n returning id`,
-    )
-    account = accounts[0]!.id
-    const rooms = await db.query<{ id: string }>(
-      `insert into rooms (name, kind, head) select 'Room ' || n, 'public', 20000 from generate_series(1, 5) n returning id`,
-    )
-    room = rooms[0]!.id
+    ;({ accountId: account, roomId: room } = await addPeopleAndRooms(db, { people: 50, rooms: 5, head: 20_000 }))
     await db.query('insert into memberships (room_id, account_id) select r.id, a.id from rooms r, accounts a')
     await db.query(
       `insert into messages (room_id, seq, id, author_id, body, posted_at)

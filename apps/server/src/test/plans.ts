@@ -8,6 +8,24 @@ interface Plan {
   Plans?: Plan[]
 }
 
+/** Adds people, and public rooms with these numbers. Returns the ids of the first person and the first room. */
+export async function addPeopleAndRooms(
+  db: Db,
+  { people, rooms, head, version = 0 }: { people: number; rooms: number; head: number; version?: number },
+): Promise<{ accountId: string; roomId: string }> {
+  const accounts = await db.query<{ id: string }>(
+    `insert into accounts (name, email, password_hash)
+     select 'Person ' || n, 'person' || n || '@example.com', 'x' from generate_series(1, $1::int) n returning id`,
+    [people],
+  )
+  const added = await db.query<{ id: string }>(
+    `insert into rooms (name, kind, head, version)
+     select 'Room ' || n, 'public', $2::bigint, $3::bigint from generate_series(1, $1::int) n returning id`,
+    [rooms, head, version],
+  )
+  return { accountId: accounts[0]!.id, roomId: added[0]!.id }
+}
+
 /** The statements that `work` runs, without running them. */
 async function statementsOf(work: (db: Db) => Promise<unknown>): Promise<{ sql: string; parameters: unknown[] }[]> {
   const statements: { sql: string; parameters: unknown[] }[] = []
