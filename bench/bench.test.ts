@@ -74,13 +74,13 @@ describe('the verdict on a run', () => {
 describe('the page and the picture of results', () => {
   const figure = (value: number) => ({ metric: 'most delivered', unit: '/s', value })
   const results: Results = {
-    commit: '0123456789abcdef',
-    day: '2026-12-01',
     repeats: 3,
     machine: { processor: 'Xeon', cores: 2, memoryGb: 24, isPinned: true, fsyncMs: 0.61, versions: { node: 'v20' } },
     workloads: [
       {
         name: 'hot-room',
+        commit: '0123456789abcdef',
+        day: '2026-12-01',
         title: 'Hot room',
         about: 'Many read.',
         candidates: [
@@ -103,6 +103,7 @@ describe('the page and the picture of results', () => {
 
   it('writes a row for each figure: the median, and the spread of its repeats', () => {
     const page = reportOf(results)
+    expect(page).toContain('Measured on 2026-12-01 at commit `01234567`.')
     expect(page).toContain('| | chat | a<b * |')
     expect(page).toContain('| most delivered, /s | 1,000 (990–1,235,000) | 500 |')
     expect(page).toContain('| idle | 1 | – |')

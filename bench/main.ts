@@ -137,6 +137,8 @@ async function measureAll(wanted: Workload[], candidates: Candidate[], context: 
     postgres: versionOf(findPostgres('postgres') ?? '', '--version'),
     redis: versionOf(findProgram('redis-server') ?? '', '--version'),
   })
+  const commit = execFileSync('git', ['rev-parse', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim()
+  const day = new Date().toISOString().slice(0, 10)
   const results: WorkloadResults[] = []
   for (const workload of wanted) {
     const rows = candidates
@@ -163,6 +165,8 @@ async function measureAll(wanted: Workload[], candidates: Candidate[], context: 
     }
     results.push({
       name: workload.name,
+      commit,
+      day,
       title: workload.title,
       about: workload.about,
       candidates: rows.map(({ candidate: { name, about }, repeats, disturbed, failures }) => ({
@@ -174,8 +178,7 @@ async function measureAll(wanted: Workload[], candidates: Candidate[], context: 
       })),
     })
   }
-  const commit = execFileSync('git', ['rev-parse', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim()
-  return { commit, day: new Date().toISOString().slice(0, 10), repeats, machine, workloads: results }
+  return { repeats, machine, workloads: results }
 }
 
 /** Measures once, and again when the machine was busy with something else; a quick run takes it as it is. */

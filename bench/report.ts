@@ -3,9 +3,6 @@ import type { Machine } from './machine.js'
 import { median } from './statistics.js'
 
 export interface Results {
-  /** The commit that was measured, and the day. */
-  commit: string
-  day: string
   repeats: number
   machine: Machine
   workloads: WorkloadResults[]
@@ -13,6 +10,9 @@ export interface Results {
 
 export interface WorkloadResults {
   name: string
+  /** The commit that was measured, and the day: workloads can be measured one at a time. */
+  commit: string
+  day: string
   title: string
   about: string
   candidates: CandidateResults[]
@@ -56,12 +56,11 @@ export function written(value: number): string {
   return Number(value.toPrecision(digits)).toLocaleString('en', { maximumFractionDigits: 3 })
 }
 
-export function reportOf({ commit, day, repeats, machine, workloads }: Results): string {
+export function reportOf({ repeats, machine, workloads }: Results): string {
   const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`)
   return `# How fast it is
 
-\`npm run bench\` measured this on ${day} at commit \`${commit.slice(0, 8)}\`, and wrote this page. Each figure is the median of ${repeats} repeats,
-with the lowest and the highest in parentheses.
+\`npm run bench\` measured this and wrote this page. Each figure is the median of ${repeats} repeats, with the lowest and the highest in parentheses.
 
 ![The main figures as bars](benchmarks.svg)
 
@@ -94,7 +93,7 @@ ${workloads.map(section).join('\n\n')}
 `
 }
 
-function section({ title, about, candidates }: WorkloadResults): string {
+function section({ title, about, commit, day, candidates }: WorkloadResults): string {
   const metrics = [
     ...new Map(candidates.flatMap(({ figures }) => figures).map(({ metric, unit }) => [metric, unit])).entries(),
   ]
@@ -105,7 +104,7 @@ function section({ title, about, candidates }: WorkloadResults): string {
   const names = candidates.map(({ name, disturbed }) => (disturbed > 0 ? `${name} *` : name))
   return [
     `## ${title}`,
-    about,
+    `${about} Measured on ${day} at commit \`${commit.slice(0, 8)}\`.`,
     [`| | ${names.join(' | ')} |`, `|---|${'---|'.repeat(names.length)}`, ...rows].join('\n'),
     [
       ...candidates.map(({ name, about }) => `- ${name}: ${about}.`),
